@@ -1,0 +1,44 @@
+/*
+ * One non-blocking Unix stream socket that carries NUL-ended messages: the only code that reads or writes such a socket, for
+ * the daemon and the library both. Buffers are secret memory with hard limits. Knows no JSON.
+ */
+#pragma once
+
+#include "common/cleanup.h"
+#include "common/fault.h"
+#include "common/secret.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+enum {
+        CONN_E_CLOSED = 1, /* the peer closed its end; messages already read can still be taken */
+        CONN_E_TOO_LARGE,  /* the peer's message is longer than the limit, or ours does not fit into the send limit */
+        CONN_E_AGAIN,      /* nothing (more) to do until the socket is readable, or writable */
+};
+
+struct conn;
+
+/* Takes fd, which becomes non-blocking and close-on-exec. max_in: bytes of one message; max_out: bytes queued to send. */
+int conn_new(struct conn **ret, int fd, size_t max_in, size_t max_out);
+struct conn *conn_free(struct conn *conn); /* closes */
+DEFINE_FREEP(struct conn *, conn_free)
+
+int conn_fd(const struct conn *conn);
+
+/* Reads what is there, bounded per call. 0: something was read; CONN_E_AGAIN; CONN_E_CLOSED; or a fault of the socket. */
+int conn_read(struct conn *conn);
+
+/* The next whole message, without its NUL. Valid until the next call on conn. 0, CONN_E_AGAIN, CONN_E_TOO_LARGE. */
+int conn_next(struct conn *conn, const char **ret_bytes, size_t *ret_n);
+
+/* True while bytes of a message that is not complete yet are held. */
+bool conn_has_partial(const struct conn *conn);
+
+/* Queues one message (NUL added). 0, CONN_E_TOO_LARGE (nothing queued), or a fault. */
+int conn_put(struct conn *conn, const char *bytes, size_t n);
+
+/* Sends what is queued. 0: all is out; CONN_E_AGAIN: wait until writable; CONN_E_CLOSED: nobody reads any more. */
+int conn_flush(struct conn *conn);
+
+size_t conn_queued(const struct conn *conn); /* bytes not sent yet */

@@ -1,0 +1,14 @@
+/*
+ * A malloc family that wipes what it frees, with the signatures that jansson, curl, SQLite and OpenSSL ask for. The programs'
+ * main installs it into those libraries before their first allocation; libpurser never does, since there the allocator
+ * belongs to the host program.
+ */
+#pragma once
+
+#include <stddef.h>
+
+void *wipe_malloc(size_t size);
+void *wipe_calloc(size_t n, size_t size);
+void *wipe_realloc(void *p, size_t size); /* never leaves the old bytes behind */
+void wipe_free(void *p);                  /* accepts NULL; wipes the whole usable size */
+char *wipe_strdup(const char *string);
