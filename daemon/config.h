@@ -1,0 +1,111 @@
+/*
+ * purser.yaml, conf.d and the provider files, read once into plain structs that never change. A reload reads a second config and
+ * swaps. Client secrets are not in here: a config says where each comes from.
+ */
+#pragma once
+
+#include "common/cleanup.h"
+#include "common/secret.h"
+#include "daemon/problems.h"
+#include "daemon/provider.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum allow_kind { ALLOW_USER, ALLOW_GROUP, ALLOW_UNIT };
+
+/* Users and groups are kept by name (or number) and looked up when the config is read. */
+struct allow_rule {
+        enum allow_kind kind;
+        char *name;
+        unsigned id; /* uid or gid; of ALLOW_UNIT: unused */
+};
+
+struct allow_list {
+        bool given; /* false: the default holds (root and the daemon's own user) */
+        struct allow_rule *rules;
+        size_t n;
+};
+
+enum secret_source { SECRET_FROM_CREDENTIAL, SECRET_FROM_FILE, SECRET_FROM_STORE, SECRET_NONE };
+
+struct client {
+        char *name;
+        const struct provider *provider; /* of the same config */
+        char *client_id;
+        enum secret_source secret_source;
+        char *secret_name; /* the systemd credential's name, or the file's path; NULL otherwise */
+        char *redirect_uri; /* NULL where absent: a login must then name one */
+        char *api_version; /* NULL where the provider has none; else the client's, or the provider's default */
+        char **scopes;
+        size_t n_scopes;
+        struct allow_list allow;
+};
+
+/* What the configuration says of a credential; credentials are also made at run time. */
+struct credential_config {
+        char *name;
+        char *client; /* name of a client of the same config */
+        char *description; /* NULL where absent */
+        char *api_version; /* NULL: the client's */
+        struct allow_list allow; /* not given: the client's */
+};
+
+struct refresh_config {
+        bool before_is_share;       /* true: before_share; false: before_usec */
+        unsigned before_share;      /* hundredths of the lifetime left at which a token is refreshed; default 25 */
+        uint64_t before_usec;
+        uint64_t timeout_usec;      /* one request to a provider, and a waiting caller's patience; default 30 s */
+        unsigned parallel;          /* requests in flight to one provider; default 8 */
+        uint64_t test_every_usec;   /* `test: 1d`; 0: off (`test: off`) */
+};
+
+struct config {
+        char *file; /* the main file's path */
+        struct provider **providers; /* sorted by name; extended ones resolved */
+        size_t n_providers;
+        struct client **clients; /* sorted by name */
+        size_t n_clients;
+        struct credential_config **credentials; /* sorted by name */
+        size_t n_credentials;
+        struct refresh_config refresh;
+        struct allow_list admins;
+};
+
+enum {
+        CONFIG_E_MISTAKES = 1, /* all of them are in problems */
+};
+
+/*
+ * file: the main file; conf.d lies beside it. provider_dirs: from the least to the most important, a missing directory counts as
+ * empty; what `providers:` says wins over all. Unreadable files are mistakes, too; a missing main file is one.
+ */
+int config_load(struct config **ret, const char *file, const char *const *provider_dirs, size_t n_provider_dirs,
+                struct problems *problems);
+struct config *config_free(struct config *config);
+DEFINE_FREEP(struct config *, config_free)
+
+const struct client *config_find_client(const struct config *config, const char *name);
+const struct provider *config_find_provider(const struct config *config, const char *name);
+const struct credential_config *config_find_credential(const struct config *config, const char *name);
+
+enum {
+        CLIENT_SECRET_E_MISSING = 1, /* no such credential or file, or it is empty; diag says which and what to do */
+        CLIENT_SECRET_E_UNSAFE,      /* the file can be read by others; diag names it */
+};
+
+/*
+ * Reads a client secret that comes from a systemd credential ($CREDENTIALS_DIRECTORY, passed as credentials_directory; NULL when
+ * unset) or a file (regular, of root or of `own_uid`, no permission for others, none for a group but read of the own one). One
+ * newline at the end is dropped. SECRET_FROM_STORE and SECRET_NONE are not for this function.
+ */
+int client_secret_read(struct secret **ret, const struct client *client, const char *credentials_directory, unsigned own_uid,
+                       struct diag *diag);
+
+/* Checks every client's secret source of a config that can be checked without the store; mistakes go to problems. */
+int config_check_secrets(const struct config *config, const char *credentials_directory, unsigned own_uid,
+                         struct problems *problems);
+
+/* 1 to 64 of A-Z a-z 0-9 . _ -, beginning with a letter or digit: names of credentials, clients and providers. */
+bool name_is_valid(const char *name);

@@ -1,0 +1,29 @@
+/*
+ * HTTP requests on the event loop, through curl's multi interface; the only user of curl. Redirects are never followed, https
+ * (1.2 or newer, verified) or loopback http only, answers limited in size and time. Knows nothing of OAuth. Tests link fake_http.c
+ * in its place.
+ */
+#pragma once
+
+#include "common/cleanup.h"
+#include "common/clock.h"
+#include "daemon/http_message.h"
+
+struct http;
+struct http_transfer;
+
+/* event: borrowed (sd_event *, kept opaque here so that a fake needs no loop). */
+int http_new(struct http **ret, void *event, struct clock *clock);
+struct http *http_free(struct http *http); /* every transfer must have been freed */
+DEFINE_FREEP(struct http *, http_free)
+
+/*
+ * Starts a request, which is taken. kept_header: a response header to keep in served_version; NULL: none. on_done is called
+ * exactly once, from the event loop, never from within http_start(); the response is the callee's to read for the call alone. The handle
+ * stays the caller's: freeing it cancels, and then on_done never runs; it may be freed from within on_done.
+ */
+int http_start(struct http *http, struct http_request *request, const char *kept_header, uint64_t timeout_usec,
+               void (*on_done)(const struct http_response *response, void *userdata), void *userdata,
+               struct http_transfer **ret);
+struct http_transfer *http_transfer_free(struct http_transfer *transfer);
+DEFINE_FREEP(struct http_transfer *, http_transfer_free)

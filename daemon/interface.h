@@ -1,0 +1,8 @@
+/*
+ * The texts of include/*.varlink, as they stand in the files, for GetInterfaceDescription. Knows nothing of what they say.
+ */
+#pragma once
+
+/* NUL-terminated. */
+extern const char interface_tokens[];
+extern const char interface_admin[];

@@ -1,0 +1,114 @@
+/*
+ * OAuth 2.0 (RFC 6749, 6750, 7009, 7636, 8414, 9207) as a pure function of bytes: requests are built, answers and redirects are
+ * read, and told apart by the provider's rules. No network, no clock, no store.
+ */
+#pragma once
+
+#include "common/cleanup.h"
+#include "common/secret.h"
+#include "daemon/http_message.h"
+#include "daemon/provider.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* The endpoints in force: the provider's own, or what discovery found. Borrowed strings. */
+struct oauth_endpoints {
+        const char *authorization;
+        const char *token;
+        const char *revocation; /* NULL: none */
+        const char *issuer;     /* NULL: unknown; else a redirect's `iss` must equal it */
+};
+
+/* Who asks. Borrowed. secret is NULL for a public client. */
+struct oauth_client {
+        const struct provider *provider;
+        struct oauth_endpoints endpoints;
+        const char *client_id;
+        const struct secret *secret;
+};
+
+struct oauth_authorization {
+        const char *redirect_uri;
+        const char *state;
+        const char *challenge; /* NULL: no PKCE */
+        const char *const *scopes;
+        size_t n_scopes;
+};
+
+/* RFC 6749 section 4.1.1, RFC 7636 section 4.3. The endpoint's own query is kept (RFC 6749 section 3.1). */
+int oauth_authorization_url(const struct oauth_client *client, const struct oauth_authorization *authorization, char **ret);
+/* RFC 6749 section 4.1.3. verifier NULL: none was promised. */
+int oauth_exchange_request(const struct oauth_client *client, const struct secret *code, const char *redirect_uri,
+                           const struct secret *verifier, struct http_request **ret);
+/* RFC 6749 section 6. */
+int oauth_refresh_request(const struct oauth_client *client, const struct secret *refresh_token, struct http_request **ret);
+/* RFC 7009 section 2.1, of a refresh token. */
+int oauth_revoke_request(const struct oauth_client *client, const struct secret *token, struct http_request **ret);
+
+enum oauth_verdict {
+        OAUTH_GRANTED,          /* the answer holds an access token, or at least a new refresh token */
+        OAUTH_GRANT_REFUSED,    /* final: a person must log in */
+        OAUTH_CLIENT_REFUSED,   /* client_id or client_secret is wrong; the grant may be fine */
+        OAUTH_TRY_AGAIN,        /* passing */
+};
+
+struct oauth_answer {
+        enum oauth_verdict verdict;
+        bool outcome_unknown;          /* with OAUTH_TRY_AGAIN: the provider may have rotated the grant all the same */
+        bool foreign_refresher;        /* somebody else refreshes this grant */
+        struct secret *access_token;   /* NULL in an OAUTH_GRANTED answer: unusable or absent, refresh again */
+        struct secret *refresh_token;  /* NULL: none in the answer; the old one stays */
+        char token_type[32];           /* "Bearer" when absent; canonical spelling for bearer */
+        uint64_t lifetime_usec;        /* counted from when the answer came */
+        uint64_t retry_after_usec;     /* 0: not said; at most one hour */
+        char reason[320];              /* one clean sentence: what happened, and what to do where there is something; never a secret */
+        char notice[512];              /* the provider's own warning in a good answer, cleaned; "" when none */
+};
+
+/* wall_sec: the local clock when the answer came. 0 or a fault of memory; every answer has a verdict. */
+int oauth_read_token_answer(const struct provider *provider, const struct http_response *response, int64_t wall_sec,
+                            struct oauth_answer *ret);
+void oauth_answer_done(struct oauth_answer *answer); /* safe on a zeroed one */
+
+/* RFC 7009 section 2.2: OAUTH_GRANTED means revoked (or never valid). */
+int oauth_read_revocation_answer(const struct provider *provider, const struct http_response *response, struct oauth_answer *ret);
+
+enum redirect_verdict {
+        REDIRECT_CODE,
+        REDIRECT_DENIED,     /* an error, or neither code nor error: Jobber sends no parameters at all to say no */
+        REDIRECT_MISMATCH,   /* wrong or missing state, another issuer: not the answer to this login */
+        REDIRECT_MALFORMED,  /* no URL or query */
+};
+
+struct redirect {
+        enum redirect_verdict verdict;
+        struct secret *code;
+        char reason[320];
+};
+
+/*
+ * redirect: the whole URL, or its query. state: what this login sent. issuer: NULL, or what a given `iss` must equal (RFC 9207).
+ * A state is compared in constant time; a parameter given twice is a mismatch.
+ */
+int oauth_read_redirect(const char *redirect, const char *state, const char *issuer, struct redirect *ret);
+void redirect_done(struct redirect *redirect);
+
+/* RFC 8414 section 3 and OpenID Connect Discovery: where the metadata may lie; both forms, to be tried in this order. */
+enum { OAUTH_DISCOVERY_PLACES = 3 };
+int oauth_discovery_url(const char *issuer, unsigned place, char **ret);
+
+struct oauth_metadata {
+        char *authorization_endpoint, *token_endpoint, *revocation_endpoint;
+};
+
+enum {
+        OAUTH_E_UNUSABLE = 1, /* diag says what is wrong with it */
+};
+
+/* The answer's issuer must equal ours (RFC 8414 section 3.3); endpoints must be acceptable URLs. */
+int oauth_read_metadata(const char *issuer, const struct http_response *response, struct oauth_metadata *ret, struct diag *diag);
+void oauth_metadata_done(struct oauth_metadata *metadata);
+
+/* Visible ASCII, 0x21 to 0x7e, at least one and at most 16 KiB. */
+bool token_is_usable(const char *token, size_t n);

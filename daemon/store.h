@@ -1,0 +1,53 @@
+/*
+ * Named opaque blobs that survive: the interface. A batch is applied whole or not at all, and its callback says when it is durable
+ * (fsync'd). Batches are applied in the order given; an implementation may share one commit among many. Kinds and names are not secret;
+ * blobs are sealed by the caller.
+ */
+#pragma once
+
+#include "common/cleanup.h"
+#include "common/fault.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+        STORE_E_IN_USE = 1, /* another process has it open */
+        STORE_E_NEWER,      /* written by a later version; nothing was touched */
+        STORE_E_CORRUPT,    /* not a store, or damaged; nothing was touched */
+};
+
+struct store;
+struct store_write;
+
+struct store_op {
+        const char *kind;
+        const char *name;
+        const uint8_t *blob; /* NULL: delete */
+        size_t n;
+};
+
+/* state_dir must exist. event: sd_event *, borrowed. diag: for STORE_E_* and faults, with the file's name and what to do. */
+int store_new(struct store **ret, const char *state_dir, void *event, struct diag *diag);
+struct store *store_free(struct store *store); /* every write must have been freed or finished */
+DEFINE_FREEP(struct store *, store_free)
+
+/* Calls on_record for every record, in order of kind and name; bytes are borrowed for the call. Its non-zero result ends the walk and is
+ * returned. A store that cannot be read is a fault or STORE_E_CORRUPT, never an empty one. */
+int store_load(struct store *store,
+               int (*on_record)(const char *kind, const char *name, const uint8_t *blob, size_t n, void *userdata),
+               void *userdata, struct diag *diag);
+
+/*
+ * Queues a batch (copied). on_done is called once from the event loop, never from within store_write_start(): result 0 when the batch is
+ * durable, else a negative errno with words in `problem`, and then nothing of the batch was applied. Freeing the handle keeps on_done from
+ * running; the batch is written all the same.
+ */
+int store_write_start(struct store *store, const struct store_op *ops, size_t n_ops,
+                      void (*on_done)(int result, const char *problem, void *userdata), void *userdata,
+                      struct store_write **ret);
+struct store_write *store_write_free(struct store_write *write);
+DEFINE_FREEP(struct store_write *, store_write_free)
+
+/* Writes everything queued now, callbacks included: for an orderly stop. */
+void store_flush(struct store *store);
