@@ -1,5 +1,6 @@
 /*
- * The texts of include/*.varlink, as they stand in the files, for GetInterfaceDescription. Knows nothing of what they say.
+ * The texts of the interface definitions in include/, as they stand in the files, for GetInterfaceDescription. Knows nothing of
+ * what they say.
  */
 #pragma once
 

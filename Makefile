@@ -1,0 +1,336 @@
+# Purser's build. `make help` lists the targets; the variables below may be set on the command line or in the environment.
+VERSION := 0.1.0
+SOVERSION := 0
+
+BUILD ?= build
+PREFIX ?= /usr/local
+DESTDIR ?=
+SYSCONFDIR ?= /etc
+BINDIR ?= $(PREFIX)/bin
+SBINDIR ?= $(PREFIX)/sbin
+LIBDIR ?= $(PREFIX)/lib
+LIBEXECDIR ?= $(PREFIX)/libexec
+INCLUDEDIR ?= $(PREFIX)/include
+DATADIR ?= $(PREFIX)/share
+MANDIR ?= $(DATADIR)/man
+PKGCONFIGDIR ?= $(LIBDIR)/pkgconfig
+UNITDIR ?= $(PREFIX)/lib/systemd/system
+USERUNITDIR ?= $(PREFIX)/lib/systemd/user
+SYSUSERSDIR ?= $(PREFIX)/lib/sysusers.d
+
+PKG_CONFIG ?= pkg-config
+INSTALL ?= install
+PYTHON ?= /usr/bin/python3
+CLANG ?= clang
+FUZZ_SECONDS ?= 60
+
+DAEMON_PKGS := libcurl jansson libsystemd yaml-0.1 libsodium sqlite3
+LIB_PKGS := jansson
+LOGIN_PKGS := jansson libmicrohttpd
+TEST_PKGS := cmocka jansson
+
+# ------------------------------------------------------------------------------------------------------------------ flags
+# O is where this very build goes: a sanitized one never shares objects with a plain one.
+ifdef FUZZING
+O := $(BUILD)-fuzz
+CC := $(CLANG)
+MODE_CFLAGS := -O1 -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
+MODE_LDFLAGS := -fsanitize=fuzzer,address,undefined
+else ifdef SANITIZE
+comma := ,
+O := $(BUILD)-$(if $(findstring address,$(SANITIZE)),asan,$(subst $(comma),-,$(SANITIZE)))
+MODE_CFLAGS := -O1 -fno-omit-frame-pointer -fsanitize=$(SANITIZE) -fno-sanitize-recover=all
+MODE_LDFLAGS := -fsanitize=$(SANITIZE)
+export ASAN_OPTIONS ?= detect_stack_use_after_return=1:strict_string_checks=1
+export UBSAN_OPTIONS ?= print_stacktrace=1
+else
+O := $(BUILD)
+MODE_CFLAGS := -O2 -fstack-protector-strong -D_FORTIFY_SOURCE=2
+# A sanitized library leaves symbols for the program's runtime to define, so that only a plain one can be checked for them.
+NO_UNDEFINED := -Wl,-z,defs
+endif
+
+WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition -Wpointer-arith \
+	-Wformat=2 -Wundef -Wvla -Wwrite-strings -Wcast-align -Wimplicit-fallthrough -Wno-unused-parameter
+ifdef WERROR
+WARNINGS += -Werror
+endif
+
+CFLAGS ?=
+LDFLAGS ?=
+ALL_CPPFLAGS = -D_GNU_SOURCE -I. $(CPPFLAGS)
+ALL_CFLAGS = -std=gnu17 -g $(MODE_CFLAGS) $(WARNINGS) $(CFLAGS)
+ALL_LDFLAGS = $(MODE_LDFLAGS) -Wl,-z,relro,-z,now -Wl,--as-needed $(LDFLAGS)
+DEFINES = -DPURSER_VERSION='"$(VERSION)"' -DPURSER_LIBEXECDIR='"$(LIBEXECDIR)/purser"' \
+	-DPURSER_SYSCONFDIR='"$(SYSCONFDIR)"' -DPURSER_PROVIDERS_DIR='"$(DATADIR)/purser/providers"'
+
+# pkg-config is asked when an answer is first used, and once: nothing needs it before `make deps` had its turn.
+DAEMON_CFLAGS = $(eval DAEMON_CFLAGS := $$(shell $(PKG_CONFIG) --cflags $(DAEMON_PKGS)))$(DAEMON_CFLAGS)
+DAEMON_LIBS = $(eval DAEMON_LIBS := $$(shell $(PKG_CONFIG) --libs $(DAEMON_PKGS)))$(DAEMON_LIBS)
+CLIENT_CFLAGS = $(eval CLIENT_CFLAGS := $$(shell $(PKG_CONFIG) --cflags $(LOGIN_PKGS)))$(CLIENT_CFLAGS)
+LIB_LIBS = $(eval LIB_LIBS := $$(shell $(PKG_CONFIG) --libs $(LIB_PKGS)))$(LIB_LIBS)
+LOGIN_LIBS = $(eval LOGIN_LIBS := $$(shell $(PKG_CONFIG) --libs $(LOGIN_PKGS)))$(LOGIN_LIBS)
+TEST_CFLAGS = $(eval TEST_CFLAGS := $$(shell $(PKG_CONFIG) --cflags $(DAEMON_PKGS) $(LOGIN_PKGS) cmocka))$(TEST_CFLAGS)
+
+V ?= 0
+ifeq ($(V),0)
+Q := @
+say = @printf '  %-8s %s\n' $(1) $(2)
+else
+say = @:
+endif
+
+# ---------------------------------------------------------------------------------------------------------------- sources
+COMMON_SRCS := $(sort $(wildcard common/*.c))
+DAEMON_SRCS := $(sort $(wildcard daemon/*.c))
+LIB_SRCS := $(sort $(wildcard client/libpurser*.c)) $(COMMON_SRCS)
+CLI_SHARED_SRCS := $(sort $(wildcard client/cli*.c client/output.c))
+CLI_SRCS := $(sort $(wildcard client/main.c client/cmd_*.c)) $(CLI_SHARED_SRCS)
+LOGIN_SRCS := $(sort $(wildcard client/login*.c client/loopback.c client/browser.c client/page.c)) $(CLI_SHARED_SRCS)
+TEST_SRCS := $(sort $(wildcard tests/test_*.c))
+FUZZ_SRCS := $(sort $(wildcard tests/fuzz/fuzz_*.c))
+C_FILES := $(sort $(wildcard common/*.[ch] daemon/*.[ch] client/*.[ch] include/*.h tests/*.[ch] tests/*/*.[ch]))
+SHELL_FILES := $(sort $(wildcard .ci/run tests/*.sh tests/*/*.sh))
+MAN_PAGES := $(sort $(wildcard */*.[1-8]))
+VARLINK_FILES := $(sort $(wildcard include/*.varlink))
+PROVIDER_FILES := $(sort $(wildcard etc/providers/*.yaml))
+
+obj = $(patsubst %.c,$(O)/%.o,$(1))
+LIB_OBJS := $(call obj,$(LIB_SRCS))
+TESTS := $(patsubst %.c,$(O)/%,$(TEST_SRCS))
+FUZZERS := $(patsubst %.c,$(O)/%,$(FUZZ_SRCS))
+PROGRAMS := $(O)/purserd $(O)/purser $(O)/purser-login
+LIBRARIES := $(O)/libpurser.so.$(SOVERSION) $(O)/libpurser.so $(O)/libpurser.a $(O)/purser.pc
+UNITS := $(patsubst systemd/%.in,$(O)/systemd/%,$(wildcard systemd/*.in systemd/user/*.in))
+
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+.SUFFIXES:
+MAKEFLAGS += --no-builtin-rules
+
+# --------------------------------------------------------------------------------------------------------------- building
+.PHONY: all
+all: $(PROGRAMS) $(LIBRARIES) $(UNITS) ## build the programs, the library and the units
+
+.PHONY: objects
+objects: $(sort $(call obj,$(COMMON_SRCS) $(DAEMON_SRCS) $(wildcard client/*.c) $(TEST_SRCS))) ## compile every source, link nothing
+
+$(O)/daemon/%.o: PKG_CFLAGS = $(DAEMON_CFLAGS)
+$(O)/client/%.o: PKG_CFLAGS = $(CLIENT_CFLAGS)
+$(O)/tests/%.o: PKG_CFLAGS = $(TEST_CFLAGS)
+$(O)/common/%.o $(O)/client/libpurser%.o: PIC := -fPIC
+PIC := -fPIE
+
+$(O)/%.o: %.c $(O)/.flags | $(O)/.packages
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CPPFLAGS) $(DEFINES) $(PKG_CFLAGS) $(PIC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+
+# Read by the assembler, where -MMD does not look.
+$(O)/daemon/interface.o: $(VARLINK_FILES)
+
+# Another compiler or other flags than last time: everything is built anew.
+.PHONY: force
+$(O)/.flags: force
+	@mkdir -p $(@D)
+	@printf '%s\n' "$(subst ",,$(CC) $(ALL_CPPFLAGS) $(DEFINES) $(ALL_CFLAGS) $(ALL_LDFLAGS))" > $@.new
+	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
+
+$(O)/.packages:
+	@mkdir -p $(@D)
+	@$(PKG_CONFIG) --exists --print-errors $(sort $(DAEMON_PKGS) $(LOGIN_PKGS)) || \
+		{ echo 'A library is missing: `make deps` installs what the build needs.' >&2; exit 1; }
+	@touch $@
+
+link = $(CC) -pie $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^)
+
+$(O)/purserd: $(call obj,$(DAEMON_SRCS) $(COMMON_SRCS))
+	$(call say,LINK,$@)
+	$(Q)$(link) $(DAEMON_LIBS)
+
+# The commands carry the library inside: one file less to find at each start.
+$(O)/purser: $(call obj,$(CLI_SRCS)) $(LIB_OBJS)
+	$(call say,LINK,$@)
+	$(Q)$(link) $(LIB_LIBS)
+
+$(O)/purser-login: $(call obj,$(LOGIN_SRCS)) $(LIB_OBJS)
+	$(call say,LINK,$@)
+	$(Q)$(link) $(LOGIN_LIBS)
+
+$(O)/libpurser.so.$(SOVERSION): $(LIB_OBJS) client/libpurser.sym
+	$(call say,LINK,$@)
+	$(Q)$(CC) -shared $(ALL_CFLAGS) $(ALL_LDFLAGS) $(NO_UNDEFINED) -Wl,-soname,libpurser.so.$(SOVERSION) \
+		-Wl,--version-script=client/libpurser.sym -o $@ $(LIB_OBJS) $(LIB_LIBS)
+
+$(O)/libpurser.so: $(O)/libpurser.so.$(SOVERSION)
+	$(Q)ln -sf libpurser.so.$(SOVERSION) $@
+
+# One object whose internal names are made local, so that they never meet those of a program that links the archive.
+$(O)/libpurser.a: $(LIB_OBJS) client/libpurser.sym
+	$(call say,AR,$@)
+	$(Q)tests/tools/exports.sh list client/libpurser.sym > $(O)/libpurser.globals
+	$(Q)$(LD) -r -o $(O)/libpurser.all.o $(LIB_OBJS)
+	$(Q)objcopy --keep-global-symbols=$(O)/libpurser.globals $(O)/libpurser.all.o
+	$(Q)rm -f $@ && $(AR) rcs $@ $(O)/libpurser.all.o
+
+$(O)/purser.pc: client/purser.pc.in Makefile
+	$(call say,GEN,$@)
+	@mkdir -p $(@D)
+	$(Q)sed -e 's,@PREFIX@,$(PREFIX),g' -e 's,@LIBDIR@,$(LIBDIR),g' -e 's,@INCLUDEDIR@,$(INCLUDEDIR),g' \
+		-e 's,@VERSION@,$(VERSION),g' $< > $@
+
+$(O)/systemd/%: systemd/%.in Makefile
+	$(call say,GEN,$@)
+	@mkdir -p $(@D)
+	$(Q)sed -e 's,@BINDIR@,$(BINDIR),g' -e 's,@SBINDIR@,$(SBINDIR),g' -e 's,@SYSCONFDIR@,$(SYSCONFDIR),g' $< > $@
+
+# ---------------------------------------------------------------------------------------------------------------- testing
+# Each test names in its first lines what it links: `// links: common/wire.c ...`, `// libs: libsodium`, `// ldflags: ...`.
+# A test that needs a file of a higher layer than its own fails here, by name.
+ifneq ($(filter-out clean help format deps,$(or $(MAKECMDGOALS),all)),)
+-include $(O)/tests.mk
+endif
+
+$(O)/tests.mk: $(TEST_SRCS) $(FUZZ_SRCS) tests/tools/test-links.awk Makefile
+	@mkdir -p $(@D)
+	@awk -v O='$(O)' -f tests/tools/test-links.awk $(TEST_SRCS) $(FUZZ_SRCS) > $@
+
+test_pkgs = $(shell $(PKG_CONFIG) --libs $(TEST_PKGS) $(EXTRA_PKGS))
+$(TESTS): $(O)/tests/%: $(O)/tests/%.o
+	$(call say,LINK,$@)
+	$(Q)$(link) $(EXTRA_LDFLAGS) $(test_pkgs)
+
+$(FUZZERS): $(O)/tests/fuzz/%: $(O)/tests/fuzz/%.o
+	$(call say,LINK,$@)
+	$(Q)$(link) $(EXTRA_LDFLAGS) $(shell $(PKG_CONFIG) --libs jansson $(EXTRA_PKGS))
+
+TALLY := $(PYTHON) tests/tools/tally.py --results $(O)/results
+T ?=
+ONLY_TESTS = $(if $(T),$(filter $(addprefix %/,$(T)),$(TESTS)),$(TESTS))
+ONLY_FUZZERS = $(if $(T),$(filter $(addprefix %/,$(T)),$(FUZZERS)),$(FUZZERS))
+
+.PHONY: tests
+tests: $(TESTS) ## build the unit tests
+
+.PHONY: unit
+unit: $(ONLY_TESTS) ## build and run the unit tests (T=test_wire for one)
+	@$(TALLY) $(if $(filter-out 0,$(V)),--verbose) unit $(ONLY_TESTS)
+
+.PHONY: integration
+integration: all ## drive the built programs from outside (T=expression selects, as pytest's -k)
+	@PURSER_BUILD=$(abspath $(O)) $(TALLY) pytest integration tests/integration $(if $(T),-k '$(T)')
+
+.PHONY: node-deps
+node-deps: tests/interop/node_modules/.package-lock.json ## fetch the authorization server that the interop tests run against
+
+tests/interop/node_modules/.package-lock.json: tests/interop/package-lock.json
+	$(call say,NPM,$<)
+	$(Q)cd tests/interop && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
+
+.PHONY: interop
+interop: all node-deps ## run against an authorization server and Varlink tools that others wrote
+	@PURSER_BUILD=$(abspath $(O)) $(TALLY) pytest interop tests/interop $(if $(T),-k '$(T)')
+
+.PHONY: exports
+exports: $(O)/libpurser.so.$(SOVERSION) $(O)/libpurser.a ## compare the library's symbols with the written list
+	@$(TALLY) command exports -- tests/tools/exports.sh check client/libpurser.sym $^
+
+.PHONY: layers
+layers: ## print the include graph; fail on an include that points up
+	@$(TALLY) command layers -- $(PYTHON) tests/tools/layers.py tests/tools/layers.txt
+
+.PHONY: check
+check: ## install what is missing, build, run every test; ends with "N passed, N failed"
+	@MAKE='$(MAKE)' tests/tools/check.sh $(TALLY)
+
+.PHONY: asan
+asan: ## the same against a build with AddressSanitizer and UndefinedBehaviorSanitizer
+	@$(MAKE) --no-print-directory SANITIZE=address,undefined check
+
+.PHONY: fuzz
+fuzz: ## run each fuzzer for FUZZ_SECONDS=60 (T=fuzz_wire for one)
+	@$(MAKE) --no-print-directory FUZZING=1 fuzz-run
+
+.PHONY: fuzz-run
+fuzz-run: $(ONLY_FUZZERS)
+	@$(TALLY) fuzz --seconds $(FUZZ_SECONDS) --scratch $(O)/fuzz $(ONLY_FUZZERS)
+
+.PHONY: demo
+demo: ## watch a login, a refresh, a crash and a recovery, in under a minute
+	@tests/tools/install-deps.sh
+	@$(MAKE) --no-print-directory all
+	@PURSER_BUILD=$(abspath $(O)) tests/demo.sh
+
+# --------------------------------------------------------------------------------------------------------------- checking
+.PHONY: lint
+lint: ## clang-format, clang-tidy, cppcheck, shellcheck
+	@$(TALLY) command lint -- tests/tools/lint.sh
+
+.PHONY: man-check
+man-check: ## render every manual page; a warning is an error
+	@$(TALLY) command man-check -- tests/tools/man-check.sh $(MAN_PAGES)
+
+.PHONY: units-check
+units-check: all ## verify the systemd units and how exposed the service is
+	@$(TALLY) command units-check -- tests/tools/units-check.sh $(O)
+
+.PHONY: format
+format: ## apply .clang-format
+	@clang-format -i $(C_FILES)
+
+# ------------------------------------------------------------------------------------------------------------- installing
+.PHONY: deps
+deps: ## install the packages that are missing (Debian, Ubuntu); elsewhere name them
+	@tests/tools/install-deps.sh
+
+man_dir = $(MANDIR)/man$(patsubst .%,%,$(suffix $(1)))
+
+# The interface files go beside the providers: no directory for them is agreed upon among Varlink's tools, all of which take
+# a path, or ask purserd itself (GetInterfaceDescription).
+.PHONY: install
+install: all ## install under $(DESTDIR)$(PREFIX); an existing purser.yaml is kept
+	$(INSTALL) -D -m 755 $(O)/purserd $(DESTDIR)$(SBINDIR)/purserd
+	$(INSTALL) -D -m 755 $(O)/purser $(DESTDIR)$(BINDIR)/purser
+	$(INSTALL) -D -m 755 $(O)/purser-login $(DESTDIR)$(LIBEXECDIR)/purser/purser-login
+	$(INSTALL) -D -m 755 $(O)/libpurser.so.$(SOVERSION) $(DESTDIR)$(LIBDIR)/libpurser.so.$(SOVERSION)
+	ln -sf libpurser.so.$(SOVERSION) $(DESTDIR)$(LIBDIR)/libpurser.so
+	$(INSTALL) -D -m 644 $(O)/libpurser.a $(DESTDIR)$(LIBDIR)/libpurser.a
+	$(INSTALL) -D -m 644 $(O)/purser.pc $(DESTDIR)$(PKGCONFIGDIR)/purser.pc
+	$(INSTALL) -D -m 644 include/purser.h $(DESTDIR)$(INCLUDEDIR)/purser.h
+	$(INSTALL) -D -m 644 -t $(DESTDIR)$(DATADIR)/purser/interfaces $(VARLINK_FILES)
+	$(INSTALL) -D -m 644 -t $(DESTDIR)$(DATADIR)/purser/providers $(PROVIDER_FILES)
+	$(INSTALL) -D -m 644 -t $(DESTDIR)$(UNITDIR) $(O)/systemd/purser.service $(O)/systemd/purser.socket
+	$(INSTALL) -D -m 644 -t $(DESTDIR)$(USERUNITDIR) $(O)/systemd/user/purser.service $(O)/systemd/user/purser.socket
+	$(INSTALL) -D -m 644 systemd/purser.sysusers $(DESTDIR)$(SYSUSERSDIR)/purser.conf
+	$(INSTALL) -D -m 644 -t $(DESTDIR)$(DATADIR)/doc/purser/examples systemd/examples/*.conf
+	$(foreach page,$(MAN_PAGES),$(INSTALL) -D -m 644 $(page) $(DESTDIR)$(call man_dir,$(page))/$(notdir $(page))$(newline))
+	$(INSTALL) -d -m 755 $(DESTDIR)$(SYSCONFDIR)/purser
+	test -e $(DESTDIR)$(SYSCONFDIR)/purser/purser.yaml || \
+		$(INSTALL) -m 644 etc/purser.yaml $(DESTDIR)$(SYSCONFDIR)/purser/purser.yaml
+
+define newline
+
+
+endef
+
+.PHONY: uninstall
+uninstall: ## remove what install put there, except the configuration and the state
+	rm -f $(DESTDIR)$(SBINDIR)/purserd $(DESTDIR)$(BINDIR)/purser
+	rm -f $(DESTDIR)$(LIBDIR)/libpurser.so.$(SOVERSION) $(DESTDIR)$(LIBDIR)/libpurser.so $(DESTDIR)$(LIBDIR)/libpurser.a
+	rm -f $(DESTDIR)$(PKGCONFIGDIR)/purser.pc $(DESTDIR)$(INCLUDEDIR)/purser.h
+	rm -f $(DESTDIR)$(UNITDIR)/purser.service $(DESTDIR)$(UNITDIR)/purser.socket
+	rm -f $(DESTDIR)$(USERUNITDIR)/purser.service $(DESTDIR)$(USERUNITDIR)/purser.socket
+	rm -f $(DESTDIR)$(SYSUSERSDIR)/purser.conf
+	rm -f $(foreach page,$(MAN_PAGES),$(DESTDIR)$(call man_dir,$(page))/$(notdir $(page)))
+	rm -rf $(DESTDIR)$(LIBEXECDIR)/purser $(DESTDIR)$(DATADIR)/purser $(DESTDIR)$(DATADIR)/doc/purser
+
+.PHONY: clean
+clean: ## remove the build directories
+	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-fuzz
+
+.PHONY: help
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | sort | expand -t 16
+
+-include $(shell find $(O) -name '*.d' 2>/dev/null)
