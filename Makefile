@@ -242,7 +242,7 @@ layers: ## print the include graph; fail on an include that points up
 
 .PHONY: check
 check: ## install what is missing, build, run every test; ends with "N passed, N failed"
-	@MAKE='$(MAKE)' tests/tools/check.sh $(TALLY)
+	@MAKE='$(MAKE)' tests/tools/check.sh $(O)/results $(TALLY)
 
 .PHONY: asan
 asan: ## the same against a build with AddressSanitizer and UndefinedBehaviorSanitizer
@@ -265,7 +265,8 @@ demo: ## watch a login, a refresh, a crash and a recovery, in under a minute
 # --------------------------------------------------------------------------------------------------------------- checking
 .PHONY: lint
 lint: ## clang-format, clang-tidy, cppcheck, shellcheck
-	@$(TALLY) command lint -- tests/tools/lint.sh
+	@LINT_FLAGS='$(ALL_CPPFLAGS) $(subst ','\'',$(DEFINES)) $(TEST_CFLAGS) -std=gnu17 $(WARNINGS)' C_FILES='$(C_FILES)' \
+		SHELL_FILES='$(SHELL_FILES)' $(TALLY) command lint -- tests/tools/lint.sh
 
 .PHONY: man-check
 man-check: ## render every manual page; a warning is an error
