@@ -1,0 +1,77 @@
+/*
+ * Keeping tokens fresh: one refresh at a time per credential, however many ask; intent before request, durable before shown; passing and
+ * final errors told apart; and the answer to "a token, please". Needs no loop: callbacks of http, store and timers drive it.
+ */
+#pragma once
+
+#include "daemon/context.h"
+#include "daemon/credential.h"
+#include "daemon/oauth.h"
+
+struct refresher;
+struct waiter;
+
+int refresher_new(struct refresher **ret, struct context *context);
+struct refresher *refresher_free(struct refresher *refresher); /* cancels what is in flight */
+DEFINE_FREEP(struct refresher *, refresher_free)
+
+/* Plans refreshes and tests for all credentials: after vault_load(), and again after each vault_bind(). */
+void refresher_plan_all(struct refresher *refresher);
+/* The same for one, after a login. */
+void refresher_plan(struct refresher *refresher, struct credential *credential);
+/* The credential goes, or its grant is replaced: cancels its refresh; its waiters are told `verdict` TOKEN_AUTHORIZATION_REQUIRED. */
+void refresher_release(struct refresher *refresher, struct credential *credential);
+
+enum token_verdict {
+        TOKEN_READY,                  /* credential->grant is good for it */
+        TOKEN_UNAVAILABLE,
+        TOKEN_AUTHORIZATION_REQUIRED,
+};
+
+struct token_answer {
+        enum token_verdict verdict;
+        bool short_lived;             /* READY, though it does not live as long as was asked for: say so in a warning */
+        uint64_t retry_after_usec;    /* UNAVAILABLE: 0: not known */
+        char reason[320];             /* unless READY */
+};
+
+enum {
+        REFRESH_E_WAITING = 1, /* on_answer comes later */
+};
+
+/*
+ * A token that satisfies the demand. 0: *ret_answer holds the answer now. REFRESH_E_WAITING: on_answer is called exactly once, from the
+ * loop, after at most the configured patience; freeing *ret_waiter keeps it from running; it may be freed from within.
+ */
+int refresher_ask(struct refresher *refresher, struct credential *credential, const struct token_demand *demand,
+                  void (*on_answer)(const struct token_answer *answer, void *userdata), void *userdata,
+                  struct token_answer *ret_answer, struct waiter **ret_waiter);
+/* Refreshes now, whatever the age: overrides a back-off, obeys Retry-After. Answers as above; a passing failure is answered at once. */
+int refresher_force(struct refresher *refresher, struct credential *credential,
+                    void (*on_answer)(const struct token_answer *answer, void *userdata), void *userdata,
+                    struct token_answer *ret_answer, struct waiter **ret_waiter);
+struct waiter *waiter_free(struct waiter *waiter);
+DEFINE_FREEP(struct waiter *, waiter_free)
+
+/* The API says that the grant is dead (a test, a webhook, a revocation): final, and nothing is served any more. */
+void refresher_cut(struct refresher *refresher, struct credential *credential, const char *reason);
+/* The API rejected the current access token: it is refreshed, once per generation. */
+void refresher_reject(struct refresher *refresher, struct credential *credential);
+
+/* Begins an orderly stop: nothing new is sent; refreshes on the wire, and their saving, are waited for. on_stopped: all is done. */
+void refresher_stop(struct refresher *refresher, void (*on_stopped)(void *userdata), void *userdata);
+
+struct refresh_stats {
+        uint64_t refreshed, refused, failed; /* since the start */
+        unsigned in_flight, queued;
+};
+void refresher_get_stats(const struct refresher *refresher, struct refresh_stats *ret);
+
+/* For login and revocation: the client's endpoints, found by discovery where the provider names an issuer only. */
+struct endpoints_request;
+/* result: 0 and endpoints (borrowed for the call), or -EAGAIN with a reason. May be called back from within. *ret NULL: it has been called. */
+int refresher_find_endpoints(struct refresher *refresher, const struct provider *provider,
+                             void (*on_found)(int result, const struct oauth_endpoints *endpoints, const char *reason, void *userdata),
+                             void *userdata, struct endpoints_request **ret);
+struct endpoints_request *endpoints_request_free(struct endpoints_request *request);
+DEFINE_FREEP(struct endpoints_request *, endpoints_request_free)
