@@ -12,6 +12,9 @@
 struct http;
 struct http_transfer;
 
+/* Once per process, while it has one thread, before the first http_new(): curl's memory is wiped when freed, TLS keys are logged nowhere. */
+int http_global_init(void);
+
 /* event: borrowed (sd_event *, kept opaque here so that a fake needs no loop). */
 int http_new(struct http **ret, void *event, struct clock *clock);
 struct http *http_free(struct http *http); /* every transfer must have been freed */

@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 struct peer {
@@ -16,7 +17,8 @@ struct peer {
         gid_t gid;
         gid_t *groups; /* supplementary, when the peer connected */
         size_t n_groups;
-        int pidfd;     /* -1 where the kernel has no SO_PEERPIDFD */
+        int pidfd;     /* -1 where the kernel has no SO_PEERPIDFD, or the process is gone */
+        uint64_t seen_usec; /* boot time when the connection was taken */
         bool unit_known;
         char *unit;      /* system unit, "jobber-sync.service"; NULL: none, or it cannot be told */
         char *user_unit; /* unit of the user's manager; NULL likewise */

@@ -8,6 +8,7 @@
 #include "common/cleanup.h"
 #include "common/secret.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 

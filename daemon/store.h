@@ -8,6 +8,7 @@
 #include "common/cleanup.h"
 #include "common/fault.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -26,6 +27,13 @@ struct store_op {
         const uint8_t *blob; /* NULL: delete */
         size_t n;
 };
+
+/* Once per process, before the first store: memory of the implementation is wiped when freed, and a write beyond a file size limit is
+ * an error instead of a signal. */
+int store_global_init(void);
+
+/* Is there anything of a store in state_dir? Asked before a sealing key is made, since a new key beside an old store opens nothing. */
+int store_exists(const char *state_dir, bool *ret);
 
 /* state_dir must exist. event: sd_event *, borrowed. diag: for STORE_E_* and faults, with the file's name and what to do. */
 int store_new(struct store **ret, const char *state_dir, void *event, struct diag *diag);
@@ -51,3 +59,16 @@ DEFINE_FREEP(struct store_write *, store_write_free)
 
 /* Writes everything queued now, callbacks included: for an orderly stop. */
 void store_flush(struct store *store);
+
+/*
+ * True once the file was seen to be deleted, replaced, written by somebody else or damaged while it was open. Nothing is written
+ * into such a file: every batch fails until store_reopen().
+ */
+bool store_is_lost(const struct store *store);
+
+/*
+ * Opens what is there now, or makes a new store; something that is no store is moved aside, its new name in diag. 0, a fault or STORE_E_NEWER
+ * (diag; the store stays lost). The first batch that is written afterwards replaces everything that the file holds, so the caller puts all of
+ * its records into that one: what is in memory is newer than what anybody put there. Not to be called from within on_done.
+ */
+int store_reopen(struct store *store, struct diag *diag);
