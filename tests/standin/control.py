@@ -16,6 +16,8 @@ def handle(world, request):
             return Response.json(200, _apply(world, request.json()))
         if request.path == "/_control/state":
             return Response.json(200, world.state())
+        if request.path == "/_control/secrets":
+            return Response.json(200, world.secrets())
         if request.path == "/_control/log":
             return Response.json(200, _log(world, int(request.query.get("since", 0)), request.query.get("endpoint")))
         if request.path == "/_control/wait":

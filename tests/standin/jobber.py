@@ -71,6 +71,7 @@ GET /_control/state         everything, with counts.ENDPOINT.arrived and .answer
                             each grant, alive, current, refreshes, replays, generation
 GET /_control/wait?for=counts.token.arrived&at_least=3&timeout=10   blocks until that number of the state is reached; answers
                             {"met", "value"}
+GET /_control/secrets       every secret that was handed out or came in, by kind: what no log may show
 GET /_control/log?since=0&endpoint=token    the last 5000 requests: number, endpoint, method, path, query, form, headers, status
 """
 

@@ -171,6 +171,8 @@ def _authenticate(world, request, form):
 
 
 def _exchange(world, app, form):
+    if form.get("code_verifier"):
+        world.verifiers.append(form["code_verifier"])
     entry = world.codes.get(form.get("code"))
     if not entry or entry["app"] != app["client_id"] or entry["expires"] < time.monotonic():
         raise Refused("invalid_grant", "The provided authorization code is not valid.")

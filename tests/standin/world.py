@@ -14,6 +14,7 @@ import threading
 import time
 
 LOG_KEPT = 5000
+TOKENS_KEPT = 5000
 
 KNOWN_VERSIONS = (
     "2023-05-05", "2023-08-18", "2023-11-15", "2024-04-17", "2024-06-10", "2024-08-30", "2024-09-12", "2024-09-23",
@@ -110,6 +111,8 @@ class World:
             self.grants = {}
             self.refresh_tokens = {}
             self.opaque = collections.OrderedDict()
+            self.access_tokens = collections.deque(maxlen=TOKENS_KEPT)
+            self.verifiers = collections.deque(maxlen=TOKENS_KEPT)
             self.codes = {}
             self.counts = collections.defaultdict(lambda: {"arrived": 0, "answered": 0})
             self.log = collections.deque(maxlen=LOG_KEPT)
@@ -150,6 +153,7 @@ class World:
         else:
             token = self._jwt(grant)
         grant.access_token = token
+        self.access_tokens.append(token)
         return token
 
     def _jwt(self, grant):
@@ -217,6 +221,17 @@ class World:
                 "spent_refresh_tokens_sent": self.spent_refresh_tokens_sent,
                 "queued": {name: len(queue) for name, queue in self.queues.items() if queue},
                 "always": self.always,
+            }
+
+    def secrets(self):
+        """All that must never be seen in a log, by kind: what was handed out, and what was sent here."""
+        with self.lock:
+            return {
+                "access_token": list(self.access_tokens),
+                "refresh_token": list(self.refresh_tokens),
+                "client_secret": [app["client_secret"] for app in self.apps.values()],
+                "code": list(self.codes),
+                "verifier": list(self.verifiers),
             }
 
     def wait_for(self, path, at_least, timeout):
