@@ -3,6 +3,9 @@
  * buffer that such bytes pass through. They live in pages of their own: memfd_secret(2) where the kernel has it and the limits
  * allow it, else locked pages that core dumps leave out; freed bytes are wiped. This is the only type that holds secrets, and
  * `expose` in a name marks every place where the plaintext is touched.
+ *
+ * One thread at a time per secret or buffer; different ones may be used by different threads. A child of fork() finds zeroes
+ * where its parent's secrets are: it may free them and make its own, no more.
  */
 #pragma once
 
@@ -51,9 +54,15 @@ void secret_buf_clear(struct secret_buf *buf);             /* n = 0, wiped, memo
 void secret_buf_done(struct secret_buf *buf);              /* wiped and freed; safe on a zeroed or done buffer */
 int secret_buf_take(struct secret_buf *buf, struct secret **ret); /* its bytes as a secret; the buffer is done */
 
-/* What secret memory is made of, for status, metrics and tests. */
+/*
+ * Call first, and only, in a program whose own service unit allows memfd_secret in SystemCallFilter=: any other filter may kill
+ * whoever calls what it does not know, so that a filtered process makes do with locked pages.
+ */
+void secret_trust_syscall_filter(void);
+
+/* What secret memory is made of, for status, metrics and tests. All zero before the first secret. */
 struct secret_stats {
-        bool memfd_secret;     /* invisible to root too */
+        bool memfd_secret;     /* invisible to root too; like `locked`, of all that is not fallback */
         bool locked;           /* never swapped */
         size_t bytes_in_use;   /* rounded up to the allocation classes */
         size_t bytes_mapped;   /* pages taken from the kernel */
