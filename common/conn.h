@@ -19,14 +19,20 @@ enum {
 
 struct conn;
 
-/* Takes fd, which becomes non-blocking and close-on-exec. max_in: bytes of one message; max_out: bytes queued to send. */
+/*
+ * Takes fd, which becomes non-blocking and close-on-exec; after a fault it is still the caller's. max_in: bytes of one message;
+ * max_out: bytes queued to send, NULs included.
+ */
 int conn_new(struct conn **ret, int fd, size_t max_in, size_t max_out);
 struct conn *conn_free(struct conn *conn); /* closes */
 DEFINE_FREEP(struct conn *, conn_free)
 
 int conn_fd(const struct conn *conn);
 
-/* Reads what is there, bounded per call. 0: something was read; CONN_E_AGAIN; CONN_E_CLOSED; or a fault of the socket. */
+/*
+ * Reads what is there, bounded per call. 0: something was read; CONN_E_AGAIN, also while messages longer than max_in together
+ * wait to be taken; CONN_E_CLOSED; or a fault.
+ */
 int conn_read(struct conn *conn);
 
 /* The next whole message, without its NUL. Valid until the next call on conn. 0, CONN_E_AGAIN, CONN_E_TOO_LARGE. */

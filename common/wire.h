@@ -14,17 +14,13 @@
 
 enum {
         WIRE_MESSAGE_MAX = 4 * 1024 * 1024, /* bytes of one message; a longer one is refused unread */
-        WIRE_DEPTH_MAX = 32,                /* nesting of objects and arrays */
+        WIRE_DEPTH_MAX = 32,                /* nesting of objects and arrays, the message itself included */
+        WIRE_CALL_VALUES_MAX = 4096,        /* values of one call: each costs the parser forty times its bytes */
 };
 
 enum {
         WIRE_E_MALFORMED = 1, /* no message of the protocol; diag says why. The peer is dropped */
 };
-
-static inline void json_decrefp(json_t **p)
-{
-        json_decref(*p);
-}
 
 struct wire_call {
         json_t *root;       /* owns everything below */

@@ -1,0 +1,251 @@
+/* The one reader and writer of message sockets. */
+#include "common/conn.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+enum {
+        READ_CALL_MAX = 64 * 1024, /* bytes that one call takes, so that no peer holds the others up */
+        READ_STEP_MIN = 1000, /* room to read into: most requests fit, and an idle connection holds nothing */
+};
+
+/* Both directions keep an offset, so that messages and sent bytes leave at the front without moving what follows. */
+struct queue {
+        struct secret_buf buf;
+        size_t offset; /* bytes before it are done with, and wiped */
+};
+
+struct conn {
+        int fd;
+        size_t max_in, max_out;
+        struct queue in, out;
+        size_t n_scanned; /* input behind the offset that is known to hold no NUL */
+        size_t n_taken; /* length of the message that conn_next() lent out, its NUL included */
+};
+
+static size_t queue_size(const struct queue *queue)
+{
+        return queue->buf.n - queue->offset;
+}
+
+static char *queue_front(const struct queue *queue)
+{
+        return queue->buf.data + queue->offset;
+}
+
+/*
+ * An empty queue gives its memory back. Otherwise bytes move to the front only when at least as many have left since the last
+ * time: each byte moves once on average, however many messages a peer pipelines.
+ */
+static void queue_drop(struct queue *queue, size_t n)
+{
+        if (n == 0)
+                return;
+
+        explicit_bzero(queue_front(queue), n);
+        queue->offset += n;
+        if (queue_size(queue) == 0) {
+                secret_buf_done(&queue->buf);
+                queue->offset = 0;
+        } else if (queue->offset >= queue_size(queue)) {
+                secret_buf_consume(&queue->buf, queue->offset);
+                queue->offset = 0;
+        }
+}
+
+/* The offset is always smaller than what follows it: twice the contents is the most that a buffer grows to. */
+static size_t queue_limit(size_t contents)
+{
+        return contents > SIZE_MAX / 4 ? SIZE_MAX / 2 : 2 * contents;
+}
+
+int conn_new(struct conn **ret, int fd, size_t max_in, size_t max_out)
+{
+        struct conn *conn;
+        int flags;
+
+        flags = fcntl(fd, F_GETFL);
+        if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0 || fcntl(fd, F_SETFD, FD_CLOEXEC) < 0)
+                return fault(-errno);
+
+        conn = calloc(1, sizeof(*conn));
+        if (!conn)
+                return fault(-ENOMEM);
+        conn->fd = fd;
+        conn->max_in = max_in < SIZE_MAX / 8 ? max_in : SIZE_MAX / 8;
+        conn->max_out = max_out < SIZE_MAX / 8 ? max_out : SIZE_MAX / 8;
+        conn->in.buf.max = queue_limit(conn->max_in + READ_CALL_MAX + READ_STEP_MIN);
+        conn->out.buf.max = queue_limit(conn->max_out);
+
+        *ret = conn;
+        return 0;
+}
+
+struct conn *conn_free(struct conn *conn)
+{
+        if (!conn)
+                return NULL;
+        secret_buf_done(&conn->in.buf);
+        secret_buf_done(&conn->out.buf);
+        close(conn->fd);
+        free(conn);
+        return NULL;
+}
+
+int conn_fd(const struct conn *conn)
+{
+        return conn->fd;
+}
+
+/* The message lent out last ends, and is wiped, with the next call that reads. */
+static void return_message(struct conn *conn)
+{
+        queue_drop(&conn->in, conn->n_taken);
+        conn->n_taken = 0;
+}
+
+static bool is_again(int error)
+{
+        return error == EAGAIN || error == EWOULDBLOCK;
+}
+
+/* One recv(). ret_full: the peer had at least as much as there was room for. */
+static int read_step(struct conn *conn, size_t most, size_t *ret_n, bool *ret_full)
+{
+        struct secret_buf *buf = &conn->in.buf;
+        size_t room;
+        ssize_t n;
+        int r;
+
+        r = secret_buf_reserve(buf, READ_STEP_MIN);
+        if (r < 0)
+                return r;
+        room = buf->allocated - buf->n - 1;
+        if (room > most)
+                room = most;
+
+        do
+                n = recv(conn->fd, buf->data + buf->n, room, MSG_DONTWAIT);
+        while (n < 0 && errno == EINTR);
+        if (n < 0 && is_again(errno))
+                return CONN_E_AGAIN;
+        if (n == 0 || (n < 0 && errno == ECONNRESET))
+                return CONN_E_CLOSED;
+        if (n < 0)
+                return fault(-errno);
+
+        buf->n += (size_t)n;
+        buf->data[buf->n] = '\0';
+        *ret_n = (size_t)n;
+        *ret_full = (size_t)n == room;
+        return 0;
+}
+
+int conn_read(struct conn *conn)
+{
+        size_t n_read = 0;
+        bool full = true;
+        int r = 0;
+
+        return_message(conn);
+        /* Messages that nobody takes do not pile up. */
+        if (queue_size(&conn->in) > conn->max_in)
+                return CONN_E_AGAIN;
+
+        while (full && n_read < READ_CALL_MAX) {
+                size_t n = 0;
+
+                r = read_step(conn, READ_CALL_MAX - n_read, &n, &full);
+                if (r != 0)
+                        break;
+                n_read += n;
+        }
+
+        if (queue_size(&conn->in) == 0)
+                secret_buf_done(&conn->in.buf);
+        return n_read > 0 ? 0 : r;
+}
+
+int conn_next(struct conn *conn, const char **ret_bytes, size_t *ret_n)
+{
+        const char *front, *end;
+        size_t n;
+
+        return_message(conn);
+        n = queue_size(&conn->in);
+        if (n == 0)
+                return CONN_E_AGAIN;
+
+        front = queue_front(&conn->in);
+        end = memchr(front + conn->n_scanned, '\0', n - conn->n_scanned);
+        if (!end)
+                conn->n_scanned = n;
+        if ((end ? (size_t)(end - front) : n) > conn->max_in)
+                return CONN_E_TOO_LARGE;
+        if (!end)
+                return CONN_E_AGAIN;
+
+        conn->n_scanned = 0;
+        conn->n_taken = (size_t)(end - front) + 1;
+        *ret_bytes = front;
+        *ret_n = conn->n_taken - 1;
+        return 0;
+}
+
+bool conn_has_partial(const struct conn *conn)
+{
+        const struct secret_buf *buf = &conn->in.buf;
+
+        return buf->n > 0 && buf->data[buf->n - 1] != '\0';
+}
+
+int conn_put(struct conn *conn, const char *bytes, size_t n)
+{
+        struct queue *out = &conn->out;
+        int r;
+
+        /* A NUL inside would make two messages of one. */
+        if (n > 0 && memchr(bytes, '\0', n))
+                return fault(-EINVAL);
+        if (queue_size(out) >= conn->max_out || n > conn->max_out - queue_size(out) - 1)
+                return CONN_E_TOO_LARGE;
+
+        r = secret_buf_reserve(&out->buf, n + 1);
+        if (r < 0)
+                return r;
+        r = secret_buf_append(&out->buf, bytes, n);
+        if (r < 0)
+                return r;
+        return secret_buf_append(&out->buf, "", 1);
+}
+
+int conn_flush(struct conn *conn)
+{
+        while (queue_size(&conn->out) > 0) {
+                ssize_t n;
+
+                n = send(conn->fd, queue_front(&conn->out), queue_size(&conn->out),
+                         MSG_DONTWAIT | MSG_NOSIGNAL);
+                if (n >= 0) {
+                        queue_drop(&conn->out, (size_t)n);
+                        continue;
+                }
+                if (errno == EINTR)
+                        continue;
+                if (is_again(errno))
+                        return CONN_E_AGAIN;
+                if (errno == EPIPE || errno == ECONNRESET)
+                        return CONN_E_CLOSED;
+                return fault(-errno);
+        }
+        return 0;
+}
+
+size_t conn_queued(const struct conn *conn)
+{
+        return queue_size(&conn->out);
+}
