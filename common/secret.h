@@ -43,16 +43,21 @@ struct secret_buf {
         size_t max;
 };
 
-#define SECRET_BUF_INIT(limit) { .max = (limit) }
+#define SECRET_BUF_INIT(limit)                                                                               \
+        {                                                                                                    \
+                .max = (limit)                                                                               \
+        }
 
 /* -EMSGSIZE when it would grow beyond max (the buffer stays as it was), -ENOMEM. */
 int secret_buf_reserve(struct secret_buf *buf, size_t more); /* room for `more` bytes behind n */
 int secret_buf_append(struct secret_buf *buf, const void *bytes, size_t n);
 int secret_buf_append_string(struct secret_buf *buf, const char *string);
-void secret_buf_consume(struct secret_buf *buf, size_t n); /* drops the first n bytes, wiping what they leave */
-void secret_buf_clear(struct secret_buf *buf);             /* n = 0, wiped, memory kept */
-void secret_buf_done(struct secret_buf *buf);              /* wiped and freed; safe on a zeroed or done buffer */
-int secret_buf_take(struct secret_buf *buf, struct secret **ret); /* its bytes as a secret; the buffer is done */
+void secret_buf_consume(struct secret_buf *buf,
+                        size_t n); /* drops the first n bytes, wiping what they leave */
+void secret_buf_clear(struct secret_buf *buf); /* n = 0, wiped, memory kept */
+void secret_buf_done(struct secret_buf *buf); /* wiped and freed; safe on a zeroed or done buffer */
+int secret_buf_take(struct secret_buf *buf,
+                    struct secret **ret); /* its bytes as a secret; the buffer is done */
 
 /*
  * Call first, and only, in a program whose own service unit allows memfd_secret in SystemCallFilter=: any other filter may kill
@@ -62,10 +67,10 @@ void secret_trust_syscall_filter(void);
 
 /* What secret memory is made of, for status, metrics and tests. All zero before the first secret. */
 struct secret_stats {
-        bool memfd_secret;     /* invisible to root too; like `locked`, of all that is not fallback */
-        bool locked;           /* never swapped */
-        size_t bytes_in_use;   /* rounded up to the allocation classes */
-        size_t bytes_mapped;   /* pages taken from the kernel */
+        bool memfd_secret; /* invisible to root too; like `locked`, of all that is not fallback */
+        bool locked; /* never swapped */
+        size_t bytes_in_use; /* rounded up to the allocation classes */
+        size_t bytes_mapped; /* pages taken from the kernel */
         size_t bytes_fallback; /* of which neither memfd_secret nor locked, because the limit was reached */
 };
 

@@ -1,0 +1,190 @@
+/* Secret pages: memfd_secret(2), mlock(2), or neither, and what the limits say to each. */
+#include "common/secret_pages.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+static size_t n_bytes[N_PAGES_KINDS];
+static bool refused; /* this kernel, or a filter, has no memfd_secret */
+static bool filter_trusted;
+
+size_t pages_size(void)
+{
+        return (size_t)sysconf(_SC_PAGESIZE);
+}
+
+struct self {
+        size_t locked; /* bytes that count against RLIMIT_MEMLOCK */
+        bool filtered; /* by seccomp, or perhaps */
+};
+
+/* Others in this process may lock memory too, so what the kernel counts is asked each time. */
+static struct self self_read(void)
+{
+        struct self self = { .locked = n_bytes[PAGES_SECRETMEM] + n_bytes[PAGES_LOCKED], .filtered = true };
+        FILE *status = fopen("/proc/self/status", "re");
+        char *line = NULL;
+        size_t n = 0;
+
+        if (!status)
+                return self;
+        while (getline(&line, &n, status) >= 0) {
+                size_t kib;
+                int mode;
+
+                if (sscanf(line, "VmLck: %zu kB", &kib) == 1 && kib * 1024 > self.locked)
+                        self.locked = kib * 1024;
+                else if (sscanf(line, "Seccomp: %d", &mode) == 1)
+                        self.filtered = mode != 0;
+        }
+        free(line);
+        fclose(status);
+        return self;
+}
+
+/*
+ * The limit holds for root too, whom the kernel would let pass: what an administrator set is meant. Large buffers come and go
+ * with connections while tokens stay, so they get no more than half.
+ */
+static bool limit_allows(const struct self *self, size_t size, bool large)
+{
+        struct rlimit limit;
+        size_t budget;
+
+        if (getrlimit(RLIMIT_MEMLOCK, &limit) < 0)
+                return false;
+        if (limit.rlim_cur == RLIM_INFINITY)
+                return true;
+        budget = large ? limit.rlim_cur / 2 : limit.rlim_cur;
+        return size <= budget && self->locked <= budget - size;
+}
+
+/*
+ * Has the kernel touch every page, by taking the answer to a call: where there is no page to give, the call fails, while a touch
+ * from here would raise SIGBUS.
+ */
+static bool populate(char *base, size_t size)
+{
+        for (size_t i = 0; i < size; i += pages_size()) {
+                if (syscall(SYS_prlimit64, 0, RLIMIT_MEMLOCK, NULL, base + i) < 0)
+                        return false;
+                memset(base + i, 0, 2 * sizeof(uint64_t));
+        }
+        return true;
+}
+
+/* Maps size bytes with a forbidden page at either end; returns the mapping's start, forbidden pages included. */
+static char *map_guarded(size_t size, int flags, int fd)
+{
+        size_t guard = pages_size();
+        char *map = mmap(NULL, size + 2 * guard, PROT_NONE, flags, fd, 0);
+
+        if (map == MAP_FAILED)
+                return NULL;
+        if (mprotect(map + guard, size, PROT_READ | PROT_WRITE) < 0) {
+                munmap(map, size + 2 * guard);
+                return NULL;
+        }
+        (void)madvise(map, size + 2 * guard, MADV_DONTDUMP);
+        return map;
+}
+
+static char *map_secretmem(size_t size)
+{
+        size_t total = size + 2 * pages_size();
+        char *map = NULL;
+        int fd;
+
+        fd = (int)syscall(SYS_memfd_secret, O_CLOEXEC);
+        if (fd < 0) {
+                refused = errno != EMFILE && errno != ENFILE && errno != ENOMEM;
+                return NULL;
+        }
+        if (ftruncate(fd, (off_t)total) == 0)
+                map = map_guarded(size, MAP_SHARED, fd);
+        close(fd);
+
+        /* The pages are shared with children: none may have them, since a child that frees would wipe them here too. */
+        if (map && (madvise(map, total, MADV_DONTFORK) < 0 || !populate(map + pages_size(), size))) {
+                munmap(map, total);
+                return NULL;
+        }
+        return map;
+}
+
+static char *map_anonymous(size_t size)
+{
+        char *map = map_guarded(size, MAP_PRIVATE | MAP_ANONYMOUS, -1);
+
+        if (map)
+                (void)madvise(map, size + 2 * pages_size(), MADV_WIPEONFORK);
+        return map;
+}
+
+static char *map_locked(size_t size)
+{
+        char *map = map_anonymous(size);
+
+        if (map && mlock(map + pages_size(), size) < 0) {
+                munmap(map, size + 2 * pages_size());
+                return NULL;
+        }
+        return map;
+}
+
+char *pages_map(size_t size, bool large, bool plain, enum pages_kind *ret_kind)
+{
+        enum pages_kind kind = PAGES_PLAIN;
+        struct self self = self_read();
+        char *map = NULL;
+
+        if (!refused && (!self.filtered || filter_trusted) &&
+            limit_allows(&self, size + 2 * pages_size(), large)) {
+                kind = PAGES_SECRETMEM;
+                map = map_secretmem(size);
+        }
+        if (!map && limit_allows(&self, size, large)) {
+                kind = PAGES_LOCKED;
+                map = map_locked(size);
+        }
+        if (!map && plain) {
+                kind = PAGES_PLAIN;
+                map = map_anonymous(size);
+        }
+        if (!map)
+                return NULL;
+
+        n_bytes[kind] += size;
+        *ret_kind = kind;
+        return map + pages_size();
+}
+
+void pages_unmap(char *pages, size_t size, enum pages_kind kind)
+{
+        n_bytes[kind] -= size;
+        munmap(pages - pages_size(), size + 2 * pages_size());
+}
+
+void pages_inherit(char *pages, size_t size, enum pages_kind kind)
+{
+        n_bytes[kind] -= size;
+        (void)mmap(pages, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+}
+
+size_t pages_mapped(enum pages_kind kind)
+{
+        return n_bytes[kind];
+}
+
+void pages_trust_filter(void)
+{
+        filter_trusted = true;
+}
