@@ -211,6 +211,7 @@ ONLY_FUZZERS = $(if $(T),$(filter $(addprefix %/,$(T)),$(FUZZERS)),$(FUZZERS))
 
 .PHONY: tests
 tests: $(TESTS) ## build the unit tests
+	@:
 
 .PHONY: unit
 unit: $(ONLY_TESTS) ## build and run the unit tests (T=test_wire for one)
@@ -328,7 +329,7 @@ uninstall: ## remove what install put there, except the configuration and the st
 
 .PHONY: clean
 clean: ## remove the build directories
-	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-fuzz
+	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-fuzz $(BUILD)-gcc $(BUILD)-clang
 
 .PHONY: help
 help: ## this list

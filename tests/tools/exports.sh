@@ -4,9 +4,8 @@
 set -eu
 
 list() {
-        awk '/global:/ { on = 1; sub(/.*global:/, "") }
-             /local:/  { on = 0 }
-             on        { gsub(/[;{}]/, " "); for (i = 1; i <= NF; i++) print $i }' "$1" | sort -u
+        tr -s '[:space:]{};' '\n' <"$1" |
+                awk '/^(global|local):$/ { on = $1 == "global:"; next } on && /./' | sort -u
 }
 
 defined() {
