@@ -1,0 +1,158 @@
+/* Who is at the other end of a Unix socket. Knows no rule about who may do what. */
+#include "daemon/peer.h"
+
+#include "common/clock.h"
+#include "common/fault.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <systemd/sd-login.h>
+#include <time.h>
+#include <unistd.h>
+
+/* Linux 6.5, younger than the C library's headers. */
+#ifndef SO_PEERPIDFD
+#define SO_PEERPIDFD 77
+#endif
+
+static int read_credentials(struct peer *peer, int fd)
+{
+        struct ucred credentials;
+        socklen_t size = sizeof(credentials);
+
+        if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &size) < 0)
+                return fault(-errno);
+        /* A socket without a peer has these, which must never pass for somebody. */
+        if (credentials.uid == (uid_t)-1 || credentials.gid == (gid_t)-1)
+                return fault(-ENOTCONN);
+        peer->pid = credentials.pid;
+        peer->uid = credentials.uid;
+        peer->gid = credentials.gid;
+        return 0;
+}
+
+static int read_groups(struct peer *peer, int fd)
+{
+        socklen_t size = 0;
+
+        if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, NULL, &size) == 0)
+                return 0;
+        if (errno == ENOPROTOOPT || errno == ENODATA)
+                return 0;
+        if (errno != ERANGE)
+                return fault(-errno);
+        peer->groups = malloc(size);
+        if (!peer->groups)
+                return fault(-ENOMEM);
+        if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, peer->groups, &size) < 0)
+                return fault(-errno);
+        peer->n_groups = size / sizeof(gid_t);
+        return 0;
+}
+
+static void read_pidfd(struct peer *peer, int fd)
+{
+        socklen_t size = sizeof(peer->pidfd);
+
+        if (getsockopt(fd, SOL_SOCKET, SO_PEERPIDFD, &peer->pidfd, &size) == 0)
+                return;
+        peer->pidfd = -1;
+        /* The kernel knows the option, but the process is gone: whoever has its pid now is somebody else. */
+        if (errno != ENOPROTOOPT)
+                peer->unit_known = true;
+}
+
+int peer_from_socket(struct peer **ret, int fd)
+{
+        _cleanup_(peer_freep) struct peer *peer = calloc(1, sizeof(*peer));
+        if (!peer)
+                return fault(-ENOMEM);
+        peer->pidfd = -1;
+        peer->seen_usec = clock_boot_usec(&clock_system);
+        int r = read_credentials(peer, fd);
+        if (r < 0)
+                return r;
+        r = read_groups(peer, fd);
+        if (r < 0)
+                return r;
+        read_pidfd(peer, fd);
+        *ret = take_ptr(peer);
+        return 0;
+}
+
+struct peer *peer_free(struct peer *peer)
+{
+        if (!peer)
+                return NULL;
+        if (peer->pidfd >= 0)
+                close(peer->pidfd);
+        free(peer->groups);
+        free(peer->unit);
+        free(peer->user_unit);
+        free(peer);
+        return NULL;
+}
+
+/* proc(5): field 22 of stat, in clock ticks since boot. The second field may hold blanks and brackets. */
+static bool read_start_ticks(pid_t pid, unsigned long long *ret)
+{
+        char path[64], text[1024];
+
+        snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+        _cleanup_(closep) int fd = open(path, O_RDONLY | O_CLOEXEC);
+        if (fd < 0)
+                return false;
+        ssize_t n = read(fd, text, sizeof(text) - 1);
+        if (n <= 0)
+                return false;
+        text[n] = '\0';
+        const char *at = strrchr(text, ')');
+        for (int field = 2; at && field < 22; field++)
+                at = strchr(at + 1, ' ');
+        return at && sscanf(at, " %llu", ret) == 1;
+}
+
+/* Ticks are rounded down, so that a process of the very tick of connecting counts as the one that connected. */
+static bool started_before(pid_t pid, uint64_t usec)
+{
+        unsigned long long ticks;
+        long per_sec = sysconf(_SC_CLK_TCK);
+
+        if (per_sec <= 0 || !read_start_ticks(pid, &ticks))
+                return false;
+        return (unsigned __int128)ticks * USEC_PER_SEC <= (unsigned __int128)usec * (unsigned long)per_sec;
+}
+
+static bool still_the_same(const struct peer *peer)
+{
+        if (peer->pidfd < 0)
+                return started_before(peer->pid, peer->seen_usec);
+        /* pidfd_open(2): readable once the process has ended. */
+        struct pollfd ended = { .fd = peer->pidfd, .events = POLLIN };
+        return poll(&ended, 1, 0) == 0;
+}
+
+void peer_find_unit(struct peer *peer)
+{
+        _cleanup_(freep) char *unit = NULL;
+        _cleanup_(freep) char *user_unit = NULL;
+
+        if (peer->unit_known)
+                return;
+        peer->unit_known = true;
+        if (peer->pid <= 0)
+                return;
+        if (sd_pid_get_unit(peer->pid, &unit) < 0)
+                unit = NULL;
+        if (sd_pid_get_user_unit(peer->pid, &user_unit) < 0)
+                user_unit = NULL;
+        if (!still_the_same(peer))
+                return;
+        peer->unit = take_ptr(unit);
+        peer->user_unit = take_ptr(user_unit);
+}
