@@ -1,0 +1,628 @@
+/*
+ * HTTP requests on the event loop, through curl's multi interface. Owns every easy handle; knows nothing of what is asked for or
+ * answered.
+ *
+ * curl sends a request again, silently and on a new connection, when a kept connection dies before the first byte of an answer
+ * (RFC 9112 section 9.3.1 allows that for idempotent methods only). The refresh token that a POST carries may have been redeemed
+ * by then: sent twice, it is an attack in the provider's eyes (RFC 9700 section 4.14.2), and the new tokens are lost. So a body
+ * is given to curl through a read callback that never rewinds: once the first byte of it was taken, curl cannot repeat the
+ * request and fails instead (CURLE_SEND_FAIL_REWIND), while a request of which only the header may have left is repeated
+ * harmlessly. A new connection for every request (CURLOPT_FRESH_CONNECT) would do as well, for one TLS handshake each.
+ * Connections idle for long are not used again, so that the case stays rare.
+ *
+ * The same callback tells HTTP_NOT_SENT from HTTP_OUTCOME_UNKNOWN: nobody can act on a request whose body has not begun.
+ */
+#include "daemon/http.h"
+
+#include "common/fault.h"
+#include "common/wipe.h"
+
+#include <assert.h>
+#include <ctype.h>
+#include <curl/curl.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <systemd/sd-event.h>
+
+#ifndef PURSER_VERSION
+#define PURSER_VERSION "unknown"
+#endif
+
+enum {
+        IDLE_MAX_SEC = 20, /* below the 30 s and more for which servers and balancers keep idle connections */
+        CONNECTIONS_KEPT = 32,
+        HEADER_BYTES_MAX = 64 * 1024,
+        HEADER_LINES_MAX = 256,
+        HEADER_LINE_MAX = 32 * 1024, /* one that we send */
+};
+
+struct http {
+        sd_event *event;
+        struct clock *clock;
+        CURLM *multi;
+        sd_event_source *timer;
+        sd_event_source *again; /* more finished transfers wait in curl's queue */
+        unsigned n_transfers;
+};
+
+struct http_transfer {
+        struct http *http;
+        CURL *easy;
+        struct http_request *request;
+        struct curl_slist *headers;
+        char *kept_header;
+        void (*on_done)(const struct http_response *response, void *userdata);
+        void *userdata;
+        size_t body_taken;
+        struct secret_buf answer;
+        size_t header_bytes, header_lines;
+        const char *broken; /* why we ended the transfer ourselves */
+        char curl_words[CURL_ERROR_SIZE];
+};
+
+/* Not linked: only there when curl's TLS is OpenSSL. Its memory holds every request and answer in plain text. */
+extern int CRYPTO_set_mem_functions(void *(*malloc_fn)(size_t, const char *, int),
+                                    void *(*realloc_fn)(void *, size_t, const char *, int),
+                                    void (*free_fn)(void *, const char *, int)) __attribute__((weak));
+
+static void *openssl_malloc(size_t size, const char *file, int line)
+{
+        return wipe_malloc(size);
+}
+
+static void *openssl_realloc(void *p, size_t size, const char *file, int line)
+{
+        return wipe_realloc(p, size);
+}
+
+static void openssl_free(void *p, const char *file, int line)
+{
+        wipe_free(p);
+}
+
+int http_global_init(void)
+{
+        /* curl would write every connection's keys into the file that this names. */
+        unsetenv("SSLKEYLOGFILE");
+        /* It refuses once OpenSSL has allocated anything; that weakens the wiping, and breaks nothing. */
+        if (CRYPTO_set_mem_functions)
+                (void)CRYPTO_set_mem_functions(openssl_malloc, openssl_realloc, openssl_free);
+        if (curl_global_init_mem(CURL_GLOBAL_DEFAULT, wipe_malloc, wipe_free, wipe_realloc, wipe_strdup,
+                                 wipe_calloc) != CURLE_OK)
+                return fault(-EIO);
+        return 0;
+}
+
+/* -- the loop ------------------------------------------------------------------------------------------------------- */
+
+static void finish_one(struct http *http);
+
+static int on_socket_ready(sd_event_source *source, int fd, uint32_t revents, void *userdata)
+{
+        struct http *http = userdata;
+        int action = 0, running;
+
+        if (revents & EPOLLIN)
+                action |= CURL_CSELECT_IN;
+        if (revents & EPOLLOUT)
+                action |= CURL_CSELECT_OUT;
+        if (revents & (EPOLLERR | EPOLLHUP))
+                action |= CURL_CSELECT_ERR;
+        curl_multi_socket_action(http->multi, fd, action, &running);
+        finish_one(http);
+        return 0;
+}
+
+static int on_timeout(sd_event_source *source, uint64_t usec, void *userdata)
+{
+        struct http *http = userdata;
+        int running;
+
+        curl_multi_socket_action(http->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+        finish_one(http);
+        return 0;
+}
+
+static int on_again(sd_event_source *source, void *userdata)
+{
+        finish_one(userdata);
+        return 0;
+}
+
+/*
+ * These two tell curl about no failure: it would fail every transfer, now and later. A socket that is not watched ends in its
+ * transfer's timeout.
+ */
+static int want_socket(CURL *easy, curl_socket_t fd, int what, void *userdata, void *socket_source)
+{
+        struct http *http = userdata;
+        sd_event_source *source = socket_source;
+        uint32_t events = 0;
+
+        if (what == CURL_POLL_REMOVE) {
+                sd_event_source_disable_unref(source);
+                curl_multi_assign(http->multi, fd, NULL);
+                return 0;
+        }
+        if (what & CURL_POLL_IN)
+                events |= EPOLLIN;
+        if (what & CURL_POLL_OUT)
+                events |= EPOLLOUT;
+        if (source)
+                sd_event_source_set_io_events(source, events);
+        else if (sd_event_add_io(http->event, &source, fd, events, on_socket_ready, http) >= 0)
+                curl_multi_assign(http->multi, fd, source);
+        return 0;
+}
+
+static int want_timer(CURLM *multi, long timeout_ms, void *userdata)
+{
+        struct http *http = userdata;
+
+        if (timeout_ms < 0) {
+                sd_event_source_set_enabled(http->timer, SD_EVENT_OFF);
+                return 0;
+        }
+        /* Rounded up: woken a moment early, curl would find nothing to do and ask for the rest again and again. */
+        uint64_t usec = timeout_ms > 0 ? (uint64_t)timeout_ms * USEC_PER_MSEC + USEC_PER_MSEC - 1 : 0;
+        sd_event_source_set_time_relative(http->timer, usec);
+        sd_event_source_set_enabled(http->timer, SD_EVENT_ONESHOT);
+        return 0;
+}
+
+static int make_sources(struct http *http)
+{
+        int r = sd_event_add_time_relative(http->event, &http->timer, CLOCK_BOOTTIME, 0, USEC_PER_MSEC,
+                                           on_timeout, http);
+
+        if (r >= 0)
+                r = sd_event_source_set_enabled(http->timer, SD_EVENT_OFF);
+        if (r >= 0)
+                r = sd_event_add_defer(http->event, &http->again, on_again, http);
+        if (r >= 0)
+                r = sd_event_source_set_enabled(http->again, SD_EVENT_OFF);
+        return r < 0 ? fault(r) : 0;
+}
+
+static int make_multi(struct http *http)
+{
+        http->multi = curl_multi_init();
+        if (!http->multi)
+                return fault(-ENOMEM);
+        if (curl_multi_setopt(http->multi, CURLMOPT_SOCKETFUNCTION, want_socket) != CURLM_OK ||
+            curl_multi_setopt(http->multi, CURLMOPT_SOCKETDATA, http) != CURLM_OK ||
+            curl_multi_setopt(http->multi, CURLMOPT_TIMERFUNCTION, want_timer) != CURLM_OK ||
+            curl_multi_setopt(http->multi, CURLMOPT_TIMERDATA, http) != CURLM_OK ||
+            curl_multi_setopt(http->multi, CURLMOPT_MAXCONNECTS, (long)CONNECTIONS_KEPT) != CURLM_OK)
+                return fault(-ENOMEM);
+        return 0;
+}
+
+int http_new(struct http **ret, void *event, struct clock *clock)
+{
+        _cleanup_(http_freep) struct http *http = calloc(1, sizeof(*http));
+        if (!http)
+                return fault(-ENOMEM);
+        http->event = sd_event_ref(event);
+        http->clock = clock;
+        int r = make_sources(http);
+        if (r < 0)
+                return r;
+        r = make_multi(http);
+        if (r < 0)
+                return r;
+        *ret = take_ptr(http);
+        return 0;
+}
+
+struct http *http_free(struct http *http)
+{
+        if (!http)
+                return NULL;
+        assert(http->n_transfers == 0);
+        if (http->multi)
+                curl_multi_cleanup(http->multi);
+        sd_event_source_disable_unref(http->timer);
+        sd_event_source_disable_unref(http->again);
+        sd_event_unref(http->event);
+        free(http);
+        return NULL;
+}
+
+/* -- what curl takes and gives -------------------------------------------------------------------------------------- */
+
+static size_t give_body(char *to, size_t size, size_t n, void *userdata)
+{
+        struct http_transfer *transfer = userdata;
+        const struct secret *body = transfer->request->body;
+        size_t left = secret_size(body) - transfer->body_taken;
+        size_t take = size * n < left ? size * n : left;
+
+        memcpy(to, secret_expose(body) + transfer->body_taken, take);
+        transfer->body_taken += take;
+        return take;
+}
+
+/* See the head of this file. */
+static int refuse_to_rewind(void *userdata, curl_off_t offset, int origin)
+{
+        struct http_transfer *transfer = userdata;
+
+        return transfer->body_taken == 0 && offset == 0 && origin == SEEK_SET ? CURL_SEEKFUNC_OK
+                                                                              : CURL_SEEKFUNC_FAIL;
+}
+
+static size_t take_answer(char *bytes, size_t size, size_t n, void *userdata)
+{
+        struct http_transfer *transfer = userdata;
+        int r = secret_buf_append(&transfer->answer, bytes, size * n);
+
+        if (r == 0)
+                return size * n;
+        transfer->broken =
+                r == -EMSGSIZE ? "the answer is longer than 1 MiB" : "there is no memory for the answer";
+        return size * n + 1;
+}
+
+static size_t count_header(char *bytes, size_t size, size_t n, void *userdata)
+{
+        struct http_transfer *transfer = userdata;
+
+        transfer->header_bytes += size * n;
+        transfer->header_lines++;
+        if (transfer->header_bytes <= HEADER_BYTES_MAX && transfer->header_lines <= HEADER_LINES_MAX)
+                return size * n;
+        transfer->broken = "the answer has too many headers";
+        return size * n + 1;
+}
+
+/* -- reading the outcome -------------------------------------------------------------------------------------------- */
+
+/* Nobody acts on a POST without its body; a GET counts as sent with its first byte. */
+static bool may_have_arrived(const struct http_transfer *transfer)
+{
+        long sent = 0;
+
+        if (transfer->request->post)
+                return transfer->body_taken > 0;
+        return curl_easy_getinfo(transfer->easy, CURLINFO_REQUEST_SIZE, &sent) != CURLE_OK || sent > 0;
+}
+
+static const char *words_for(CURLcode code)
+{
+        switch (code) {
+        case CURLE_COULDNT_RESOLVE_HOST:
+                return "the host's name cannot be resolved";
+        case CURLE_COULDNT_RESOLVE_PROXY:
+                return "the proxy's name cannot be resolved";
+        case CURLE_COULDNT_CONNECT:
+                return "no connection";
+        case CURLE_SSL_CONNECT_ERROR:
+                return "the TLS handshake failed";
+        case CURLE_PEER_FAILED_VERIFICATION:
+                return "the server's certificate is for another host, or not trusted";
+        case CURLE_SSL_CACERT_BADFILE:
+                return "the CA file cannot be used";
+        case CURLE_GOT_NOTHING:
+                return "the connection was closed without an answer";
+        case CURLE_PARTIAL_FILE:
+                return "the answer was cut short";
+        case CURLE_RECV_ERROR:
+        case CURLE_SEND_ERROR:
+        case CURLE_SEND_FAIL_REWIND:
+                return "the connection broke";
+        case CURLE_WEIRD_SERVER_REPLY:
+        case CURLE_UNSUPPORTED_PROTOCOL:
+                return "the answer is not HTTP";
+        case CURLE_WRITE_ERROR:
+                return "the answer is not usable";
+        default:
+                return curl_easy_strerror(code);
+        }
+}
+
+static void describe(const struct http_transfer *transfer, CURLcode code, char *text, size_t size)
+{
+        long os_error = 0, verify = 0;
+
+        curl_easy_getinfo(transfer->easy, CURLINFO_OS_ERRNO, &os_error);
+        curl_easy_getinfo(transfer->easy, CURLINFO_SSL_VERIFYRESULT, &verify);
+        if (transfer->broken)
+                snprintf(text, size, "%s", transfer->broken);
+        else if (code == CURLE_OPERATION_TIMEDOUT)
+                snprintf(text, size, "%s in time",
+                         may_have_arrived(transfer) ? "no answer" : "no connection");
+        else if (code == CURLE_COULDNT_CONNECT && os_error != 0)
+                snprintf(text, size, "no connection: %s", strerror((int)os_error));
+        else if (code == CURLE_PEER_FAILED_VERIFICATION && verify != 0 && transfer->curl_words[0])
+                /* With a verify result curl's own words are fixed ones, not the certificate's. */
+                snprintf(text, size, "%.150s", transfer->curl_words);
+        else
+                snprintf(text, size, "%s", words_for(code));
+}
+
+/* The value without the blanks around it; false when absent or when it does not fit. */
+static bool header_value(const struct http_transfer *transfer, const char *name, char *value, size_t size)
+{
+        struct curl_header *header;
+
+        if (curl_easy_header(transfer->easy, name, 0, CURLH_HEADER, -1, &header) != CURLHE_OK)
+                return false;
+        return (size_t)snprintf(value, size, "%s", header->value) < size;
+}
+
+static void read_content_type(const struct http_transfer *transfer, struct http_response *response)
+{
+        char value[256];
+        size_t n;
+
+        if (!header_value(transfer, "Content-Type", value, sizeof(value)))
+                return;
+        n = strcspn(value, "; \t");
+        if (n >= sizeof(response->content_type))
+                return;
+        for (size_t i = 0; i < n; i++)
+                response->content_type[i] = (char)tolower((unsigned char)value[i]);
+}
+
+static void read_kept_header(const struct http_transfer *transfer, struct http_response *response)
+{
+        char value[sizeof(response->served_version)];
+
+        if (!transfer->kept_header || !header_value(transfer, transfer->kept_header, value, sizeof(value)))
+                return;
+        for (const char *at = value; *at; at++)
+                if (*at < ' ' || *at > '~')
+                        return;
+        memcpy(response->served_version, value, sizeof(value));
+}
+
+static void read_headers(const struct http_transfer *transfer, struct http_response *response)
+{
+        char value[64];
+
+        if (header_value(transfer, "Date", value, sizeof(value)))
+                response->date_sec = http_parse_date(value);
+        if (header_value(transfer, "Retry-After", value, sizeof(value))) {
+                int64_t now = response->date_sec;
+                if (now < 0)
+                        now = clock_wall_usec(transfer->http->clock) / (int64_t)USEC_PER_SEC;
+                response->retry_after_sec = http_parse_retry_after(value, now);
+        }
+        read_content_type(transfer, response);
+        read_kept_header(transfer, response);
+}
+
+static void read_outcome(struct http_transfer *transfer, CURLcode code, struct http_response *response)
+{
+        *response = (struct http_response){ .date_sec = -1, .retry_after_sec = -1 };
+        /* curl has reported success without any answer before, when a repetition was impossible: hence the status. */
+        if (code == CURLE_OK &&
+            curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &response->status) == CURLE_OK &&
+            response->status > 0) {
+                response->result = HTTP_ANSWERED;
+                response->body = transfer->answer;
+                transfer->answer = (struct secret_buf){ 0 };
+                read_headers(transfer, response);
+                return;
+        }
+        response->status = 0;
+        response->result = may_have_arrived(transfer) ? HTTP_OUTCOME_UNKNOWN : HTTP_NOT_SENT;
+        describe(transfer, code == CURLE_OK ? CURLE_GOT_NOTHING : code, response->problem,
+                 sizeof(response->problem));
+}
+
+/* One for each turn of the loop, so that a burst of answers does not keep everybody else waiting. */
+static void finish_one(struct http *http)
+{
+        struct http_response response;
+        struct http_transfer *transfer = NULL;
+        CURLMsg *message;
+        int left;
+
+        message = curl_multi_info_read(http->multi, &left);
+        if (!message)
+                return;
+        sd_event_source_set_enabled(http->again, SD_EVENT_ONESHOT);
+        CURLcode code = message->data.result;
+        curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &transfer);
+        curl_multi_remove_handle(http->multi, transfer->easy);
+        read_outcome(transfer, code, &response);
+        /* The transfer, and with it every pointer into it, may be gone after this. */
+        transfer->on_done(&response, transfer->userdata);
+        http_response_done(&response);
+}
+
+/* -- starting ------------------------------------------------------------------------------------------------------- */
+
+/* RFC 6761 section 6.3 and the two loopback literals; the scheme was checked by curl's own parser. */
+static int url_is_loopback(const char *url, bool *ret)
+{
+        static const char *const hosts[] = { "localhost", "127.0.0.1", "[::1]" };
+        char *host = NULL;
+        CURLU *parsed = curl_url();
+
+        if (!parsed)
+                return fault(-ENOMEM);
+        if (curl_url_set(parsed, CURLUPART_URL, url, 0) == CURLUE_OK &&
+            curl_url_get(parsed, CURLUPART_HOST, &host, 0) == CURLUE_OK)
+                for (size_t i = 0; i < sizeof(hosts) / sizeof(hosts[0]); i++)
+                        *ret = *ret || strcasecmp(host, hosts[i]) == 0;
+        curl_free(host);
+        curl_url_cleanup(parsed);
+        return 0;
+}
+
+static int add_header_line(struct http_transfer *transfer, const char *name, const char *value)
+{
+        _cleanup_(secret_buf_done) struct secret_buf line = SECRET_BUF_INIT(HEADER_LINE_MAX);
+        int r = secret_buf_append_string(&line, name);
+
+        if (r == 0)
+                r = secret_buf_append_string(&line, value[0] ? ": " : ";");
+        if (r == 0)
+                r = secret_buf_append_string(&line, value);
+        if (r < 0)
+                return r;
+        struct curl_slist *list = curl_slist_append(transfer->headers, line.data);
+        if (!list)
+                return fault(-ENOMEM);
+        transfer->headers = list;
+        return 0;
+}
+
+static int add_headers(struct http_transfer *transfer)
+{
+        const struct http_request *request = transfer->request;
+        struct curl_slist *list;
+        bool has_accept = false;
+        int r = 0;
+
+        for (size_t i = 0; i < request->n_headers && r == 0; i++) {
+                has_accept = has_accept || strcasecmp(request->headers[i].name, "Accept") == 0;
+                r = add_header_line(transfer, request->headers[i].name,
+                                    secret_expose(request->headers[i].value));
+        }
+        if (r == 0 && !has_accept)
+                r = add_header_line(transfer, "Accept", "application/json");
+        if (r < 0)
+                return r;
+        /* A server that does not know it would cost a second's waiting. */
+        list = curl_slist_append(transfer->headers, "Expect:");
+        if (!list)
+                return fault(-ENOMEM);
+        transfer->headers = list;
+        return 0;
+}
+
+#define SET(transfer, option, value) (curl_easy_setopt((transfer)->easy, (option), (value)) == CURLE_OK)
+
+static bool set_target(struct http_transfer *transfer, bool loopback)
+{
+        const struct http_request *request = transfer->request;
+
+        return SET(transfer, CURLOPT_URL, request->url) &&
+               SET(transfer, CURLOPT_PROTOCOLS_STR, loopback ? "http,https" : "https") &&
+               SET(transfer, CURLOPT_FOLLOWLOCATION, 0L) &&
+               SET(transfer, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED) &&
+               SET(transfer, CURLOPT_HTTPHEADER, transfer->headers) &&
+               SET(transfer, CURLOPT_USERAGENT, "purser/" PURSER_VERSION) &&
+               SET(transfer, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L) &&
+               /* A proxy is the network's, not this machine's. */
+               (!loopback || SET(transfer, CURLOPT_PROXY, ""));
+}
+
+static bool set_tls(struct http_transfer *transfer)
+{
+        const char *ca_file = transfer->request->ca_file;
+
+        return SET(transfer, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2) &&
+               SET(transfer, CURLOPT_SSL_VERIFYPEER, 1L) && SET(transfer, CURLOPT_SSL_VERIFYHOST, 2L) &&
+               /* A private CA stands for itself: whoever names one wants no other to vouch for that provider. */
+               (!ca_file || (SET(transfer, CURLOPT_CAINFO, ca_file) && SET(transfer, CURLOPT_CAPATH, NULL)));
+}
+
+static bool set_limits(struct http_transfer *transfer, uint64_t timeout_usec)
+{
+        uint64_t ms = usec_add(timeout_usec, USEC_PER_MSEC - 1) / USEC_PER_MSEC;
+        long timeout_ms = ms > INT32_MAX ? INT32_MAX : ms > 0 ? (long)ms : 1;
+
+        return SET(transfer, CURLOPT_NOSIGNAL, 1L) && SET(transfer, CURLOPT_TIMEOUT_MS, timeout_ms) &&
+               SET(transfer, CURLOPT_CONNECTTIMEOUT_MS, timeout_ms) &&
+               SET(transfer, CURLOPT_MAXAGE_CONN, (long)IDLE_MAX_SEC) &&
+               /* Else cancelling waits for the resolver's thread, and the whole loop with it. */
+               SET(transfer, CURLOPT_QUICK_EXIT, 1L);
+}
+
+static bool set_body(struct http_transfer *transfer)
+{
+        const struct http_request *request = transfer->request;
+
+        if (!request->post)
+                return SET(transfer, CURLOPT_HTTPGET, 1L);
+        return SET(transfer, CURLOPT_POST, 1L) &&
+               SET(transfer, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)secret_size(request->body)) &&
+               SET(transfer, CURLOPT_READFUNCTION, give_body) && SET(transfer, CURLOPT_READDATA, transfer) &&
+               SET(transfer, CURLOPT_SEEKFUNCTION, refuse_to_rewind) &&
+               SET(transfer, CURLOPT_SEEKDATA, transfer);
+}
+
+static bool set_callbacks(struct http_transfer *transfer)
+{
+        return SET(transfer, CURLOPT_WRITEFUNCTION, take_answer) &&
+               SET(transfer, CURLOPT_WRITEDATA, transfer) &&
+               SET(transfer, CURLOPT_HEADERFUNCTION, count_header) &&
+               SET(transfer, CURLOPT_HEADERDATA, transfer) &&
+               SET(transfer, CURLOPT_ERRORBUFFER, transfer->curl_words) &&
+               SET(transfer, CURLOPT_PRIVATE, transfer);
+}
+
+static int set_up(struct http_transfer *transfer, uint64_t timeout_usec)
+{
+        bool loopback = false;
+        int r = url_is_loopback(transfer->request->url, &loopback);
+
+        if (r < 0)
+                return r;
+        r = add_headers(transfer);
+        if (r < 0)
+                return r;
+        transfer->easy = curl_easy_init();
+        if (!transfer->easy)
+                return fault(-ENOMEM);
+        if (!set_target(transfer, loopback) || !set_tls(transfer) || !set_limits(transfer, timeout_usec) ||
+            !set_body(transfer) || !set_callbacks(transfer))
+                return fault(-ENOMEM);
+        return 0;
+}
+
+int http_start(struct http *http, struct http_request *request, const char *kept_header,
+               uint64_t timeout_usec, void (*on_done)(const struct http_response *response, void *userdata),
+               void *userdata, struct http_transfer **ret)
+{
+        _cleanup_(http_request_freep) struct http_request *taken = request;
+        struct http_transfer *transfer = calloc(1, sizeof(*transfer));
+
+        if (!transfer)
+                return fault(-ENOMEM);
+        *transfer = (struct http_transfer){
+                .http = http,
+                .request = take_ptr(taken),
+                .answer = SECRET_BUF_INIT(HTTP_BODY_MAX),
+                .on_done = on_done,
+                .userdata = userdata,
+        };
+        http->n_transfers++;
+        _cleanup_(http_transfer_freep) struct http_transfer *starting = transfer;
+        if (transfer->request->post && !transfer->request->body)
+                return fault(-EINVAL);
+        if (kept_header && !(transfer->kept_header = strdup(kept_header)))
+                return fault(-ENOMEM);
+        int r = set_up(transfer, timeout_usec);
+        if (r < 0)
+                return r;
+        if (curl_multi_add_handle(http->multi, transfer->easy) != CURLM_OK)
+                return fault(-ENOMEM);
+        *ret = take_ptr(starting);
+        return 0;
+}
+
+struct http_transfer *http_transfer_free(struct http_transfer *transfer)
+{
+        if (!transfer)
+                return NULL;
+        if (transfer->easy) {
+                curl_multi_remove_handle(transfer->http->multi, transfer->easy);
+                curl_easy_cleanup(transfer->easy);
+        }
+        transfer->http->n_transfers--;
+        curl_slist_free_all(transfer->headers);
+        http_request_free(transfer->request);
+        secret_buf_done(&transfer->answer);
+        free(transfer->kept_header);
+        free(transfer);
+        return NULL;
+}
