@@ -1,0 +1,407 @@
+/* daemon/store.h in memory. */
+#include "tests/fake_store.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct record {
+        char *kind, *name;
+        uint8_t *blob; /* NULL in a batch: delete */
+        size_t n;
+};
+
+struct records {
+        struct record *items;
+        size_t n;
+};
+
+struct fake_disk {
+        struct records records; /* sorted by kind and name */
+        int open_result, load_result, reopen_result;
+        unsigned n_reopened;
+};
+
+struct batch {
+        struct batch *next;
+        struct records ops;
+        struct store_write *write; /* NULL: nobody waits */
+        bool durable;
+};
+
+struct store {
+        struct fake_disk *disk;
+        struct batch *oldest;
+        size_t n_written;
+        int flush_result, next_error;
+        bool lost, start_over;
+};
+
+struct store_write {
+        struct batch *batch; /* NULL once done */
+        void (*on_done)(int result, const char *problem, void *userdata);
+        void *userdata;
+};
+
+static struct fake_disk *current_disk;
+
+/* -- records ---------------------------------------------------------------------------------------------------------- */
+
+static void record_done(struct record *record)
+{
+        free(record->kind);
+        free(record->name);
+        free(record->blob);
+}
+
+static void records_done(struct records *records)
+{
+        for (size_t i = 0; i < records->n; i++)
+                record_done(&records->items[i]);
+        free(records->items);
+        *records = (struct records){ 0 };
+}
+
+static struct record record_copy(const struct store_op *op)
+{
+        struct record record = { .kind = strdup(op->kind), .name = strdup(op->name), .n = op->n };
+
+        if (op->blob) {
+                record.blob = malloc(op->n + 1);
+                assert(record.blob);
+                if (op->n)
+                        memcpy(record.blob, op->blob, op->n);
+        }
+        return record;
+}
+
+static void records_insert(struct records *records, size_t at, struct record record)
+{
+        records->items = reallocarray(records->items, records->n + 1, sizeof(*records->items));
+        assert(records->items);
+        memmove(records->items + at + 1, records->items + at, (records->n - at) * sizeof(*records->items));
+        records->items[at] = record;
+        records->n++;
+}
+
+static void records_remove(struct records *records, size_t at)
+{
+        record_done(&records->items[at]);
+        memmove(records->items + at, records->items + at + 1,
+                (records->n - at - 1) * sizeof(*records->items));
+        records->n--;
+}
+
+/* Where the record is, or belongs. */
+static bool records_find(const struct records *records, const char *kind, const char *name, size_t *ret_at)
+{
+        size_t at = 0;
+        int order = -1;
+
+        for (; at < records->n; at++) {
+                order = strcmp(records->items[at].kind, kind);
+                if (order == 0)
+                        order = strcmp(records->items[at].name, name);
+                if (order >= 0)
+                        break;
+        }
+        *ret_at = at;
+        return at < records->n && order == 0;
+}
+
+static void records_apply(struct records *records, const struct record *op)
+{
+        struct store_op copy = { op->kind, op->name, op->blob, op->n };
+        size_t at;
+
+        if (records_find(records, op->kind, op->name, &at))
+                records_remove(records, at);
+        if (op->blob)
+                records_insert(records, at, record_copy(&copy));
+}
+
+/* -- the disk --------------------------------------------------------------------------------------------------------- */
+
+struct fake_disk *fake_disk_new(void)
+{
+        current_disk = calloc(1, sizeof(*current_disk));
+        assert(current_disk);
+        return current_disk;
+}
+
+struct fake_disk *fake_disk_free(struct fake_disk *disk)
+{
+        if (!disk)
+                return NULL;
+        if (current_disk == disk)
+                current_disk = NULL;
+        records_done(&disk->records);
+        free(disk);
+        return NULL;
+}
+
+size_t fake_disk_n_records(const struct fake_disk *disk)
+{
+        return disk->records.n;
+}
+
+const uint8_t *fake_disk_find(const struct fake_disk *disk, const char *kind, const char *name, size_t *ret_n)
+{
+        size_t at;
+
+        if (!records_find(&disk->records, kind, name, &at))
+                return NULL;
+        if (ret_n)
+                *ret_n = disk->records.items[at].n;
+        return disk->records.items[at].blob;
+}
+
+void fake_disk_put(struct fake_disk *disk, const char *kind, const char *name, const uint8_t *blob, size_t n)
+{
+        struct record record = record_copy(&(struct store_op){ kind, name, blob, n });
+
+        records_apply(&disk->records, &record);
+        record_done(&record);
+}
+
+void fake_disk_damage(struct fake_disk *disk, const char *kind, const char *name)
+{
+        size_t at;
+        bool found = records_find(&disk->records, kind, name, &at);
+
+        assert(found);
+        (void)found;
+        assert(disk->records.items[at].n > 0);
+        disk->records.items[at].blob[disk->records.items[at].n - 1] ^= 1;
+}
+
+void fake_disk_set_open_result(struct fake_disk *disk, int result)
+{
+        disk->open_result = result;
+}
+
+void fake_disk_set_load_result(struct fake_disk *disk, int result)
+{
+        disk->load_result = result;
+}
+
+void fake_disk_set_reopen_result(struct fake_disk *disk, int result)
+{
+        disk->reopen_result = result;
+}
+
+unsigned fake_disk_n_reopened(const struct fake_disk *disk)
+{
+        return disk->n_reopened;
+}
+
+/* -- store.h ---------------------------------------------------------------------------------------------------------- */
+
+int store_global_init(void)
+{
+        return 0;
+}
+
+int store_exists(const char *state_dir, bool *ret)
+{
+        assert(current_disk);
+        *ret = current_disk->records.n > 0;
+        return 0;
+}
+
+int store_new(struct store **ret, const char *state_dir, void *event, struct diag *diag)
+{
+        assert(current_disk);
+        if (current_disk->open_result != 0) {
+                diag_set(diag, "the fake store does not open");
+                return current_disk->open_result;
+        }
+        struct store *store = calloc(1, sizeof(*store));
+        if (!store)
+                return fault(-ENOMEM);
+        store->disk = current_disk;
+        *ret = store;
+        return 0;
+}
+
+static void batch_free(struct batch *batch)
+{
+        if (batch->write)
+                batch->write->batch = NULL;
+        records_done(&batch->ops);
+        free(batch);
+}
+
+void fake_store_crash(struct store *store)
+{
+        while (store->oldest) {
+                struct batch *batch = store->oldest;
+                store->oldest = batch->next;
+                batch_free(batch);
+        }
+}
+
+struct store *store_free(struct store *store)
+{
+        if (!store)
+                return NULL;
+        store_flush(store);
+        fake_store_crash(store);
+        free(store);
+        return NULL;
+}
+
+int store_load(struct store *store,
+               int (*on_record)(const char *kind, const char *name, const uint8_t *blob, size_t n,
+                                void *userdata),
+               void *userdata, struct diag *diag)
+{
+        if (store->disk->load_result != 0) {
+                diag_set(diag, "the fake store cannot be read");
+                return store->disk->load_result;
+        }
+        for (size_t i = 0; i < store->disk->records.n; i++) {
+                const struct record *record = &store->disk->records.items[i];
+                int r = on_record(record->kind, record->name, record->blob, record->n, userdata);
+                if (r != 0)
+                        return r;
+        }
+        return 0;
+}
+
+int store_write_start(struct store *store, const struct store_op *ops, size_t n_ops,
+                      void (*on_done)(int result, const char *problem, void *userdata), void *userdata,
+                      struct store_write **ret)
+{
+        int error = store->next_error;
+        struct batch **last = &store->oldest;
+
+        store->next_error = 0;
+        if (error < 0)
+                return fault(error);
+        struct batch *batch = calloc(1, sizeof(*batch));
+        struct store_write *write = calloc(1, sizeof(*write));
+        assert(batch && write);
+        for (size_t i = 0; i < n_ops; i++)
+                records_insert(&batch->ops, i, record_copy(&ops[i]));
+        *write = (struct store_write){ .batch = batch, .on_done = on_done, .userdata = userdata };
+        batch->write = write;
+        while (*last)
+                last = &(*last)->next;
+        *last = batch;
+        store->n_written++;
+        *ret = write;
+        return 0;
+}
+
+struct store_write *store_write_free(struct store_write *write)
+{
+        if (!write)
+                return NULL;
+        if (write->batch)
+                write->batch->write = NULL;
+        free(write);
+        return NULL;
+}
+
+void store_flush(struct store *store)
+{
+        fake_store_complete_all(store, store->flush_result);
+}
+
+bool store_is_lost(const struct store *store)
+{
+        return store->lost;
+}
+
+int store_reopen(struct store *store, struct diag *diag)
+{
+        store->disk->n_reopened++;
+        if (store->disk->reopen_result != 0) {
+                diag_set(diag, "the fake store does not open again");
+                return store->disk->reopen_result;
+        }
+        store->lost = false;
+        store->start_over = true;
+        return 0;
+}
+
+/* -- the queue -------------------------------------------------------------------------------------------------------- */
+
+size_t fake_store_n_queued(const struct store *store)
+{
+        size_t n = 0;
+
+        for (const struct batch *batch = store->oldest; batch; batch = batch->next)
+                n++;
+        return n;
+}
+
+size_t fake_store_n_written(const struct store *store)
+{
+        return store->n_written;
+}
+
+bool fake_store_is_queued(const struct store *store, const char *kind, const char *name)
+{
+        for (const struct batch *batch = store->oldest; batch; batch = batch->next)
+                for (size_t i = 0; i < batch->ops.n; i++)
+                        if (strcmp(batch->ops.items[i].kind, kind) == 0 &&
+                            strcmp(batch->ops.items[i].name, name) == 0)
+                                return true;
+        return false;
+}
+
+void fake_store_make_durable(struct store *store)
+{
+        struct batch *batch = store->oldest;
+
+        assert(batch);
+        if (batch->durable)
+                return;
+        if (store->start_over)
+                records_done(&store->disk->records);
+        store->start_over = false;
+        for (size_t i = 0; i < batch->ops.n; i++)
+                records_apply(&store->disk->records, &batch->ops.items[i]);
+        batch->durable = true;
+}
+
+void fake_store_complete(struct store *store, int result)
+{
+        struct batch *batch = store->oldest;
+
+        assert(batch);
+        if (store->lost)
+                result = -ESTALE;
+        if (result == 0)
+                fake_store_make_durable(store);
+        store->oldest = batch->next;
+        struct store_write *write = batch->write;
+        batch_free(batch);
+        if (write)
+                write->on_done(result, result == 0 ? "" : "the fake disk refuses", write->userdata);
+}
+
+void fake_store_complete_all(struct store *store, int result)
+{
+        for (size_t n = fake_store_n_queued(store); n > 0; n--)
+                fake_store_complete(store, result);
+}
+
+void fake_store_lose(struct store *store)
+{
+        store->lost = true;
+}
+
+void fake_store_set_flush_result(struct store *store, int result)
+{
+        store->flush_result = result;
+}
+
+void fake_store_fail_next_start(struct store *store, int error)
+{
+        store->next_error = error;
+}
