@@ -13,7 +13,7 @@
 
 struct clock {
         uint64_t (*boot_usec)(struct clock *clock); /* microseconds since boot */
-        int64_t (*wall_usec)(struct clock *clock);  /* microseconds since 1970-01-01T00:00:00Z */
+        int64_t (*wall_usec)(struct clock *clock); /* microseconds since 1970-01-01T00:00:00Z */
 };
 
 /* The kernel's clocks. */

@@ -13,8 +13,8 @@
 
 enum {
         CONN_E_CLOSED = 1, /* the peer closed its end; messages already read can still be taken */
-        CONN_E_TOO_LARGE,  /* the peer's message is longer than the limit, or ours does not fit into the send limit */
-        CONN_E_AGAIN,      /* nothing (more) to do until the socket is readable, or writable */
+        CONN_E_TOO_LARGE, /* the peer's message is longer than the limit, or ours does not fit into the send limit */
+        CONN_E_AGAIN, /* nothing (more) to do until the socket is readable, or writable */
 };
 
 struct conn;

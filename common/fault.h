@@ -25,7 +25,10 @@ struct diag {
         char text[512];
 };
 
-#define DIAG_INIT { "" }
+#define DIAG_INIT                                                                                            \
+        {                                                                                                    \
+                ""                                                                                           \
+        }
 
 /* NULL-safe; keeps the first 511 bytes, cut at a UTF-8 boundary. */
 void diag_set(struct diag *diag, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -52,12 +52,15 @@ struct secret_buf {
 int secret_buf_reserve(struct secret_buf *buf, size_t more); /* room for `more` bytes behind n */
 int secret_buf_append(struct secret_buf *buf, const void *bytes, size_t n);
 int secret_buf_append_string(struct secret_buf *buf, const char *string);
-void secret_buf_consume(struct secret_buf *buf,
-                        size_t n); /* drops the first n bytes, wiping what they leave */
-void secret_buf_clear(struct secret_buf *buf); /* n = 0, wiped, memory kept */
-void secret_buf_done(struct secret_buf *buf); /* wiped and freed; safe on a zeroed or done buffer */
-int secret_buf_take(struct secret_buf *buf,
-                    struct secret **ret); /* its bytes as a secret; the buffer is done */
+
+/* Drops the first n bytes, wiping what they leave. */
+void secret_buf_consume(struct secret_buf *buf, size_t n);
+/* n = 0, wiped, memory kept. */
+void secret_buf_clear(struct secret_buf *buf);
+/* Wiped and freed; safe on a zeroed or done buffer. */
+void secret_buf_done(struct secret_buf *buf);
+/* Its bytes as a secret; the buffer is done. */
+int secret_buf_take(struct secret_buf *buf, struct secret **ret);
 
 /*
  * Call first, and only, in a program whose own service unit allows memfd_secret in SystemCallFilter=: any other filter may kill

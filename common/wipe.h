@@ -10,5 +10,5 @@
 void *wipe_malloc(size_t size);
 void *wipe_calloc(size_t n, size_t size);
 void *wipe_realloc(void *p, size_t size); /* never leaves the old bytes behind */
-void wipe_free(void *p);                  /* accepts NULL; wipes the whole usable size */
+void wipe_free(void *p); /* accepts NULL; wipes the whole usable size */
 char *wipe_strdup(const char *string);

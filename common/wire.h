@@ -14,8 +14,8 @@
 
 enum {
         WIRE_MESSAGE_MAX = 4 * 1024 * 1024, /* bytes of one message; a longer one is refused unread */
-        WIRE_DEPTH_MAX = 32,                /* nesting of objects and arrays, the message itself included */
-        WIRE_CALL_VALUES_MAX = 4096,        /* values of one call: each costs the parser forty times its bytes */
+        WIRE_DEPTH_MAX = 32, /* nesting of objects and arrays, the message itself included */
+        WIRE_CALL_VALUES_MAX = 4096, /* values of one call: each costs the parser forty times its bytes */
 };
 
 enum {
@@ -23,7 +23,7 @@ enum {
 };
 
 struct wire_call {
-        json_t *root;       /* owns everything below */
+        json_t *root; /* owns everything below */
         const char *method; /* "io.purser.Tokens.GetToken" */
         json_t *parameters; /* an object, never NULL: absent and null become {} */
         bool more, oneway, upgrade;
@@ -31,7 +31,7 @@ struct wire_call {
 
 struct wire_reply {
         json_t *root;
-        const char *error;  /* NULL in a good reply; "org.varlink.service.MethodNotFound" */
+        const char *error; /* NULL in a good reply; "org.varlink.service.MethodNotFound" */
         json_t *parameters; /* an object, never NULL */
         bool continues;
 };
@@ -43,7 +43,8 @@ void wire_call_done(struct wire_call *call); /* wipes nothing by itself: see wip
 void wire_reply_done(struct wire_reply *reply);
 
 /* Append one message to buf. parameters is borrowed; NULL means {}. `error` NULL means a good reply. */
-int wire_format_call(struct secret_buf *buf, const char *method, const json_t *parameters, bool more, bool oneway);
+int wire_format_call(struct secret_buf *buf, const char *method, const json_t *parameters, bool more,
+                     bool oneway);
 int wire_format_reply(struct secret_buf *buf, const char *error, const json_t *parameters, bool continues);
 
 /* Appends a JSON string literal, quotes and escapes included. -EILSEQ when the bytes are not UTF-8. */
