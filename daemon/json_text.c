@@ -1,0 +1,289 @@
+/* Tolerant JSON reading. Owns what is mended and what is not; knows no member's meaning. */
+#include "daemon/json_text.h"
+
+#include "common/fault.h"
+#include "common/secret.h"
+#include "common/utf8.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { IDENTIFIER_MAX = 255 };
+
+/* The end of the string literal that begins at `at`, behind its closing quote. */
+static size_t skip_string(const char *bytes, size_t n, size_t at)
+{
+        for (at++; at < n && bytes[at] != '"'; at++)
+                if (bytes[at] == '\\')
+                        at++;
+        return at < n ? at + 1 : n;
+}
+
+static size_t skip_number(const char *bytes, size_t n, size_t at)
+{
+        while (at < n && bytes[at] != '\0' && strchr("+-.0123456789eE", bytes[at]))
+                at++;
+        return at;
+}
+
+static bool number_overflows(const char *bytes, size_t n)
+{
+        char text[400];
+
+        if (n >= sizeof text)
+                return true;
+        memcpy(text, bytes, n);
+        text[n] = '\0';
+        errno = 0;
+        if (strpbrk(text, ".eE"))
+                return isinf(strtod(text, NULL));
+        (void)strtoll(text, NULL, 10);
+        return errno == ERANGE;
+}
+
+static int mend_number(const char *bytes, size_t n, struct secret_buf *ret)
+{
+        return number_overflows(bytes, n) ? secret_buf_append_string(ret, "null")
+                                          : secret_buf_append(ret, bytes, n);
+}
+
+static int mend_character(const char *bytes, size_t n, size_t *at, struct secret_buf *ret)
+{
+        size_t length = utf8_sequence((const unsigned char *)bytes + *at, n - *at);
+        int r = length > 0 ? secret_buf_append(ret, bytes + *at, length)
+                           : secret_buf_append_string(ret, "\xef\xbf\xbd");
+
+        *at += length > 0 ? length : 1;
+        return r;
+}
+
+static int mend(const char *bytes, size_t n, struct secret_buf *ret)
+{
+        bool in_string = false, escaped = false;
+        int r = 0;
+
+        for (size_t at = 0; at < n && r == 0;) {
+                char c = bytes[at];
+                if (!in_string && (c == '-' || (c >= '0' && c <= '9'))) {
+                        size_t end = skip_number(bytes, n, at);
+                        r = mend_number(bytes + at, end - at, ret);
+                        at = end;
+                        continue;
+                }
+                if (c == '"' && !escaped)
+                        in_string = !in_string;
+                escaped = in_string && c == '\\' && !escaped;
+                r = mend_character(bytes, n, &at, ret);
+        }
+        return r;
+}
+
+static int load(const char *bytes, size_t n, json_t **ret, enum json_error_code *ret_code)
+{
+        json_error_t error;
+
+        *ret = json_loadb(bytes, n, JSON_ALLOW_NUL, &error);
+        *ret_code = *ret ? json_error_unknown : json_error_code(&error);
+        return !*ret && *ret_code == json_error_out_of_memory ? fault(-ENOMEM) : 0;
+}
+
+int json_text_parse(const char *bytes, size_t n, json_t **ret)
+{
+        enum json_error_code code;
+
+        *ret = NULL;
+        if (n >= 3 && memcmp(bytes, "\xef\xbb\xbf", 3) == 0) {
+                bytes += 3;
+                n -= 3;
+        }
+        if (n == 0)
+                return 0;
+        int r = load(bytes, n, ret, &code);
+        if (r < 0 || *ret || (code != json_error_numeric_overflow && code != json_error_invalid_utf8))
+                return r;
+
+        _cleanup_(secret_buf_done) struct secret_buf mended = SECRET_BUF_INIT(3 * n + 1);
+        r = mend(bytes, n, &mended);
+        if (r < 0)
+                return r;
+        return load(mended.data, mended.n, ret, &code);
+}
+
+/* A member's name as a literal: escapes are decoded where there are any. */
+static bool literal_is(const char *literal, size_t n, const char *name)
+{
+        if (!memchr(literal, '\\', n))
+                return n == strlen(name) + 2 && memcmp(literal + 1, name, n - 2) == 0;
+
+        _cleanup_(json_text_freep) json_t *value = json_loadb(literal, n, JSON_DECODE_ANY, NULL);
+        return json_is_string(value) && strcmp(json_string_value(value), name) == 0;
+}
+
+static size_t skip_blanks(const char *bytes, size_t n, size_t at)
+{
+        while (at < n && bytes[at] != '\0' && strchr(" \t\r\n", bytes[at]))
+                at++;
+        return at;
+}
+
+/* The end of the value at `at`: the comma or bracket of the object around it. */
+static size_t skip_value(const char *bytes, size_t n, size_t at)
+{
+        size_t depth = 0;
+
+        while (at < n) {
+                char c = bytes[at];
+                if (c == '"') {
+                        at = skip_string(bytes, n, at);
+                        continue;
+                }
+                if (depth == 0 && (c == ',' || c == '}' || c == ']'))
+                        return at;
+                if (c == '{' || c == '[')
+                        depth++;
+                else if (c == '}' || c == ']')
+                        depth--;
+                at++;
+        }
+        return n;
+}
+
+bool json_text_is_ambiguous(const char *bytes, size_t n, const char *name)
+{
+        const char *found = NULL;
+        size_t n_found = 0;
+        const char *brace = memchr(bytes, '{', n);
+
+        for (size_t at = brace ? (size_t)(brace - bytes) + 1 : n; at < n;) {
+                size_t key = skip_blanks(bytes, n, at);
+                if (key >= n || bytes[key] != '"')
+                        return false;
+                size_t key_end = skip_string(bytes, n, key);
+                size_t value = skip_blanks(bytes, n, skip_blanks(bytes, n, key_end) + 1);
+                size_t value_end = value < n ? skip_value(bytes, n, value) : n;
+                if (value < n && literal_is(bytes + key, key_end - key, name)) {
+                        size_t n_value = value_end - value;
+                        if (found && (n_value != n_found || memcmp(found, bytes + value, n_value) != 0))
+                                return true;
+                        found = bytes + value;
+                        n_found = n_value;
+                }
+                at = value_end + 1;
+        }
+        return false;
+}
+
+/* Unescapes one reference token (RFC 6901 section 4). False when it is longer than any name we look for. */
+static bool read_reference(const char **pointer, char *ret, size_t size)
+{
+        size_t n = 0;
+
+        for (; **pointer && **pointer != '/'; (*pointer)++) {
+                char c = **pointer;
+                if (c == '~' && ((*pointer)[1] == '0' || (*pointer)[1] == '1'))
+                        c = *++*pointer == '0' ? '~' : '/';
+                if (n + 1 >= size)
+                        return false;
+                ret[n++] = c;
+        }
+        ret[n] = '\0';
+        return true;
+}
+
+static const json_t *array_item(const json_t *array, const char *reference)
+{
+        size_t n = strlen(reference);
+
+        if (n == 0 || n > 9 || strspn(reference, "0123456789") != n || (n > 1 && reference[0] == '0'))
+                return NULL;
+        return json_array_get(array, strtoul(reference, NULL, 10));
+}
+
+const json_t *json_text_at(const json_t *root, const char *pointer)
+{
+        char reference[256];
+
+        if (!pointer)
+                return NULL;
+        while (root && *pointer) {
+                if (*pointer++ != '/' || !read_reference(&pointer, reference, sizeof reference))
+                        return NULL;
+                root = json_is_array(root) ? array_item(root, reference) : json_object_get(root, reference);
+        }
+        return root;
+}
+
+const char *json_text_string_at(const json_t *root, const char *pointer)
+{
+        const char *text = json_string_value(json_text_at(root, pointer));
+
+        if (!text || *text == '\0' || strlen(text) != json_string_length(json_text_at(root, pointer)))
+                return NULL;
+        return text;
+}
+
+static int64_t number_from_text(const char *text)
+{
+        int64_t value = 0;
+        size_t n = 0;
+
+        text += strspn(text, " \t");
+        bool negative = *text == '-';
+        text += negative;
+        for (; text[n] >= '0' && text[n] <= '9'; n++) {
+                if (n == 18)
+                        return INT64_MIN;
+                value = value * 10 + (text[n] - '0');
+        }
+        if (n == 0)
+                return INT64_MIN;
+        text += n;
+        if (*text == '.')
+                text += 1 + strspn(text + 1, "0123456789");
+        text += strspn(text, " \t");
+        return *text ? INT64_MIN : negative ? -value : value;
+}
+
+int64_t json_text_number(const json_t *value)
+{
+        if (json_is_integer(value))
+                return json_integer_value(value);
+        if (json_is_real(value)) {
+                double real = json_real_value(value);
+                return real > -9e15 && real < 9e15 ? (int64_t)real : INT64_MIN;
+        }
+        if (json_is_string(value) && strlen(json_string_value(value)) == json_string_length(value))
+                return number_from_text(json_string_value(value));
+        return INT64_MIN;
+}
+
+static bool is_identifier(const char *text, size_t n)
+{
+        if (n == 0 || n > IDENTIFIER_MAX)
+                return false;
+        for (size_t i = 0; i < n; i++)
+                if ((unsigned char)text[i] < 0x20 || text[i] == 0x7f)
+                        return false;
+        return true;
+}
+
+int json_text_identifier(const json_t *value, char **ret)
+{
+        char number[32];
+        const char *text = json_string_value(value);
+        size_t n = json_string_length(value);
+
+        *ret = NULL;
+        if (json_is_integer(value)) {
+                n = (size_t)snprintf(number, sizeof number, "%" JSON_INTEGER_FORMAT,
+                                     json_integer_value(value));
+                text = number;
+        }
+        if (!text || !is_identifier(text, n))
+                return 0;
+        *ret = strndup(text, n);
+        return *ret ? 0 : fault(-ENOMEM);
+}
