@@ -6,6 +6,8 @@
 
 #include "common/secret.h"
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 enum lifetime_source { LIFETIME_EXPIRES_IN, LIFETIME_EXPIRES_AT, LIFETIME_JWT, LIFETIME_DEFAULT };
@@ -31,3 +33,6 @@ bool jwt_read_times(const char *token, size_t n, int64_t *ret_exp, int64_t *ret_
 
 /* "2024-04-09 21:04:31 UTC", RFC 3339, RFC 9110 dates, or digits (seconds, or milliseconds beyond the year 5138); -1 when it is none. */
 int64_t lifetime_parse_time(const char *text);
+
+/* The same of a number: seconds, or milliseconds beyond the year 5138; -1 for a negative one. */
+int64_t lifetime_absolute(int64_t number);

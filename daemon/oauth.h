@@ -110,5 +110,7 @@ enum {
 int oauth_read_metadata(const char *issuer, const struct http_response *response, struct oauth_metadata *ret, struct diag *diag);
 void oauth_metadata_done(struct oauth_metadata *metadata);
 
-/* Visible ASCII, 0x21 to 0x7e, at least one and at most 16 KiB. */
+enum { OAUTH_TOKEN_MAX = 16 * 1024 };
+
+/* Visible ASCII, 0x21 to 0x7e, at least one byte and at most OAUTH_TOKEN_MAX. */
 bool token_is_usable(const char *token, size_t n);
