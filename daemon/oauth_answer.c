@@ -1,0 +1,407 @@
+/*
+ * Token answers and revocation answers. Owns the order in which an answer is judged: tokens that it holds count before anything
+ * else, since losing them loses the grant; then the provider's rules, the standard's error codes, and the status.
+ */
+#include "daemon/oauth.h"
+
+#include "common/clock.h"
+#include "daemon/answer_rule.h"
+#include "daemon/json_text.h"
+#include "daemon/lifetime.h"
+#include "daemon/plain_words.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+enum { RETRY_AFTER_MAX_SEC = 3600 };
+
+struct reading {
+        const struct provider *provider;
+        const struct http_response *response;
+        struct ruled_answer ruled;
+        json_t *root; /* NULL: no JSON */
+        struct hidden_values hidden;
+        struct oauth_answer *answer;
+};
+
+/* RFC 6749 section 5.2, and the codes of OpenID Connect Core section 3.1.2.6 that some token endpoints send. */
+static const struct {
+        const char *error;
+        enum oauth_verdict verdict;
+        const char *sentence;
+} standard_errors[] = {
+        { "invalid_grant", OAUTH_GRANT_REFUSED, "The provider refuses this grant for good: log in again" },
+        { "interaction_required", OAUTH_GRANT_REFUSED, "The provider wants a person to log in again" },
+        { "login_required", OAUTH_GRANT_REFUSED, "The provider wants a person to log in again" },
+        { "consent_required", OAUTH_GRANT_REFUSED, "The provider wants a person's consent: log in again" },
+        { "invalid_client", OAUTH_CLIENT_REFUSED,
+          "The provider refuses the client: check client_id, client_secret and token_endpoint_auth_method" },
+        { "unauthorized_client", OAUTH_CLIENT_REFUSED,
+          "The provider does not allow this client this kind of grant: check the app's settings at the "
+          "provider" },
+        { "unsupported_grant_type", OAUTH_CLIENT_REFUSED,
+          "The token endpoint does not know this kind of grant: check token_endpoint in the provider file" },
+        { "invalid_scope", OAUTH_CLIENT_REFUSED,
+          "The provider refuses the scopes: check the client's scopes here and at the provider" },
+        { "invalid_request", OAUTH_TRY_AGAIN,
+          "The provider does not understand the request: check client and provider file if it goes on" },
+};
+
+bool token_is_usable(const char *token, size_t n)
+{
+        if (n == 0 || n > OAUTH_TOKEN_MAX)
+                return false;
+        for (size_t i = 0; i < n; i++)
+                if (token[i] < 0x21 || token[i] > 0x7e)
+                        return false;
+        return true;
+}
+
+/* RFC 6749 appendix A.17 allows blanks, too; it is only ever sent in a form, where they do no harm. */
+static bool refresh_token_is_usable(const char *token, size_t n)
+{
+        if (n == 0 || n > OAUTH_TOKEN_MAX)
+                return false;
+        for (size_t i = 0; i < n; i++)
+                if (token[i] < 0x20 || token[i] > 0x7e)
+                        return false;
+        return true;
+}
+
+void oauth_answer_done(struct oauth_answer *answer)
+{
+        answer->access_token = secret_free(answer->access_token);
+        answer->refresh_token = secret_free(answer->refresh_token);
+}
+
+static bool is_success(const struct reading *reading)
+{
+        return reading->ruled.status >= 200 && reading->ruled.status < 300;
+}
+
+static bool is_server_trouble(const struct reading *reading)
+{
+        return reading->ruled.status >= 500;
+}
+
+static int reading_begin(struct reading *ret, const struct provider *provider,
+                         const struct http_response *response, struct oauth_answer *answer)
+{
+        *ret = (struct reading){ .provider = provider, .response = response, .answer = answer };
+        ret->ruled.status = response->status;
+        ret->ruled.body = response->body.data ? response->body.data : "";
+        ret->ruled.n_body = response->body.n;
+        int r = json_text_parse(ret->ruled.body, ret->ruled.n_body, &ret->root);
+        if (r < 0)
+                return r;
+        ret->ruled.root = ret->root;
+        hidden_values_collect(&ret->hidden, ret->root);
+        return 0;
+}
+
+static void reading_done(struct reading *reading)
+{
+        json_decref(reading->root);
+        reading->root = NULL;
+}
+
+static const struct answer_rule *find_rule(const struct reading *reading, unsigned meanings)
+{
+        return answer_rule_find(reading->provider->token_rules, reading->provider->n_token_rules, meanings,
+                                &reading->ruled);
+}
+
+/* The provider's own words: of a JSON body its message, of a plain text all of it, of a page nothing. */
+static size_t provider_words(const struct reading *reading, char *ret, size_t size)
+{
+        const char *words = words_of_error(reading->root);
+        size_t n = words ? strlen(words) : 0;
+
+        if (!reading->root && strcmp(reading->response->content_type, "text/plain") == 0) {
+                words = reading->ruled.body;
+                n = reading->ruled.n_body;
+        }
+        return words_scrub(ret, size, words ? words : "", n, &reading->hidden);
+}
+
+/* SENTENCE (HTTP 401, invalid_grant, "the provider's words"). */
+static void explain(const struct reading *reading, const char *sentence)
+{
+        char detail[320], error[64], words[224];
+        const char *code = json_text_string_at(reading->root, "/error");
+        size_t n_error =
+                words_scrub(error, sizeof error, code ? code : "", code ? strlen(code) : 0, &reading->hidden);
+        size_t n_words = provider_words(reading, words, sizeof words);
+
+        snprintf(detail, sizeof detail, "HTTP %ld%s%s%s%s%s", reading->ruled.status, n_error > 0 ? ", " : "",
+                 error, n_words > 0 ? ", \"" : "", words, n_words > 0 ? "\"" : "");
+        words_sentence(reading->answer->reason, sizeof reading->answer->reason, sentence, detail);
+}
+
+static uint64_t retry_after_usec(const struct http_response *response)
+{
+        int64_t seconds = response->retry_after_sec;
+
+        if (seconds <= 0)
+                return 0;
+        return (uint64_t)(seconds > RETRY_AFTER_MAX_SEC ? RETRY_AFTER_MAX_SEC : seconds) * USEC_PER_SEC;
+}
+
+static void refuse(const struct reading *reading, enum oauth_verdict verdict, const char *sentence)
+{
+        reading->answer->verdict = verdict;
+        reading->answer->retry_after_usec = retry_after_usec(reading->response);
+        explain(reading, sentence);
+}
+
+/* A request that did not come to an answer. */
+static void read_unanswered(const struct http_response *response, struct oauth_answer *answer)
+{
+        answer->verdict = OAUTH_TRY_AGAIN;
+        answer->outcome_unknown = response->result == HTTP_OUTCOME_UNKNOWN;
+        words_sentence(answer->reason, sizeof answer->reason,
+                       answer->outcome_unknown ? "The provider's answer was lost"
+                                               : "The provider could not be reached",
+                       response->problem);
+}
+
+/* Takes a string member as a secret when it passes; NULL where it is absent or unusable. */
+static int take_token(const struct reading *reading, const char *name, bool (*usable)(const char *, size_t),
+                      struct secret **ret)
+{
+        const json_t *value = json_object_get(reading->root, name);
+
+        *ret = NULL;
+        if (!json_is_string(value) || !usable(json_string_value(value), json_string_length(value)) ||
+            json_text_is_ambiguous(reading->ruled.body, reading->ruled.n_body, name))
+                return 0;
+        return secret_new(ret, json_string_value(value), json_string_length(value));
+}
+
+static bool is_http_token(const char *text)
+{
+        return *text &&
+               text[strspn(
+                       text,
+                       "!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")] ==
+                       '\0';
+}
+
+/* It becomes the scheme of an Authorization header: what cannot be one is as good as absent. RFC 6749 section 7.1: any case. */
+static void read_token_type(const struct reading *reading)
+{
+        const char *type = json_text_string_at(reading->root, "/token_type");
+        struct oauth_answer *answer = reading->answer;
+
+        if (!type || strcasecmp(type, "bearer") == 0 || strlen(type) >= sizeof answer->token_type ||
+            !is_http_token(type))
+                type = "Bearer";
+        snprintf(answer->token_type, sizeof answer->token_type, "%s", type);
+}
+
+static int64_t read_expires_at(const json_t *root)
+{
+        const json_t *value = json_object_get(root, "expires_at");
+
+        if (json_is_string(value))
+                return lifetime_parse_time(json_string_value(value));
+        int64_t number = json_text_number(value);
+        return number == INT64_MIN ? -1 : lifetime_absolute(number);
+}
+
+static void read_lifetime(const struct reading *reading, int64_t wall_sec)
+{
+        struct lifetime_facts facts = {
+                .expires_in = json_text_number(json_object_get(reading->root, "expires_in")),
+                .expires_at = read_expires_at(reading->root),
+                .date = reading->response->date_sec,
+                .wall = wall_sec,
+                .default_usec = reading->provider->default_token_lifetime_usec,
+        };
+        enum lifetime_source source;
+
+        reading->answer->lifetime_usec = lifetime_usec(&facts, reading->answer->access_token, &source);
+}
+
+/* The rule's own member, or `warning`, or the words of an error beside the tokens. */
+static void read_notice(const struct reading *reading, const struct answer_rule *rule)
+{
+        const char *words = rule ? json_text_string_at(reading->root, rule->member) : NULL;
+
+        if (!words)
+                words = json_text_string_at(reading->root, "/warning");
+        if (!words)
+                words = words_of_error(reading->root);
+        if (words)
+                words_scrub(reading->answer->notice, sizeof reading->answer->notice, words, strlen(words),
+                            &reading->hidden);
+}
+
+static const char *granted_sentence(const struct reading *reading, const struct answer_rule *rule)
+{
+        const json_t *refresh_token = json_object_get(reading->root, "refresh_token");
+
+        if (!reading->answer->access_token)
+                return "The answer holds a new refresh token, but no usable access token: it is refreshed "
+                       "again";
+        if (!reading->answer->refresh_token && refresh_token && !json_is_null(refresh_token))
+                return "The answer's refresh token cannot be used; the old one stays";
+        return rule ? rule->say : NULL;
+}
+
+static void read_granted(const struct reading *reading, int64_t wall_sec)
+{
+        const struct answer_rule *rule =
+                find_rule(reading, MEANING_BIT(MEANING_FOREIGN_REFRESHER) | MEANING_BIT(MEANING_NOTICE));
+        const char *sentence = granted_sentence(reading, rule);
+
+        reading->answer->verdict = OAUTH_GRANTED;
+        reading->answer->foreign_refresher = rule && rule->meaning == MEANING_FOREIGN_REFRESHER;
+        read_token_type(reading);
+        read_lifetime(reading, wall_sec);
+        read_notice(reading, rule);
+        if (sentence)
+                words_sentence(reading->answer->reason, sizeof reading->answer->reason, sentence, "");
+}
+
+static bool refuse_by_rule(const struct reading *reading)
+{
+        const struct answer_rule *rule = find_rule(reading, MEANING_BIT(MEANING_AUTHORIZATION_REQUIRED) |
+                                                                    MEANING_BIT(MEANING_TRY_AGAIN) |
+                                                                    MEANING_BIT(MEANING_CLIENT_REFUSED));
+
+        if (!rule)
+                return false;
+        switch (rule->meaning) {
+        case MEANING_AUTHORIZATION_REQUIRED:
+                refuse(reading, OAUTH_GRANT_REFUSED,
+                       rule->say ? rule->say : "The provider refuses this grant for good: log in again");
+                break;
+        case MEANING_CLIENT_REFUSED:
+                refuse(reading, OAUTH_CLIENT_REFUSED,
+                       rule->say ? rule->say
+                                 : "The provider refuses the client: check client_id and client_secret");
+                break;
+        default:
+                refuse(reading, OAUTH_TRY_AGAIN, rule->say ? rule->say : "The provider cannot answer now");
+                reading->answer->outcome_unknown = is_success(reading) || is_server_trouble(reading);
+        }
+        return true;
+}
+
+/* A code counts unless the status says that the server was in no state to judge. */
+static bool refuse_by_code(const struct reading *reading)
+{
+        const char *error = json_text_string_at(reading->root, "/error");
+
+        if (!error || is_server_trouble(reading) || reading->ruled.status == 429)
+                return false;
+        for (size_t i = 0; i < sizeof standard_errors / sizeof standard_errors[0]; i++)
+                if (strcmp(error, standard_errors[i].error) == 0) {
+                        refuse(reading, standard_errors[i].verdict, standard_errors[i].sentence);
+                        return true;
+                }
+        return false;
+}
+
+static const char *success_trouble(const struct reading *reading)
+{
+        if (reading->ruled.n_body == 0)
+                return "The provider sent an empty answer";
+        if (!reading->root)
+                return "The provider sent a page or a broken answer instead of tokens";
+        if (json_object_get(reading->root, "access_token") || json_object_get(reading->root, "refresh_token"))
+                return "The provider's answer holds no usable token";
+        return "The provider's answer holds no token";
+}
+
+static void refuse_by_status(const struct reading *reading)
+{
+        bool told = json_text_string_at(reading->root, "/error");
+
+        if (is_server_trouble(reading)) {
+                refuse(reading, OAUTH_TRY_AGAIN, "The provider has trouble of its own");
+                reading->answer->outcome_unknown = true;
+        } else if (reading->ruled.status == 429)
+                refuse(reading, OAUTH_TRY_AGAIN, "The provider wants fewer requests");
+        else if (is_success(reading) && !told) {
+                refuse(reading, OAUTH_TRY_AGAIN, success_trouble(reading));
+                reading->answer->outcome_unknown = true;
+        } else
+                refuse(reading, OAUTH_TRY_AGAIN,
+                       "The provider refuses the request without saying that the grant is dead");
+}
+
+int oauth_read_token_answer(const struct provider *provider, const struct http_response *response,
+                            int64_t wall_sec, struct oauth_answer *ret)
+{
+        _cleanup_(oauth_answer_done) struct oauth_answer answer = { 0 };
+        _cleanup_(reading_done) struct reading reading = { 0 };
+        int r = 0;
+
+        if (response->result != HTTP_ANSWERED) {
+                read_unanswered(response, &answer);
+                *ret = answer;
+                return 0;
+        }
+        r = reading_begin(&reading, provider, response, &answer);
+        if (r == 0 && is_success(&reading))
+                r = take_token(&reading, "access_token", token_is_usable, &answer.access_token);
+        if (r == 0 && is_success(&reading))
+                r = take_token(&reading, "refresh_token", refresh_token_is_usable, &answer.refresh_token);
+        if (r < 0)
+                return r;
+        if (answer.access_token || answer.refresh_token)
+                read_granted(&reading, wall_sec);
+        else if (!refuse_by_rule(&reading) && !refuse_by_code(&reading))
+                refuse_by_status(&reading);
+        *ret = answer;
+        answer.access_token = answer.refresh_token = NULL;
+        return 0;
+}
+
+/* RFC 7009 section 2.2: the body of a good answer says nothing; but a page where none belongs comes from somebody else. */
+static bool is_page(const struct reading *reading)
+{
+        size_t blanks = strspn(reading->ruled.body, " \t\r\n");
+
+        return reading->ruled.body[blanks] == '<' ||
+               strcmp(reading->response->content_type, "text/html") == 0;
+}
+
+static void read_revocation(const struct reading *reading)
+{
+        static const char dead[] = "The grant had ended already";
+        const char *error = json_text_string_at(reading->root, "/error");
+        bool judged = refuse_by_rule(reading) || (!is_success(reading) && refuse_by_code(reading));
+
+        if (judged && reading->answer->verdict == OAUTH_GRANT_REFUSED)
+                refuse(reading, OAUTH_GRANTED, dead);
+        else if (!judged && !is_server_trouble(reading) && error && strcmp(error, "invalid_token") == 0)
+                refuse(reading, OAUTH_GRANTED, dead);
+        else if (!judged && is_success(reading) && reading->ruled.n_body > 0 && is_page(reading))
+                refuse(reading, OAUTH_TRY_AGAIN, "The provider sent a page instead of an answer");
+        else if (!judged && is_success(reading))
+                reading->answer->verdict = OAUTH_GRANTED;
+        else if (!judged)
+                refuse(reading, OAUTH_TRY_AGAIN, "The provider did not revoke the grant");
+}
+
+int oauth_read_revocation_answer(const struct provider *provider, const struct http_response *response,
+                                 struct oauth_answer *ret)
+{
+        struct oauth_answer answer = { 0 };
+        _cleanup_(reading_done) struct reading reading = { 0 };
+
+        if (response->result != HTTP_ANSWERED)
+                read_unanswered(response, &answer);
+        else {
+                int r = reading_begin(&reading, provider, response, &answer);
+                if (r < 0)
+                        return r;
+                read_revocation(&reading);
+        }
+        *ret = answer;
+        return 0;
+}

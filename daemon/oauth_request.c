@@ -1,0 +1,224 @@
+/* The requests of OAuth. Owns how a client authenticates and what each form holds; reads no answer. */
+#include "daemon/oauth.h"
+
+#include "daemon/form.h"
+
+#include <errno.h>
+#include <sodium.h>
+#include <string.h>
+
+enum { FORM_MAX = 256 * 1024, URL_MAX = 64 * 1024 };
+
+static bool uses_basic(const struct oauth_client *client)
+{
+        return client->provider->auth_method == AUTH_METHOD_BASIC && client->secret;
+}
+
+/* RFC 6749 section 2.3.1. client_id is in the form whenever no header tells it (section 3.2.1). */
+static int append_client(struct secret_buf *body, const struct oauth_client *client)
+{
+        if (uses_basic(client))
+                return 0;
+        int r = form_append(body, "client_id", client->client_id);
+        if (r == 0 && client->secret && client->provider->auth_method == AUTH_METHOD_POST)
+                r = form_append_secret(body, "client_secret", client->secret);
+        return r;
+}
+
+static int append_base64(struct secret_buf *buf, const struct secret_buf *bytes)
+{
+        size_t size = sodium_base64_encoded_len(bytes->n, sodium_base64_VARIANT_ORIGINAL);
+        int r = secret_buf_reserve(buf, size);
+
+        if (r < 0)
+                return r;
+        sodium_bin2base64(buf->data + buf->n, size, (const unsigned char *)bytes->data, bytes->n,
+                          sodium_base64_VARIANT_ORIGINAL);
+        buf->n += size - 1;
+        return 0;
+}
+
+/* Both parts are form-encoded before they are joined, so that a colon in client_id does no harm (RFC 6749 section 2.3.1). */
+static int add_basic_header(struct http_request *request, const struct oauth_client *client)
+{
+        _cleanup_(secret_buf_done) struct secret_buf pair = SECRET_BUF_INIT(FORM_MAX);
+        _cleanup_(secret_buf_done) struct secret_buf value = SECRET_BUF_INIT(2 * FORM_MAX);
+
+        int r = form_append_encoded(&pair, client->client_id, strlen(client->client_id));
+        if (r == 0)
+                r = secret_buf_append(&pair, ":", 1);
+        if (r == 0)
+                r = form_append_encoded(&pair, secret_expose(client->secret), secret_size(client->secret));
+        if (r == 0)
+                r = secret_buf_append_string(&value, "Basic ");
+        if (r == 0)
+                r = append_base64(&value, &pair);
+        return r < 0 ? r : http_request_add_header(request, "Authorization", value.data, value.n);
+}
+
+static int add_headers(struct http_request *request, const struct oauth_client *client)
+{
+        static const char json[] = "application/json", form[] = "application/x-www-form-urlencoded";
+
+        int r = http_request_add_header(request, "Accept", json, sizeof json - 1);
+        if (r == 0)
+                r = http_request_add_header(request, "Content-Type", form, sizeof form - 1);
+        if (r == 0 && uses_basic(client))
+                r = add_basic_header(request, client);
+        return r;
+}
+
+/* Takes the body's bytes. */
+static int client_request(const struct oauth_client *client, const char *url, struct secret_buf *body,
+                          struct http_request **ret)
+{
+        _cleanup_(http_request_freep) struct http_request *request = NULL;
+
+        if (!url)
+                return fault(-EINVAL);
+        int r = http_request_new(&request, true, url);
+        if (r == 0)
+                r = add_headers(request, client);
+        if (r == 0)
+                r = append_client(body, client);
+        if (r == 0)
+                r = secret_buf_take(body, &request->body);
+        if (r < 0)
+                return r;
+        if (client->provider->ca_file) {
+                request->ca_file = strdup(client->provider->ca_file);
+                if (!request->ca_file)
+                        return fault(-ENOMEM);
+        }
+        *ret = take_ptr(request);
+        return 0;
+}
+
+int oauth_exchange_request(const struct oauth_client *client, const struct secret *code,
+                           const char *redirect_uri, const struct secret *verifier, struct http_request **ret)
+{
+        _cleanup_(secret_buf_done) struct secret_buf body = SECRET_BUF_INIT(FORM_MAX);
+
+        int r = form_append(&body, "grant_type", "authorization_code");
+        if (r == 0)
+                r = form_append_secret(&body, "code", code);
+        if (r == 0 && redirect_uri)
+                r = form_append(&body, "redirect_uri", redirect_uri);
+        if (r == 0 && verifier)
+                r = form_append_secret(&body, "code_verifier", verifier);
+        return r < 0 ? r : client_request(client, client->endpoints.token, &body, ret);
+}
+
+int oauth_refresh_request(const struct oauth_client *client, const struct secret *refresh_token,
+                          struct http_request **ret)
+{
+        _cleanup_(secret_buf_done) struct secret_buf body = SECRET_BUF_INIT(FORM_MAX);
+
+        int r = form_append(&body, "grant_type", "refresh_token");
+        if (r == 0)
+                r = form_append_secret(&body, "refresh_token", refresh_token);
+        return r < 0 ? r : client_request(client, client->endpoints.token, &body, ret);
+}
+
+int oauth_revoke_request(const struct oauth_client *client, const struct secret *token,
+                         struct http_request **ret)
+{
+        _cleanup_(secret_buf_done) struct secret_buf body = SECRET_BUF_INIT(FORM_MAX);
+
+        int r = form_append_secret(&body, "token", token);
+        if (r == 0)
+                r = form_append(&body, "token_type_hint", "refresh_token");
+        return r < 0 ? r : client_request(client, client->endpoints.revocation, &body, ret);
+}
+
+/* The endpoint with a '?' to append to; its own query is kept, a fragment is not (RFC 6749 section 3.1). */
+static int append_endpoint(struct secret_buf *url, const char *endpoint)
+{
+        size_t n = strcspn(endpoint, "#");
+        int r = secret_buf_append(url, endpoint, n);
+
+        if (r == 0 && !memchr(endpoint, '?', n))
+                r = secret_buf_append(url, "?", 1);
+        return r;
+}
+
+static int append_scopes(struct secret_buf *url, const char *const *scopes, size_t n_scopes)
+{
+        _cleanup_(secret_buf_done) struct secret_buf joined = SECRET_BUF_INIT(URL_MAX);
+        int r = 0;
+
+        if (n_scopes == 0)
+                return 0;
+        for (size_t i = 0; r == 0 && i < n_scopes; i++) {
+                if (i > 0)
+                        r = secret_buf_append(&joined, " ", 1);
+                if (r == 0)
+                        r = secret_buf_append_string(&joined, scopes[i]);
+        }
+        return r < 0 ? r : form_append(url, "scope", joined.data ? joined.data : "");
+}
+
+/* No parameter may be there twice (RFC 6749 section 3.1), and none of these is the provider file's to choose. */
+static bool is_ours(const char *name)
+{
+        static const char *const names[] = {
+                "response_type", "client_id",      "redirect_uri",         "scope",
+                "state",         "code_challenge", "code_challenge_method"
+        };
+
+        for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+                if (strcmp(name, names[i]) == 0)
+                        return true;
+        return false;
+}
+
+static int append_provider_parameters(struct secret_buf *url, const struct provider *provider)
+{
+        int r = 0;
+
+        for (size_t i = 0; r == 0 && i < provider->n_authorization_parameters; i++) {
+                const struct parameter *parameter = &provider->authorization_parameters[i];
+                if (!is_ours(parameter->name))
+                        r = form_append(url, parameter->name, parameter->value);
+        }
+        return r;
+}
+
+static int append_challenge(struct secret_buf *url, const char *challenge)
+{
+        int r = form_append(url, "code_challenge", challenge);
+
+        return r < 0 ? r : form_append(url, "code_challenge_method", "S256");
+}
+
+int oauth_authorization_url(const struct oauth_client *client,
+                            const struct oauth_authorization *authorization, char **ret)
+{
+        _cleanup_(secret_buf_done) struct secret_buf url = SECRET_BUF_INIT(URL_MAX);
+        const struct provider *provider = client->provider;
+
+        if (!client->endpoints.authorization)
+                return fault(-EINVAL);
+        int r = append_endpoint(&url, client->endpoints.authorization);
+        if (r == 0)
+                r = form_append(&url, "response_type", "code");
+        if (r == 0)
+                r = form_append(&url, "client_id", client->client_id);
+        if (r == 0 && authorization->redirect_uri)
+                r = form_append(&url, "redirect_uri", authorization->redirect_uri);
+        if (r == 0 && provider->scope_in_url)
+                r = append_scopes(&url, authorization->scopes, authorization->n_scopes);
+        if (r == 0)
+                r = form_append(&url, "state", authorization->state);
+        if (r == 0 && authorization->challenge)
+                r = append_challenge(&url, authorization->challenge);
+        if (r == 0)
+                r = append_provider_parameters(&url, provider);
+        if (r < 0)
+                return r;
+        char *text = strndup(url.data, url.n);
+        if (!text)
+                return fault(-ENOMEM);
+        *ret = text;
+        return 0;
+}
