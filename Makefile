@@ -129,11 +129,13 @@ $(O)/%.o: %.c $(O)/.flags | $(O)/.packages
 # Read by the assembler, where -MMD does not look.
 $(O)/daemon/interface.o: $(VARLINK_FILES)
 
-# Another compiler or other flags than last time: everything is built anew.
+# Another compiler, other flags or other paths than last time: what depends on them is made anew.
+$(O)/.flags: STAMP = $(CC) $(ALL_CPPFLAGS) $(DEFINES) $(ALL_CFLAGS) $(ALL_LDFLAGS)
+$(O)/.paths: STAMP = $(PREFIX) $(BINDIR) $(SBINDIR) $(LIBDIR) $(INCLUDEDIR) $(SYSCONFDIR)
 .PHONY: force
-$(O)/.flags: force
+$(O)/.flags $(O)/.paths: force
 	@mkdir -p $(@D)
-	@printf '%s\n' "$(subst ",,$(CC) $(ALL_CPPFLAGS) $(DEFINES) $(ALL_CFLAGS) $(ALL_LDFLAGS))" > $@.new
+	@printf '%s\n' "$(subst ",,$(STAMP))" > $@.new
 	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
 
 $(O)/.packages:
@@ -173,13 +175,13 @@ $(O)/libpurser.a: $(LIB_OBJS) client/libpurser.sym
 	$(Q)objcopy --keep-global-symbols=$(O)/libpurser.globals $(O)/libpurser.all.o
 	$(Q)rm -f $@ && $(AR) rcs $@ $(O)/libpurser.all.o
 
-$(O)/purser.pc: client/purser.pc.in Makefile
+$(O)/purser.pc: client/purser.pc.in $(O)/.paths Makefile
 	$(call say,GEN,$@)
 	@mkdir -p $(@D)
 	$(Q)sed -e 's,@PREFIX@,$(PREFIX),g' -e 's,@LIBDIR@,$(LIBDIR),g' -e 's,@INCLUDEDIR@,$(INCLUDEDIR),g' \
 		-e 's,@VERSION@,$(VERSION),g' $< > $@
 
-$(O)/systemd/%: systemd/%.in Makefile
+$(O)/systemd/%: systemd/%.in $(O)/.paths Makefile
 	$(call say,GEN,$@)
 	@mkdir -p $(@D)
 	$(Q)sed -e 's,@BINDIR@,$(BINDIR),g' -e 's,@SBINDIR@,$(SBINDIR),g' -e 's,@SYSCONFDIR@,$(SYSCONFDIR),g' $< > $@
