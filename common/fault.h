@@ -9,7 +9,14 @@
 #include <stdarg.h>
 #include <stddef.h>
 
-#define fault(error) fault_raise((error), __FILE__, __LINE__)
+/* The compiler is told that it is negative, so that it can see which outputs are written on success. */
+#define fault(error)                                                                                         \
+        ({                                                                                                   \
+                int fault_raised_ = fault_raise((error), __FILE__, __LINE__);                                \
+                if (fault_raised_ >= 0)                                                                      \
+                        __builtin_unreachable();                                                             \
+                fault_raised_;                                                                               \
+        })
 
 /* Remembers where `error` (negative errno; asserted) was first raised, and returns it. */
 int fault_raise(int error, const char *file, int line);
