@@ -22,7 +22,7 @@ struct store;
 struct store_write;
 
 struct store_op {
-        const char *kind;
+        const char *kind;    /* NULL, as are the others: every record is deleted */
         const char *name;
         const uint8_t *blob; /* NULL: delete */
         size_t n;
@@ -67,8 +67,9 @@ void store_flush(struct store *store);
 bool store_is_lost(const struct store *store);
 
 /*
- * Opens what is there now, or makes a new store; something that is no store is moved aside, its new name in diag. 0, a fault or STORE_E_NEWER
- * (diag; the store stays lost). The first batch that is written afterwards replaces everything that the file holds, so the caller puts all of
- * its records into that one: what is in memory is newer than what anybody put there. Not to be called from within on_done.
+ * Opens what is there now, or makes a new store; something that is no store is moved aside, its new name in diag. What it holds then
+ * is somebody else's or nothing, while what is in memory is the newest: the caller writes all of its records again, in one
+ * batch that begins by deleting everything. 0, a fault, STORE_E_IN_USE or STORE_E_NEWER (diag; the store stays lost). Not to be called from
+ * within on_done.
  */
 int store_reopen(struct store *store, struct diag *diag);

@@ -36,7 +36,7 @@ struct store {
         struct batch *oldest;
         size_t n_written;
         int flush_result, next_error;
-        bool lost, start_over;
+        bool lost;
 };
 
 struct store_write {
@@ -66,7 +66,12 @@ static void records_done(struct records *records)
 
 static struct record record_copy(const struct store_op *op)
 {
-        struct record record = { .kind = strdup(op->kind), .name = strdup(op->name), .n = op->n };
+        struct record record = { .n = op->n };
+
+        if (!op->kind)
+                return record;
+        record.kind = strdup(op->kind);
+        record.name = strdup(op->name);
 
         if (op->blob) {
                 record.blob = malloc(op->n + 1);
@@ -116,6 +121,10 @@ static void records_apply(struct records *records, const struct record *op)
         struct store_op copy = { op->kind, op->name, op->blob, op->n };
         size_t at;
 
+        if (!op->kind) {
+                records_done(records);
+                return;
+        }
         if (records_find(records, op->kind, op->name, &at))
                 records_remove(records, at);
         if (op->blob)
@@ -324,7 +333,6 @@ int store_reopen(struct store *store, struct diag *diag)
                 return store->disk->reopen_result;
         }
         store->lost = false;
-        store->start_over = true;
         return 0;
 }
 
@@ -348,7 +356,7 @@ bool fake_store_is_queued(const struct store *store, const char *kind, const cha
 {
         for (const struct batch *batch = store->oldest; batch; batch = batch->next)
                 for (size_t i = 0; i < batch->ops.n; i++)
-                        if (strcmp(batch->ops.items[i].kind, kind) == 0 &&
+                        if (batch->ops.items[i].kind && strcmp(batch->ops.items[i].kind, kind) == 0 &&
                             strcmp(batch->ops.items[i].name, name) == 0)
                                 return true;
         return false;
@@ -361,9 +369,6 @@ void fake_store_make_durable(struct store *store)
         assert(batch);
         if (batch->durable)
                 return;
-        if (store->start_over)
-                records_done(&store->disk->records);
-        store->start_over = false;
         for (size_t i = 0; i < batch->ops.n; i++)
                 records_apply(&store->disk->records, &batch->ops.items[i]);
         batch->durable = true;
