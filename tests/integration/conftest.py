@@ -9,7 +9,9 @@ import pytest
 sys.path.insert(0, os.path.dirname(__file__))
 sys.dont_write_bytecode = True
 
-from purser import BUILD, Evidence, Home, Standin  # noqa: E402
+from evidence import Evidence  # noqa: E402
+from purser import BUILD, Home  # noqa: E402
+from standin import Standin  # noqa: E402
 
 
 @pytest.fixture(scope="session")

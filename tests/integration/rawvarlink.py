@@ -16,10 +16,13 @@ class Closed(Exception):
 
 
 class Varlink:
-    def __init__(self, path, patience=15.0, evidence=None):
-        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    """`connected`: a socket to use instead of a new connection."""
+
+    def __init__(self, path, patience=15.0, evidence=None, connected=None):
+        self.socket = connected or socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.socket.settimeout(patience)
-        self.socket.connect(path)
+        if not connected:
+            self.socket.connect(path)
         self.buffer = b""
         self.evidence = evidence
 

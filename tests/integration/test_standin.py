@@ -11,7 +11,8 @@ import urllib.request
 
 import pytest
 
-from purser import CLIENT_ID, CLIENT_SECRET, authorize, fetch, parameters_of
+from browser import authorize, fetch, parameters_of
+from purser import CLIENT_ID, CLIENT_SECRET
 
 ACCOUNT = base64.b64encode(b"gid://Jobber/Account/1").decode()
 QUERY = {"query": "query { account { id name } }"}

@@ -103,7 +103,7 @@ def perform(world, script, work):
         return _merge(script, work())
     response = work() if after else None
     if do == "hold":
-        if not _held(world):
+        if not _held(world) or script.get("then") == "lost":
             return Response(500, wire="close")
     elif do == "delay":
         time.sleep(script["seconds"])

@@ -65,7 +65,8 @@ huge endless drip not_valid not_match invalid_grant invalid_client expired not_r
 throttled hidden forbidden) or an object:
     {"do": "answer", "status", "body", "type", "headers", "after": true when the work is done all the same}
     {"do": "merge", "json": {member: value or null}, "status", "headers"}   the real answer, changed
-    {"do": "delay", "seconds", "after"}    {"do": "hold", "after"}    {"do": "lost", "after"}
+    {"do": "delay", "seconds", "after"}    {"do": "lost", "after"}
+    {"do": "hold", "after", "then": "lost" when nothing is done or answered once it is released}
 
 GET /_control/state         everything, with counts.ENDPOINT.arrived and .answered, held, spent_refresh_tokens_sent and, for
                             each grant, alive, current, refreshes, replays, generation
