@@ -14,15 +14,15 @@
 
 enum {
         STORE_E_IN_USE = 1, /* another process has it open */
-        STORE_E_NEWER,      /* written by a later version; nothing was touched */
-        STORE_E_CORRUPT,    /* not a store, or damaged; nothing was touched */
+        STORE_E_NEWER, /* written by a later version; nothing was touched */
+        STORE_E_CORRUPT, /* not a store, or damaged; nothing was touched */
 };
 
 struct store;
 struct store_write;
 
 struct store_op {
-        const char *kind;    /* NULL, as are the others: every record is deleted */
+        const char *kind; /* NULL, as are the others: every record is deleted */
         const char *name;
         const uint8_t *blob; /* NULL: delete */
         size_t n;
@@ -43,7 +43,8 @@ DEFINE_FREEP(struct store *, store_free)
 /* Calls on_record for every record, in order of kind and name; bytes are borrowed for the call. Its non-zero result ends the walk and is
  * returned. A store that cannot be read is a fault or STORE_E_CORRUPT, never an empty one. */
 int store_load(struct store *store,
-               int (*on_record)(const char *kind, const char *name, const uint8_t *blob, size_t n, void *userdata),
+               int (*on_record)(const char *kind, const char *name, const uint8_t *blob, size_t n,
+                                void *userdata),
                void *userdata, struct diag *diag);
 
 /*
