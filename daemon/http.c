@@ -1,5 +1,5 @@
 /*
- * HTTP requests on the event loop, through curl's multi interface. Owns every easy handle; knows nothing of what is asked for or
+ * HTTP requests, each an easy handle of curl's that its transfer owns. Knows nothing of what is asked for or
  * answered.
  *
  * curl sends a request again, silently and on a new connection, when a kept connection dies before the first byte of an answer
@@ -15,17 +15,14 @@
 #include "daemon/http.h"
 
 #include "common/fault.h"
-#include "common/wipe.h"
+#include "daemon/http_loop.h"
 
 #include <assert.h>
 #include <ctype.h>
-#include <curl/curl.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
-#include <systemd/sd-event.h>
 
 #ifndef PURSER_VERSION
 #define PURSER_VERSION "unknown"
@@ -33,18 +30,14 @@
 
 enum {
         IDLE_MAX_SEC = 20, /* below the 30 s and more for which servers and balancers keep idle connections */
-        CONNECTIONS_KEPT = 32,
         HEADER_BYTES_MAX = 64 * 1024,
         HEADER_LINES_MAX = 256,
         HEADER_LINE_MAX = 32 * 1024, /* one that we send */
 };
 
 struct http {
-        sd_event *event;
         struct clock *clock;
-        CURLM *multi;
-        sd_event_source *timer;
-        sd_event_source *again; /* more finished transfers wait in curl's queue */
+        struct http_loop *loop;
         unsigned n_transfers;
 };
 
@@ -62,175 +55,6 @@ struct http_transfer {
         const char *broken; /* why we ended the transfer ourselves */
         char curl_words[CURL_ERROR_SIZE];
 };
-
-/* Not linked: only there when curl's TLS is OpenSSL. Its memory holds every request and answer in plain text. */
-extern int CRYPTO_set_mem_functions(void *(*malloc_fn)(size_t, const char *, int),
-                                    void *(*realloc_fn)(void *, size_t, const char *, int),
-                                    void (*free_fn)(void *, const char *, int)) __attribute__((weak));
-
-static void *openssl_malloc(size_t size, const char *file, int line)
-{
-        return wipe_malloc(size);
-}
-
-static void *openssl_realloc(void *p, size_t size, const char *file, int line)
-{
-        return wipe_realloc(p, size);
-}
-
-static void openssl_free(void *p, const char *file, int line)
-{
-        wipe_free(p);
-}
-
-int http_global_init(void)
-{
-        /* curl would write every connection's keys into the file that this names. */
-        unsetenv("SSLKEYLOGFILE");
-        /* It refuses once OpenSSL has allocated anything; that weakens the wiping, and breaks nothing. */
-        if (CRYPTO_set_mem_functions)
-                (void)CRYPTO_set_mem_functions(openssl_malloc, openssl_realloc, openssl_free);
-        if (curl_global_init_mem(CURL_GLOBAL_DEFAULT, wipe_malloc, wipe_free, wipe_realloc, wipe_strdup,
-                                 wipe_calloc) != CURLE_OK)
-                return fault(-EIO);
-        return 0;
-}
-
-/* -- the loop ------------------------------------------------------------------------------------------------------- */
-
-static void finish_one(struct http *http);
-
-static int on_socket_ready(sd_event_source *source, int fd, uint32_t revents, void *userdata)
-{
-        struct http *http = userdata;
-        int action = 0, running;
-
-        if (revents & EPOLLIN)
-                action |= CURL_CSELECT_IN;
-        if (revents & EPOLLOUT)
-                action |= CURL_CSELECT_OUT;
-        if (revents & (EPOLLERR | EPOLLHUP))
-                action |= CURL_CSELECT_ERR;
-        curl_multi_socket_action(http->multi, fd, action, &running);
-        finish_one(http);
-        return 0;
-}
-
-static int on_timeout(sd_event_source *source, uint64_t usec, void *userdata)
-{
-        struct http *http = userdata;
-        int running;
-
-        curl_multi_socket_action(http->multi, CURL_SOCKET_TIMEOUT, 0, &running);
-        finish_one(http);
-        return 0;
-}
-
-static int on_again(sd_event_source *source, void *userdata)
-{
-        finish_one(userdata);
-        return 0;
-}
-
-/*
- * These two tell curl about no failure: it would fail every transfer, now and later. A socket that is not watched ends in its
- * transfer's timeout.
- */
-static int want_socket(CURL *easy, curl_socket_t fd, int what, void *userdata, void *socket_source)
-{
-        struct http *http = userdata;
-        sd_event_source *source = socket_source;
-        uint32_t events = 0;
-
-        if (what == CURL_POLL_REMOVE) {
-                sd_event_source_disable_unref(source);
-                curl_multi_assign(http->multi, fd, NULL);
-                return 0;
-        }
-        if (what & CURL_POLL_IN)
-                events |= EPOLLIN;
-        if (what & CURL_POLL_OUT)
-                events |= EPOLLOUT;
-        if (source)
-                sd_event_source_set_io_events(source, events);
-        else if (sd_event_add_io(http->event, &source, fd, events, on_socket_ready, http) >= 0)
-                curl_multi_assign(http->multi, fd, source);
-        return 0;
-}
-
-static int want_timer(CURLM *multi, long timeout_ms, void *userdata)
-{
-        struct http *http = userdata;
-
-        if (timeout_ms < 0) {
-                sd_event_source_set_enabled(http->timer, SD_EVENT_OFF);
-                return 0;
-        }
-        /* Rounded up: woken a moment early, curl would find nothing to do and ask for the rest again and again. */
-        uint64_t usec = timeout_ms > 0 ? (uint64_t)timeout_ms * USEC_PER_MSEC + USEC_PER_MSEC - 1 : 0;
-        sd_event_source_set_time_relative(http->timer, usec);
-        sd_event_source_set_enabled(http->timer, SD_EVENT_ONESHOT);
-        return 0;
-}
-
-static int make_sources(struct http *http)
-{
-        int r = sd_event_add_time_relative(http->event, &http->timer, CLOCK_BOOTTIME, 0, USEC_PER_MSEC,
-                                           on_timeout, http);
-
-        if (r >= 0)
-                r = sd_event_source_set_enabled(http->timer, SD_EVENT_OFF);
-        if (r >= 0)
-                r = sd_event_add_defer(http->event, &http->again, on_again, http);
-        if (r >= 0)
-                r = sd_event_source_set_enabled(http->again, SD_EVENT_OFF);
-        return r < 0 ? fault(r) : 0;
-}
-
-static int make_multi(struct http *http)
-{
-        http->multi = curl_multi_init();
-        if (!http->multi)
-                return fault(-ENOMEM);
-        if (curl_multi_setopt(http->multi, CURLMOPT_SOCKETFUNCTION, want_socket) != CURLM_OK ||
-            curl_multi_setopt(http->multi, CURLMOPT_SOCKETDATA, http) != CURLM_OK ||
-            curl_multi_setopt(http->multi, CURLMOPT_TIMERFUNCTION, want_timer) != CURLM_OK ||
-            curl_multi_setopt(http->multi, CURLMOPT_TIMERDATA, http) != CURLM_OK ||
-            curl_multi_setopt(http->multi, CURLMOPT_MAXCONNECTS, (long)CONNECTIONS_KEPT) != CURLM_OK)
-                return fault(-ENOMEM);
-        return 0;
-}
-
-int http_new(struct http **ret, void *event, struct clock *clock)
-{
-        _cleanup_(http_freep) struct http *http = calloc(1, sizeof(*http));
-        if (!http)
-                return fault(-ENOMEM);
-        http->event = sd_event_ref(event);
-        http->clock = clock;
-        int r = make_sources(http);
-        if (r < 0)
-                return r;
-        r = make_multi(http);
-        if (r < 0)
-                return r;
-        *ret = take_ptr(http);
-        return 0;
-}
-
-struct http *http_free(struct http *http)
-{
-        if (!http)
-                return NULL;
-        assert(http->n_transfers == 0);
-        if (http->multi)
-                curl_multi_cleanup(http->multi);
-        sd_event_source_disable_unref(http->timer);
-        sd_event_source_disable_unref(http->again);
-        sd_event_unref(http->event);
-        free(http);
-        return NULL;
-}
 
 /* -- what curl takes and gives -------------------------------------------------------------------------------------- */
 
@@ -281,12 +105,12 @@ static size_t count_header(char *bytes, size_t size, size_t n, void *userdata)
 
 /* -- reading the outcome -------------------------------------------------------------------------------------------- */
 
-/* Nobody acts on a POST without its body; a GET counts as sent with its first byte. */
+/* Nobody acts on a POST without its body; a request without one counts as sent with its first byte. */
 static bool may_have_arrived(const struct http_transfer *transfer)
 {
         long sent = 0;
 
-        if (transfer->request->post)
+        if (transfer->request->post && secret_size(transfer->request->body) > 0)
                 return transfer->body_taken > 0;
         return curl_easy_getinfo(transfer->easy, CURLINFO_REQUEST_SIZE, &sent) != CURLE_OK || sent > 0;
 }
@@ -415,21 +239,12 @@ static void read_outcome(struct http_transfer *transfer, CURLcode code, struct h
                  sizeof(response->problem));
 }
 
-/* One for each turn of the loop, so that a burst of answers does not keep everybody else waiting. */
-static void finish_one(struct http *http)
+static void on_finished(CURL *easy, CURLcode code, void *userdata)
 {
-        struct http_response response;
         struct http_transfer *transfer = NULL;
-        CURLMsg *message;
-        int left;
+        struct http_response response;
 
-        message = curl_multi_info_read(http->multi, &left);
-        if (!message)
-                return;
-        sd_event_source_set_enabled(http->again, SD_EVENT_ONESHOT);
-        CURLcode code = message->data.result;
-        curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &transfer);
-        curl_multi_remove_handle(http->multi, transfer->easy);
+        curl_easy_getinfo(easy, CURLINFO_PRIVATE, &transfer);
         read_outcome(transfer, code, &response);
         /* The transfer, and with it every pointer into it, may be gone after this. */
         transfer->on_done(&response, transfer->userdata);
@@ -437,6 +252,29 @@ static void finish_one(struct http *http)
 }
 
 /* -- starting ------------------------------------------------------------------------------------------------------- */
+
+int http_new(struct http **ret, void *event, struct clock *clock)
+{
+        _cleanup_(http_freep) struct http *http = calloc(1, sizeof(*http));
+        if (!http)
+                return fault(-ENOMEM);
+        http->clock = clock;
+        int r = http_loop_new(&http->loop, event, on_finished, http);
+        if (r < 0)
+                return r;
+        *ret = take_ptr(http);
+        return 0;
+}
+
+struct http *http_free(struct http *http)
+{
+        if (!http)
+                return NULL;
+        assert(http->n_transfers == 0);
+        http_loop_free(http->loop);
+        free(http);
+        return NULL;
+}
 
 /* RFC 6761 section 6.3 and the two loopback literals; the scheme was checked by curl's own parser. */
 static int url_is_loopback(const char *url, bool *ret)
@@ -604,8 +442,9 @@ int http_start(struct http *http, struct http_request *request, const char *kept
         int r = set_up(transfer, timeout_usec);
         if (r < 0)
                 return r;
-        if (curl_multi_add_handle(http->multi, transfer->easy) != CURLM_OK)
-                return fault(-ENOMEM);
+        r = http_loop_add(http->loop, transfer->easy);
+        if (r < 0)
+                return r;
         *ret = take_ptr(starting);
         return 0;
 }
@@ -615,7 +454,7 @@ struct http_transfer *http_transfer_free(struct http_transfer *transfer)
         if (!transfer)
                 return NULL;
         if (transfer->easy) {
-                curl_multi_remove_handle(transfer->http->multi, transfer->easy);
+                http_loop_remove(transfer->http->loop, transfer->easy);
                 curl_easy_cleanup(transfer->easy);
         }
         transfer->http->n_transfers--;

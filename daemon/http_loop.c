@@ -1,0 +1,215 @@
+/* curl's multi interface on the event loop. Knows no request. */
+#include "daemon/http_loop.h"
+
+#include "common/clock.h"
+#include "common/fault.h"
+#include "common/wipe.h"
+#include "daemon/http.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <time.h>
+
+enum { CONNECTIONS_KEPT = 32 };
+
+struct http_loop {
+        sd_event *event;
+        CURLM *multi;
+        sd_event_source *timer;
+        sd_event_source *again; /* more finished transfers wait in curl's queue */
+        void (*on_finished)(CURL *easy, CURLcode code, void *userdata);
+        void *userdata;
+};
+
+/* Not linked: only there when curl's TLS is OpenSSL. Its memory holds every request and answer in plain text. */
+extern int CRYPTO_set_mem_functions(void *(*malloc_fn)(size_t, const char *, int),
+                                    void *(*realloc_fn)(void *, size_t, const char *, int),
+                                    void (*free_fn)(void *, const char *, int)) __attribute__((weak));
+
+static void *openssl_malloc(size_t size, const char *file, int line)
+{
+        return wipe_malloc(size);
+}
+
+static void *openssl_realloc(void *p, size_t size, const char *file, int line)
+{
+        return wipe_realloc(p, size);
+}
+
+static void openssl_free(void *p, const char *file, int line)
+{
+        wipe_free(p);
+}
+
+int http_global_init(void)
+{
+        /* curl would write every connection's keys into the file that this names. */
+        unsetenv("SSLKEYLOGFILE");
+        /* It refuses once OpenSSL has allocated anything; that weakens the wiping, and breaks nothing. */
+        if (CRYPTO_set_mem_functions)
+                (void)CRYPTO_set_mem_functions(openssl_malloc, openssl_realloc, openssl_free);
+        if (curl_global_init_mem(CURL_GLOBAL_DEFAULT, wipe_malloc, wipe_free, wipe_realloc, wipe_strdup,
+                                 wipe_calloc) != CURLE_OK)
+                return fault(-EIO);
+        return 0;
+}
+
+/* One for each turn of the loop, so that a burst of answers does not keep everybody else waiting. */
+static void finish_one(struct http_loop *loop)
+{
+        int left;
+        CURLMsg *message = curl_multi_info_read(loop->multi, &left);
+
+        if (!message)
+                return;
+        sd_event_source_set_enabled(loop->again, SD_EVENT_ONESHOT);
+        /* The message is gone with the removal. */
+        CURL *easy = message->easy_handle;
+        CURLcode code = message->data.result;
+        curl_multi_remove_handle(loop->multi, easy);
+        loop->on_finished(easy, code, loop->userdata);
+}
+
+static int on_socket_ready(sd_event_source *source, int fd, uint32_t revents, void *userdata)
+{
+        struct http_loop *loop = userdata;
+        int action = 0, running;
+
+        if (revents & EPOLLIN)
+                action |= CURL_CSELECT_IN;
+        if (revents & EPOLLOUT)
+                action |= CURL_CSELECT_OUT;
+        if (revents & (EPOLLERR | EPOLLHUP))
+                action |= CURL_CSELECT_ERR;
+        curl_multi_socket_action(loop->multi, fd, action, &running);
+        finish_one(loop);
+        return 0;
+}
+
+static int on_timeout(sd_event_source *source, uint64_t usec, void *userdata)
+{
+        struct http_loop *loop = userdata;
+        int running;
+
+        curl_multi_socket_action(loop->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+        finish_one(loop);
+        return 0;
+}
+
+static int on_again(sd_event_source *source, void *userdata)
+{
+        finish_one(userdata);
+        return 0;
+}
+
+/*
+ * These two tell curl about no failure: it would fail every transfer, now and later. A socket that is not watched ends in its
+ * transfer's timeout.
+ */
+static int want_socket(CURL *easy, curl_socket_t fd, int what, void *userdata, void *socket_source)
+{
+        struct http_loop *loop = userdata;
+        sd_event_source *source = socket_source;
+        uint32_t events = 0;
+
+        if (what == CURL_POLL_REMOVE) {
+                sd_event_source_disable_unref(source);
+                curl_multi_assign(loop->multi, fd, NULL);
+                return 0;
+        }
+        if (what & CURL_POLL_IN)
+                events |= EPOLLIN;
+        if (what & CURL_POLL_OUT)
+                events |= EPOLLOUT;
+        if (source)
+                sd_event_source_set_io_events(source, events);
+        else if (sd_event_add_io(loop->event, &source, fd, events, on_socket_ready, loop) >= 0)
+                curl_multi_assign(loop->multi, fd, source);
+        return 0;
+}
+
+static int want_timer(CURLM *multi, long timeout_ms, void *userdata)
+{
+        struct http_loop *loop = userdata;
+
+        if (timeout_ms < 0) {
+                sd_event_source_set_enabled(loop->timer, SD_EVENT_OFF);
+                return 0;
+        }
+        /* Rounded up: woken a moment early, curl would find nothing to do and ask for the rest again and again. */
+        uint64_t usec = timeout_ms > 0 ? (uint64_t)timeout_ms * USEC_PER_MSEC + USEC_PER_MSEC - 1 : 0;
+        sd_event_source_set_time_relative(loop->timer, usec);
+        sd_event_source_set_enabled(loop->timer, SD_EVENT_ONESHOT);
+        return 0;
+}
+
+static int make_sources(struct http_loop *loop)
+{
+        int r = sd_event_add_time_relative(loop->event, &loop->timer, CLOCK_BOOTTIME, 0, USEC_PER_MSEC,
+                                           on_timeout, loop);
+
+        if (r >= 0)
+                r = sd_event_source_set_enabled(loop->timer, SD_EVENT_OFF);
+        if (r >= 0)
+                r = sd_event_add_defer(loop->event, &loop->again, on_again, loop);
+        if (r >= 0)
+                r = sd_event_source_set_enabled(loop->again, SD_EVENT_OFF);
+        return r < 0 ? fault(r) : 0;
+}
+
+static int make_multi(struct http_loop *loop)
+{
+        loop->multi = curl_multi_init();
+        if (!loop->multi)
+                return fault(-ENOMEM);
+        if (curl_multi_setopt(loop->multi, CURLMOPT_SOCKETFUNCTION, want_socket) != CURLM_OK ||
+            curl_multi_setopt(loop->multi, CURLMOPT_SOCKETDATA, loop) != CURLM_OK ||
+            curl_multi_setopt(loop->multi, CURLMOPT_TIMERFUNCTION, want_timer) != CURLM_OK ||
+            curl_multi_setopt(loop->multi, CURLMOPT_TIMERDATA, loop) != CURLM_OK ||
+            curl_multi_setopt(loop->multi, CURLMOPT_MAXCONNECTS, (long)CONNECTIONS_KEPT) != CURLM_OK)
+                return fault(-ENOMEM);
+        return 0;
+}
+
+int http_loop_new(struct http_loop **ret, sd_event *event,
+                  void (*on_finished)(CURL *easy, CURLcode code, void *userdata), void *userdata)
+{
+        _cleanup_(http_loop_freep) struct http_loop *loop = calloc(1, sizeof(*loop));
+        if (!loop)
+                return fault(-ENOMEM);
+        loop->event = sd_event_ref(event);
+        loop->on_finished = on_finished;
+        loop->userdata = userdata;
+        int r = make_sources(loop);
+        if (r < 0)
+                return r;
+        r = make_multi(loop);
+        if (r < 0)
+                return r;
+        *ret = take_ptr(loop);
+        return 0;
+}
+
+struct http_loop *http_loop_free(struct http_loop *loop)
+{
+        if (!loop)
+                return NULL;
+        if (loop->multi)
+                curl_multi_cleanup(loop->multi);
+        sd_event_source_disable_unref(loop->timer);
+        sd_event_source_disable_unref(loop->again);
+        sd_event_unref(loop->event);
+        free(loop);
+        return NULL;
+}
+
+int http_loop_add(struct http_loop *loop, CURL *easy)
+{
+        return curl_multi_add_handle(loop->multi, easy) == CURLM_OK ? 0 : fault(-ENOMEM);
+}
+
+void http_loop_remove(struct http_loop *loop, CURL *easy)
+{
+        curl_multi_remove_handle(loop->multi, easy);
+}
