@@ -33,6 +33,7 @@ export tmp
 run clang-format clang-format --dry-run -Werror $C_FILES
 run clang-tidy tidy
 run cppcheck cppcheck --quiet --std=c17 --language=c --enable=warning,performance,portability --error-exitcode=1 --inline-suppr \
-        -j "$(nproc)" --suppressions-list=tests/tools/cppcheck.txt -I. -D_GNU_SOURCE -DPURSER_VERSION='"0"' -D__linux__ $sources
+        -j "$(nproc)" --suppressions-list=tests/tools/cppcheck.txt --include=tests/tools/cppcheck.h \
+        -I. -D_GNU_SOURCE -DPURSER_VERSION='"0"' -D__linux__ $sources
 run shellcheck shellcheck --severity=warning $SHELL_FILES
 exit $failed
