@@ -6,14 +6,30 @@
 
 #include <stddef.h>
 
-struct problems {
-        char **lines; /* "FILE:LINE:COLUMN: PATH: message"; no control characters, no secret values */
-        size_t n;
+enum {
+        PROBLEMS_MAX = 200, /* lines of a report; what comes after them is only counted */
 };
 
-#define PROBLEMS_INIT { 0 }
+struct problems {
+        char **lines; /* "FILE:LINE:COLUMN: PATH: message"; valid UTF-8, no control characters, no secret values */
+        size_t n;
+        size_t n_unlisted;
+};
 
-/* line and column count from 1; 0 leaves them out, as path "" is left out. */
-int problems_add(struct problems *problems, const char *file, unsigned line, unsigned column, const char *path,
-                 const char *format, ...) __attribute__((format(printf, 6, 7)));
+#define PROBLEMS_INIT                                                                                        \
+        {                                                                                                    \
+                0                                                                                            \
+        }
+
+/* line and column count from 1; 0 leaves them out, as path "" is left out. The message is cut as a diag is. */
+int problems_add(struct problems *problems, const char *file, unsigned line, unsigned column,
+                 const char *path, const char *format, ...) __attribute__((format(printf, 6, 7)));
+int problems_vadd(struct problems *problems, const char *file, unsigned line, unsigned column,
+                  const char *path, const char *format, va_list ap) __attribute__((format(printf, 6, 0)));
 void problems_done(struct problems *problems);
+
+/* How many there were, listed or not: a reader that compares this before and after knows whether all was well. */
+static inline size_t problems_count(const struct problems *problems)
+{
+        return problems->n + problems->n_unlisted;
+}
