@@ -13,28 +13,29 @@
 #include <stdint.h>
 
 enum auth_method {
-        AUTH_METHOD_POST,  /* client_secret_post: in the form, RFC 6749 section 2.3.1 */
+        AUTH_METHOD_POST, /* client_secret_post: in the form, RFC 6749 section 2.3.1 */
         AUTH_METHOD_BASIC, /* client_secret_basic: both form-encoded first, RFC 6749 section 2.3.1 */
-        AUTH_METHOD_NONE,  /* a public client */
+        AUTH_METHOD_NONE, /* a public client */
 };
 
 /* What an answer of the provider means for the grant. */
 enum meaning {
-        MEANING_NONE,                   /* no rule speaks of it */
+        MEANING_NONE, /* no rule speaks of it */
         MEANING_AUTHORIZATION_REQUIRED, /* the grant is dead: final */
-        MEANING_TRY_AGAIN,              /* passing */
-        MEANING_CLIENT_REFUSED,         /* client_id or client_secret is wrong */
-        MEANING_TOKEN_REJECTED,         /* API only: this access token, not the grant; refresh */
-        MEANING_FOREIGN_REFRESHER,      /* a good answer that shows that somebody else refreshes this grant */
-        MEANING_VERSION_UNSUPPORTED,    /* API only: the pinned version does not exist or no longer does */
-        MEANING_VERSION_TO_BE_REMOVED,  /* API only: a version warning that announces the end */
-        MEANING_NOTICE,                 /* a good answer whose words the owner ought to read; changes nothing */
+        MEANING_TRY_AGAIN, /* passing */
+        MEANING_CLIENT_REFUSED, /* client_id or client_secret is wrong */
+        MEANING_TOKEN_REJECTED, /* API only: this access token, not the grant; refresh */
+        MEANING_FOREIGN_REFRESHER, /* a good answer that shows that somebody else refreshes this grant */
+        MEANING_VERSION_UNSUPPORTED, /* API only: the pinned version does not exist or no longer does */
+        MEANING_VERSION_TO_BE_REMOVED, /* API only: a version warning that announces the end */
+        MEANING_NOTICE, /* a good answer whose words the owner ought to read; changes nothing */
 };
 
 /*
  * A rule matches when everything it names matches. The first matching rule wins. `contains` is looked for in the raw body,
  * without regard to case; `error` is the OAuth error code of a JSON body (RFC 6749 section 5.2); `member` is a JSON pointer
- * (RFC 6901) to a string of a JSON body, and then `contains` is looked for in it alone. status 0: any.
+ * (RFC 6901) to a string of a JSON body, and then `contains` is looked for in it alone; without `contains` the member must be
+ * there and not empty. status 0: any.
  */
 struct answer_rule {
         int status;
@@ -47,7 +48,7 @@ struct answer_rule {
 
 enum revocation {
         REVOCATION_NONE,
-        REVOCATION_RFC7009, /* revocation_endpoint */
+        REVOCATION_RFC7009, /* at the revocation_endpoint, where there is one; the default */
         REVOCATION_GRAPHQL, /* a mutation sent to the API's URL */
 };
 
@@ -60,25 +61,27 @@ struct parameter {
 
 struct provider {
         char *name;
+        bool has_mistakes; /* it, or what it extends: never to be used */
 
-        char *issuer;                 /* RFC 8414 section 2; NULL where there is no discovery */
+        char *issuer; /* RFC 8414 section 2; NULL where there is no discovery */
         char *authorization_endpoint; /* NULL: discovery fills it in */
-        char *token_endpoint;         /* NULL: discovery fills it in */
-        char *revocation_endpoint;    /* RFC 7009; NULL: none, or discovery fills it in */
+        char *token_endpoint; /* NULL: discovery fills it in */
+        char *revocation_endpoint; /* RFC 7009; NULL: none, or discovery fills it in */
         enum auth_method auth_method;
-        bool pkce;                    /* code_challenge_method: S256 | off */
-        char *ca_file;                /* private CA; NULL: the system's */
-        bool scope_in_url;            /* false where scopes are set on the app (Jobber) */
-        struct parameter *authorization_parameters; /* further query parameters of the authorization request */
+        bool pkce; /* code_challenge_method: S256 | off */
+        char *ca_file; /* private CA; NULL: the system's */
+        bool scope_in_url; /* false where scopes are set on the app (Jobber) */
+        struct parameter
+                *authorization_parameters; /* further query parameters of the authorization request */
         size_t n_authorization_parameters;
 
         struct {
                 char *url;
-                char *version_header;  /* NULL: the API has no pinned versions */
+                char *version_header; /* NULL: the API has no pinned versions */
                 char *default_version;
-                char *test_query;      /* GraphQL text, POSTed as {"query": ...}; NULL: GET test_url instead */
-                char *test_url;        /* REST: GET this; NULL and no test_query: no test */
-                char *account_id;      /* JSON pointers into the test's answer; NULL: it does not tell */
+                char *test_query; /* GraphQL text, POSTed as {"query": ...}; NULL: GET test_url instead */
+                char *test_url; /* REST: GET this; NULL and no test_query: no test */
+                char *account_id; /* JSON pointers into the test's answer; NULL: it does not tell */
                 char *account_name;
                 char *served_version;
                 char *version_warning;
@@ -86,25 +89,26 @@ struct provider {
         } api;
 
         uint64_t default_token_lifetime_usec; /* for tokens that tell no end; 0: unknown, taken as one hour */
-        unsigned max_replays;                 /* how often the old token is tried after an unknown outcome; default and most: 5 */
+        unsigned
+                max_replays; /* how often the old token is tried after an unknown outcome; default and most: 5 */
 
         struct answer_rule *token_rules; /* answers of the token endpoint */
         size_t n_token_rules;
-        struct answer_rule *api_rules;   /* answers of the API */
+        struct answer_rule *api_rules; /* answers of the API */
         size_t n_api_rules;
 
         enum revocation revocation;
-        char *revocation_mutation;     /* REVOCATION_GRAPHQL */
-        char *revocation_error;        /* JSON pointer to an array or string that is not empty when it failed */
-        bool revocation_ends_account;  /* it ends every grant of the same account at this client */
+        char *revocation_mutation; /* REVOCATION_GRAPHQL */
+        char *revocation_error; /* JSON pointer to an array or string that is not empty when it failed */
+        bool revocation_ends_account; /* it ends every grant of the same account at this client */
 
         struct {
                 char *header; /* NULL: webhooks are not signed, or nobody wrote down how */
                 enum webhook_encoding encoding;
-                char *prefix;             /* before the encoded digest: "sha256=" */
+                char *prefix; /* before the encoded digest: "sha256=" */
                 char *disconnect_pointer; /* JSON pointer whose value tells a disconnection, with the value that does */
                 char *disconnect_value;
-                char *account_id;         /* JSON pointer to the account's id */
+                char *account_id; /* JSON pointer to the account's id */
         } webhook;
 };
 
@@ -114,17 +118,27 @@ enum {
 
 /*
  * Reads one provider from a mapping. base: what it extends, copied first; NULL: nothing. `extends` itself was resolved by the caller
- * and is skipped here. Checks: unknown keys with the nearest known one, types, https (or loopback http) for every URL, version_header
- * an HTTP token (RFC 9110 section 5.6.2), no control characters, and that endpoints are given or can be discovered.
+ * and is skipped here. Mappings merge key by key, lists replace, null takes a text back. Checks: unknown keys with the nearest
+ * known one, types, https (or loopback http) for every URL, version_header an HTTP token (RFC 9110 section 5.6.2), no control
+ * characters, and that endpoints are given or can be discovered. With PROVIDER_E_MISTAKES *ret is what could be read all the
+ * same: good for nothing but to check what extends it.
  */
-int provider_read(struct provider **ret, const char *name, const struct provider *base, const char *file, const char *path,
-                  const struct yaml_node *mapping, struct problems *problems);
+int provider_read(struct provider **ret, const char *name, const struct provider *base, const char *file,
+                  const char *path, const struct yaml_node *mapping, struct problems *problems);
 struct provider *provider_free(struct provider *provider);
 DEFINE_FREEP(struct provider *, provider_free)
 
-/* https, or http to a loopback host (RFC 8252 section 7.3). */
+/* https, or http to a loopback host (RFC 8252 section 7.3); with a host, without user, password or fragment. */
 bool url_is_acceptable(const char *url);
+/* The host is localhost, [::1] or of 127.0.0.0/8. */
 bool url_is_loopback(const char *url);
+/* As an endpoint to be redirected to: absolute, no fragment (RFC 6749 section 3.1.2), no http but to loopback; or an application's
+ * own scheme (RFC 8252 section 7.1). */
+bool url_is_redirect(const char *url);
+
+/* What can stand behind a version header: visible ASCII and inner blanks, at most 63. */
+bool api_version_is_valid(const char *version);
+#define API_VERSION_MUST "must be 1 to 63 visible ASCII characters"
 
 /* True when everything the provider needs to be asked is known without discovery. */
 bool provider_has_endpoints(const struct provider *provider);

@@ -1,0 +1,483 @@
+/* The schema of a provider, as tables, and what its keys demand of one another. Knows no provider by name. */
+#include "daemon/provider.h"
+
+#include "common/clock.h"
+#include "daemon/provider_rules.h"
+#include "daemon/yaml_read.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <string.h>
+#include <strings.h>
+
+enum {
+        PARAMETERS_MAX = 32,
+        VERSION_LENGTH_MAX = 63,
+        MAX_REPLAYS_DEFAULT = 5,
+};
+
+/* ---- what a value must be ---- */
+
+/* RFC 9110 section 5.6.2. */
+static bool is_token(const char *text)
+{
+        for (const char *p = text; *p; p++)
+                if (!((unsigned char)*p < 0x80 && isalnum((unsigned char)*p)) &&
+                    !strchr("!#$%&'*+-.^_`|~", *p))
+                        return false;
+        return *text;
+}
+
+/* Headers that every request has already; a second one would change who asks, or whom. */
+static bool is_version_header(const char *text)
+{
+        static const char *const taken[] = { "Authorization",    "Connection", "Content-Length",
+                                             "Content-Type",     "Cookie",     "Host",
+                                             "Transfer-Encoding" };
+
+        for (size_t i = 0; i < sizeof(taken) / sizeof(taken[0]); i++)
+                if (strcasecmp(text, taken[i]) == 0)
+                        return false;
+        return is_token(text);
+}
+
+/* RFC 8414 section 2: an issuer has neither query nor fragment. */
+static bool is_issuer(const char *text)
+{
+        return url_is_acceptable(text) && !strchr(text, '?');
+}
+
+static bool is_absolute_path(const char *text)
+{
+        return text[0] == '/';
+}
+
+bool api_version_is_valid(const char *version)
+{
+        size_t n = strlen(version);
+
+        if (n == 0 || n > VERSION_LENGTH_MAX || version[0] == ' ' || version[n - 1] == ' ')
+                return false;
+        for (size_t i = 0; i < n; i++)
+                if (version[i] < 0x20 || version[i] > 0x7e)
+                        return false;
+        return true;
+}
+
+#define URL_MUST "must be an https URL without user or fragment (http only to a loopback address)"
+
+static const struct yaml_text_rule url = { url_is_acceptable, URL_MUST };
+static const struct yaml_text_rule issuer_url = { is_issuer,
+                                                  URL_MUST ", and without query (RFC 8414 section 2)" };
+static const struct yaml_text_rule path = { is_absolute_path, "must be an absolute path" };
+static const struct yaml_text_rule header = {
+        is_token, "must be the name of an HTTP header (a token, RFC 9110 section 5.6.2)"
+};
+static const struct yaml_text_rule version_header = {
+        is_version_header,
+        "must be the name of an HTTP header (a token, RFC 9110 section 5.6.2) that nothing else uses"
+};
+static const struct yaml_text_rule version = { api_version_is_valid, API_VERSION_MUST };
+static const struct yaml_text_rule pointer = { json_pointer_is_valid,
+                                               "must be a JSON pointer, like /data/account/id (RFC 6901)" };
+static const struct yaml_range replays = { 0, MAX_REPLAYS_DEFAULT, "must be a number from 0 to 5" };
+static const struct yaml_range lifetimes = { 1, 10 * 365 * 86400,
+                                             "must be a duration, like 60m; at least 1s" };
+
+static const struct yaml_word auth_methods[] = {
+        { "client_secret_post", AUTH_METHOD_POST },
+        { "client_secret_basic", AUTH_METHOD_BASIC },
+        { "none", AUTH_METHOD_NONE },
+        { NULL, 0 },
+};
+static const struct yaml_word challenge_methods[] = { { "S256", true }, { "off", false }, { NULL, 0 } };
+static const struct yaml_word revocations[] = { { "none", REVOCATION_NONE },
+                                                { "rfc7009", REVOCATION_RFC7009 },
+                                                { "graphql", REVOCATION_GRAPHQL },
+                                                { NULL, 0 } };
+static const struct yaml_word encodings[] = { { "base64", WEBHOOK_BASE64 },
+                                              { "hex", WEBHOOK_HEX },
+                                              { NULL, 0 } };
+
+/* ---- readers of this file's own ---- */
+
+static int read_challenge_method(const struct yaml_place *at, const struct yaml_node *node,
+                                 const struct yaml_key *key, void *field)
+{
+        bool *pkce = field;
+        int value = *pkce, r;
+
+        r = yaml_read_word(at, node, key, &value);
+        *pkce = value;
+        return r;
+}
+
+/* What the authorization request is made of already (RFC 6749 section 4.1.1, RFC 7636 section 4.3), and what it must never hold. */
+static bool is_own_parameter(const char *name)
+{
+        static const char *const own[] = { "client_id",      "client_secret",
+                                           "code_challenge", "code_challenge_method",
+                                           "redirect_uri",   "response_type",
+                                           "scope",          "state" };
+
+        for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++)
+                if (strcmp(name, own[i]) == 0)
+                        return true;
+        return false;
+}
+
+static struct parameter *find_parameter(struct provider *provider, const char *name)
+{
+        for (size_t i = 0; i < provider->n_authorization_parameters; i++)
+                if (strcmp(provider->authorization_parameters[i].name, name) == 0)
+                        return &provider->authorization_parameters[i];
+        return NULL;
+}
+
+static int add_parameter(struct provider *provider, const char *name, const char *value)
+{
+        size_t n = provider->n_authorization_parameters;
+        _cleanup_(freep) char *name_copy = strdup(name), *value_copy = strdup(value);
+        struct parameter *parameters;
+
+        if (!name_copy || !value_copy)
+                return fault(-ENOMEM);
+        parameters = reallocarray(provider->authorization_parameters, n + 1, sizeof(*parameters));
+        if (!parameters)
+                return fault(-ENOMEM);
+        provider->authorization_parameters = parameters;
+        parameters[n].name = take_ptr(name_copy);
+        parameters[n].value = take_ptr(value_copy);
+        provider->n_authorization_parameters++;
+        return 0;
+}
+
+static void drop_parameter(struct provider *provider, struct parameter *parameter)
+{
+        struct parameter *last = &provider->authorization_parameters[--provider->n_authorization_parameters];
+
+        free(parameter->name);
+        free(parameter->value);
+        *parameter = *last;
+}
+
+static int read_parameter(const struct yaml_place *at, const char *name, const struct yaml_node *node,
+                          struct provider *provider)
+{
+        struct parameter *old = find_parameter(provider, name);
+        int r;
+
+        if (is_own_parameter(name))
+                return yaml_mistake(at, node, "is not for a provider to set");
+        if (!yaml_is_null(node) && !yaml_check_text(at, node, false, &r))
+                return r;
+        if (old)
+                drop_parameter(provider, old);
+        if (yaml_is_null(node))
+                return 0;
+        if (provider->n_authorization_parameters >= PARAMETERS_MAX)
+                return yaml_mistake(at, node, "is one parameter too many: at most %d", PARAMETERS_MAX);
+        return add_parameter(provider, name, node->scalar);
+}
+
+static int read_parameters(const struct yaml_place *at, const struct yaml_node *node,
+                           const struct yaml_key *key, void *field)
+{
+        int r = 0;
+
+        if (!yaml_check_kind(at, node, YAML_MAPPING, &r))
+                return r;
+        for (size_t i = 0; i < node->n_items && r == 0; i++) {
+                struct yaml_place here = yaml_place_key(at, node->keys[i]->scalar);
+
+                if (!yaml_check_text(&here, node->keys[i], false, &r))
+                        continue;
+                r = read_parameter(&here, node->keys[i]->scalar, node->items[i], field);
+        }
+        return r;
+}
+
+/* ---- the schema ---- */
+
+#define FIELD(name) offsetof(struct provider, name)
+
+static const struct yaml_key test_answer_keys[] = {
+        { "account_id", yaml_read_text, FIELD(api.account_id), &pointer, false },
+        { "account_name", yaml_read_text, FIELD(api.account_name), &pointer, false },
+        { "served_version", yaml_read_text, FIELD(api.served_version), &pointer, false },
+        { "served_version_header", yaml_read_text, FIELD(api.served_version_header), &header, false },
+        { "version_warning", yaml_read_text, FIELD(api.version_warning), &pointer, false },
+        { 0 },
+};
+
+static const struct yaml_key api_keys[] = {
+        { "url", yaml_read_text, FIELD(api.url), &url, false },
+        { "version_header", yaml_read_text, FIELD(api.version_header), &version_header, false },
+        { "default_version", yaml_read_text, FIELD(api.default_version), &version, false },
+        { "test_query", yaml_read_long_text, FIELD(api.test_query), NULL, false },
+        { "test_url", yaml_read_text, FIELD(api.test_url), &url, false },
+        { "test_answer", yaml_read_section, 0, test_answer_keys, false },
+        { "answers", provider_read_api_rules, 0, NULL, false },
+        { 0 },
+};
+
+static const struct yaml_key revocation_keys[] = {
+        { "method", yaml_read_word, FIELD(revocation), revocations, false },
+        { "mutation", yaml_read_long_text, FIELD(revocation_mutation), NULL, false },
+        { "error", yaml_read_text, FIELD(revocation_error), &pointer, false },
+        { "ends_account", yaml_read_bool, FIELD(revocation_ends_account), NULL, false },
+        { 0 },
+};
+
+static const struct yaml_key webhook_keys[] = {
+        { "signature_header", yaml_read_text, FIELD(webhook.header), &header, false },
+        { "encoding", yaml_read_word, FIELD(webhook.encoding), encodings, false },
+        { "prefix", yaml_read_text, FIELD(webhook.prefix), NULL, false },
+        { "disconnect_pointer", yaml_read_text, FIELD(webhook.disconnect_pointer), &pointer, false },
+        { "disconnect_value", yaml_read_text, FIELD(webhook.disconnect_value), NULL, false },
+        { "account_id", yaml_read_text, FIELD(webhook.account_id), &pointer, false },
+        { 0 },
+};
+
+static const struct yaml_key provider_keys[] = {
+        { "extends", yaml_read_nothing, 0, NULL, false },
+        { "issuer", yaml_read_text, FIELD(issuer), &issuer_url, false },
+        { "authorization_endpoint", yaml_read_text, FIELD(authorization_endpoint), &url, false },
+        { "token_endpoint", yaml_read_text, FIELD(token_endpoint), &url, false },
+        { "revocation_endpoint", yaml_read_text, FIELD(revocation_endpoint), &url, false },
+        { "token_endpoint_auth_method", yaml_read_word, FIELD(auth_method), auth_methods, false },
+        { "code_challenge_method", read_challenge_method, FIELD(pkce), challenge_methods, false },
+        { "ca_file", yaml_read_text, FIELD(ca_file), &path, false },
+        { "scope_in_url", yaml_read_bool, FIELD(scope_in_url), NULL, false },
+        { "authorization_parameters", read_parameters, 0, NULL, false },
+        { "default_token_lifetime", yaml_read_duration, FIELD(default_token_lifetime_usec), &lifetimes,
+          false },
+        { "max_replays", yaml_read_number, FIELD(max_replays), &replays, false },
+        { "token_endpoint_answers", provider_read_token_rules, 0, NULL, false },
+        { "api", yaml_read_section, 0, api_keys, false },
+        { "revocation", yaml_read_section, 0, revocation_keys, false },
+        { "webhooks", yaml_read_section, 0, webhook_keys, false },
+        { 0 },
+};
+
+/* ---- making, copying, freeing ---- */
+
+/* Every text of a provider beside its name, for copying and freeing. */
+static const size_t texts[] = {
+        FIELD(issuer),
+        FIELD(authorization_endpoint),
+        FIELD(token_endpoint),
+        FIELD(revocation_endpoint),
+        FIELD(ca_file),
+        FIELD(api.url),
+        FIELD(api.version_header),
+        FIELD(api.default_version),
+        FIELD(api.test_query),
+        FIELD(api.test_url),
+        FIELD(api.account_id),
+        FIELD(api.account_name),
+        FIELD(api.served_version),
+        FIELD(api.version_warning),
+        FIELD(api.served_version_header),
+        FIELD(revocation_mutation),
+        FIELD(revocation_error),
+        FIELD(webhook.header),
+        FIELD(webhook.prefix),
+        FIELD(webhook.disconnect_pointer),
+        FIELD(webhook.disconnect_value),
+        FIELD(webhook.account_id),
+};
+
+enum { N_TEXTS = sizeof(texts) / sizeof(texts[0]) };
+
+static char **text_field(struct provider *provider, size_t i)
+{
+        return (char **)((char *)provider + texts[i]);
+}
+
+static const char *text_of(const struct provider *provider, size_t i)
+{
+        return *(char *const *)((const char *)provider + texts[i]);
+}
+
+struct provider *provider_free(struct provider *provider)
+{
+        if (!provider)
+                return NULL;
+        for (size_t i = 0; i < N_TEXTS; i++)
+                free(*text_field(provider, i));
+        for (size_t i = 0; i < provider->n_authorization_parameters; i++) {
+                free(provider->authorization_parameters[i].name);
+                free(provider->authorization_parameters[i].value);
+        }
+        free(provider->authorization_parameters);
+        answer_rules_free(provider->token_rules, provider->n_token_rules);
+        answer_rules_free(provider->api_rules, provider->n_api_rules);
+        free(provider->name);
+        free(provider);
+        return NULL;
+}
+
+/* token_endpoint_auth_method as in RFC 8414 section 2; PKCE as in RFC 9700 section 2.1.1. */
+static int provider_new(struct provider **ret, const char *name)
+{
+        _cleanup_(provider_freep) struct provider *provider = calloc(1, sizeof(*provider));
+
+        if (!provider)
+                return fault(-ENOMEM);
+        provider->name = strdup(name);
+        if (!provider->name)
+                return fault(-ENOMEM);
+        provider->auth_method = AUTH_METHOD_BASIC;
+        provider->pkce = true;
+        provider->scope_in_url = true;
+        provider->max_replays = MAX_REPLAYS_DEFAULT;
+        provider->revocation = REVOCATION_RFC7009;
+        *ret = take_ptr(provider);
+        return 0;
+}
+
+static int copy_texts(struct provider *provider, const struct provider *base)
+{
+        for (size_t i = 0; i < N_TEXTS; i++) {
+                const char *text = text_of(base, i);
+
+                if (!text)
+                        continue;
+                *text_field(provider, i) = strdup(text);
+                if (!*text_field(provider, i))
+                        return fault(-ENOMEM);
+        }
+        return 0;
+}
+
+static int copy_lists(struct provider *provider, const struct provider *base)
+{
+        int r = 0;
+
+        for (size_t i = 0; i < base->n_authorization_parameters && r == 0; i++)
+                r = add_parameter(provider, base->authorization_parameters[i].name,
+                                  base->authorization_parameters[i].value);
+        if (r == 0)
+                r = answer_rules_copy(&provider->token_rules, &provider->n_token_rules, base->token_rules,
+                                      base->n_token_rules);
+        if (r == 0)
+                r = answer_rules_copy(&provider->api_rules, &provider->n_api_rules, base->api_rules,
+                                      base->n_api_rules);
+        return r;
+}
+
+static int provider_inherit(struct provider *provider, const struct provider *base)
+{
+        int r;
+
+        provider->auth_method = base->auth_method;
+        provider->pkce = base->pkce;
+        provider->scope_in_url = base->scope_in_url;
+        provider->default_token_lifetime_usec = base->default_token_lifetime_usec;
+        provider->max_replays = base->max_replays;
+        provider->revocation = base->revocation;
+        provider->revocation_ends_account = base->revocation_ends_account;
+        provider->webhook.encoding = base->webhook.encoding;
+        r = copy_texts(provider, base);
+        return r < 0 ? r : copy_lists(provider, base);
+}
+
+/* ---- what keys demand of one another ---- */
+
+bool provider_has_endpoints(const struct provider *provider)
+{
+        return provider->authorization_endpoint && provider->token_endpoint;
+}
+
+/* Tells that something is missing at the key's own place, or the mapping's where the key is absent. A key that is there, and
+ * has no value because of a mistake, has been told of already. */
+static int demand(const struct yaml_place *at, const struct yaml_node *mapping, const char *section,
+                  const char *key, const char *why)
+{
+        const struct yaml_node *inner = section ? yaml_node_get(mapping, section) : mapping;
+        const struct yaml_node *node = yaml_node_get(inner, key);
+        struct yaml_place in_section = section ? yaml_place_key(at, section) : *at;
+        struct yaml_place here = yaml_place_key(&in_section, key);
+
+        if (node && !yaml_is_null(node))
+                return 0;
+        return yaml_mistake(&here, node ? node : inner ? inner : mapping, "%s", why);
+}
+
+static int check_one_test(const struct yaml_place *at, const struct yaml_node *mapping,
+                          const struct provider *provider)
+{
+        struct yaml_place in_api = yaml_place_key(at, "api"), here = yaml_place_key(&in_api, "test_url");
+        const struct yaml_node *node = yaml_node_get(yaml_node_get(mapping, "api"), "test_url");
+
+        if (!provider->api.test_query || !provider->api.test_url)
+                return 0;
+        return yaml_mistake(&here, node ? node : mapping,
+                            "there is a test_query, too: one of the two must be null");
+}
+
+/* section NULL: the key stands at the top. */
+struct demand {
+        bool unmet;
+        const char *section, *key, *why;
+};
+
+#define ENDPOINT_WHY                                                                                         \
+        "is missing, and there is no issuer to discover it from (a provider that changes another one says "  \
+        "`extends`)"
+
+static int check_demands(const struct yaml_place *at, const struct yaml_node *mapping,
+                         const struct provider *p)
+{
+        bool graphql = p->revocation == REVOCATION_GRAPHQL;
+        bool has_header = p->api.version_header;
+        const struct yaml_node *method = yaml_node_get(yaml_node_get(mapping, "revocation"), "method");
+        const struct demand demands[] = {
+                { !p->authorization_endpoint && !p->issuer, NULL, "authorization_endpoint", ENDPOINT_WHY },
+                { !p->token_endpoint && !p->issuer, NULL, "token_endpoint", ENDPOINT_WHY },
+                { method && p->revocation == REVOCATION_RFC7009 && !p->revocation_endpoint && !p->issuer,
+                  NULL, "revocation_endpoint", "is missing, but revocation.method is rfc7009" },
+                { p->api.default_version && !has_header, "api", "version_header",
+                  "is missing, but there is a default_version" },
+                { p->api.test_query && !p->api.url, "api", "url",
+                  "is missing, but there is a test_query to send" },
+                { graphql && !p->api.url, "api", "url", "is missing, but revocation.method is graphql" },
+                { graphql && !p->revocation_mutation, "revocation", "mutation",
+                  "is missing, but method is graphql" },
+                { p->webhook.disconnect_pointer && !p->webhook.disconnect_value, "webhooks",
+                  "disconnect_value", "is missing, but there is a disconnect_pointer" },
+                { p->webhook.disconnect_value && !p->webhook.disconnect_pointer, "webhooks",
+                  "disconnect_pointer", "is missing, but there is a disconnect_value" },
+        };
+        int r = 0;
+
+        for (size_t i = 0; i < sizeof(demands) / sizeof(demands[0]) && r == 0; i++)
+                if (demands[i].unmet)
+                        r = demand(at, mapping, demands[i].section, demands[i].key, demands[i].why);
+        return r == 0 ? check_one_test(at, mapping, p) : r;
+}
+
+int provider_read(struct provider **ret, const char *name, const struct provider *base, const char *file,
+                  const char *path_so_far, const struct yaml_node *mapping, struct problems *problems)
+{
+        struct yaml_place root = { .file = file, .problems = problems, .key = path_so_far };
+        _cleanup_(provider_freep) struct provider *provider = NULL;
+        size_t n_before = problems_count(problems);
+        int r;
+
+        r = provider_new(&provider, name);
+        if (r == 0 && base)
+                r = provider_inherit(provider, base);
+        if (r == 0)
+                r = yaml_read_mapping(&root, mapping, provider_keys, provider, NULL);
+        if (r == 0 && (mapping->kind == YAML_MAPPING || yaml_is_nothing(mapping)) &&
+            !(base && base->has_mistakes))
+                r = check_demands(&root, mapping, provider);
+        if (r < 0)
+                return r;
+        provider->has_mistakes = (base && base->has_mistakes) || problems_count(problems) > n_before;
+        r = problems_count(problems) > n_before ? PROVIDER_E_MISTAKES : 0;
+        *ret = take_ptr(provider);
+        return r;
+}
