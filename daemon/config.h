@@ -30,12 +30,19 @@ struct allow_list {
 
 enum secret_source { SECRET_FROM_CREDENTIAL, SECRET_FROM_FILE, SECRET_FROM_STORE, SECRET_NONE };
 
+/* Where in the files something stands, for mistakes that show later. */
+struct config_place {
+        const char *file; /* of the same config */
+        unsigned line, column;
+};
+
 struct client {
         char *name;
         const struct provider *provider; /* of the same config */
         char *client_id;
         enum secret_source secret_source;
         char *secret_name; /* the systemd credential's name, or the file's path; NULL otherwise */
+        struct config_place secret_place;
         char *redirect_uri; /* NULL where absent: a login must then name one */
         char *api_version; /* NULL where the provider has none; else the client's, or the provider's default */
         char **scopes;
@@ -53,16 +60,18 @@ struct credential_config {
 };
 
 struct refresh_config {
-        bool before_is_share;       /* true: before_share; false: before_usec */
-        unsigned before_share;      /* hundredths of the lifetime left at which a token is refreshed; default 25 */
+        bool before_is_share; /* true: before_share; false: before_usec */
+        unsigned before_share; /* hundredths of the lifetime left at which a token is refreshed; default 25 */
         uint64_t before_usec;
-        uint64_t timeout_usec;      /* one request to a provider, and a waiting caller's patience; default 30 s */
-        unsigned parallel;          /* requests in flight to one provider; default 8 */
-        uint64_t test_every_usec;   /* `test: 1d`; 0: off (`test: off`) */
+        uint64_t timeout_usec; /* one request to a provider, and a waiting caller's patience; default 30 s */
+        unsigned parallel; /* requests in flight to one provider; default 8 */
+        uint64_t test_every_usec; /* `test: 1d`; 0: off (`test: off`) */
 };
 
 struct config {
         char *file; /* the main file's path */
+        char **files; /* every file that was read, in the order of reading */
+        size_t n_files;
         struct provider **providers; /* sorted by name; extended ones resolved */
         size_t n_providers;
         struct client **clients; /* sorted by name */
@@ -79,10 +88,12 @@ enum {
 
 /*
  * file: the main file; conf.d lies beside it. provider_dirs: from the least to the most important, a missing directory counts as
- * empty; what `providers:` says wins over all. Unreadable files are mistakes, too; a missing main file is one.
+ * empty; what `providers:` says wins over all. Unreadable files are mistakes, too; a missing main file is one. The files of conf.d
+ * add to what the files before them say of the same client or credential, key by key; a provider of the same name replaces the
+ * former one, which it extends where it says that it extends its own name.
  */
-int config_load(struct config **ret, const char *file, const char *const *provider_dirs, size_t n_provider_dirs,
-                struct problems *problems);
+int config_load(struct config **ret, const char *file, const char *const *provider_dirs,
+                size_t n_provider_dirs, struct problems *problems);
 struct config *config_free(struct config *config);
 DEFINE_FREEP(struct config *, config_free)
 
@@ -91,17 +102,20 @@ const struct provider *config_find_provider(const struct config *config, const c
 const struct credential_config *config_find_credential(const struct config *config, const char *name);
 
 enum {
-        CLIENT_SECRET_E_MISSING = 1, /* no such credential or file, or it is empty; diag says which and what to do */
-        CLIENT_SECRET_E_UNSAFE,      /* the file can be read by others; diag names it */
+        CLIENT_SECRET_E_MISSING =
+                1, /* no such credential or file, or it is empty; diag says which and what to do */
+        CLIENT_SECRET_E_UNSAFE, /* the file can be read by others, or is theirs; diag names it */
+        CLIENT_SECRET_E_UNUSABLE, /* too long, more than one line, or not visible ASCII (RFC 6749 appendix A.2) */
 };
 
 /*
  * Reads a client secret that comes from a systemd credential ($CREDENTIALS_DIRECTORY, passed as credentials_directory; NULL when
- * unset) or a file (regular, of root or of `own_uid`, no permission for others, none for a group but read of the own one). One
+ * unset) or a file (regular, of root or of `own_uid`, no permission for others, none for a group but read of root's or the own
+ * one). Symbolic links are followed, since that is how Kubernetes lays secrets down; what counts is the file they lead to. One
  * newline at the end is dropped. SECRET_FROM_STORE and SECRET_NONE are not for this function.
  */
-int client_secret_read(struct secret **ret, const struct client *client, const char *credentials_directory, unsigned own_uid,
-                       struct diag *diag);
+int client_secret_read(struct secret **ret, const struct client *client, const char *credentials_directory,
+                       unsigned own_uid, struct diag *diag);
 
 /* Checks every client's secret source of a config that can be checked without the store; mistakes go to problems. */
 int config_check_secrets(const struct config *config, const char *credentials_directory, unsigned own_uid,
@@ -109,3 +123,4 @@ int config_check_secrets(const struct config *config, const char *credentials_di
 
 /* 1 to 64 of A-Z a-z 0-9 . _ -, beginning with a letter or digit: names of credentials, clients and providers. */
 bool name_is_valid(const char *name);
+#define NAME_MUST "1 to 64 letters, digits, dots, underscores and hyphens, beginning with a letter or digit"
