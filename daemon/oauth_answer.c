@@ -5,24 +5,19 @@
 #include "daemon/oauth.h"
 
 #include "common/clock.h"
-#include "daemon/answer_rule.h"
+#include "daemon/answer.h"
 #include "daemon/json_text.h"
 #include "daemon/lifetime.h"
-#include "daemon/plain_words.h"
 
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
-enum { RETRY_AFTER_MAX_SEC = 3600 };
-
+/* What goes in, and what is being filled in. */
 struct reading {
         const struct provider *provider;
-        const struct http_response *response;
-        struct ruled_answer ruled;
-        json_t *root; /* NULL: no JSON */
-        struct hidden_values hidden;
-        struct oauth_answer *answer;
+        struct answer answer;
+        struct oauth_answer *result;
 };
 
 /* RFC 6749 section 5.2, and the codes of OpenID Connect Core section 3.1.2.6 that some token endpoints send. */
@@ -75,84 +70,24 @@ void oauth_answer_done(struct oauth_answer *answer)
         answer->refresh_token = secret_free(answer->refresh_token);
 }
 
-static bool is_success(const struct reading *reading)
-{
-        return reading->ruled.status >= 200 && reading->ruled.status < 300;
-}
-
-static bool is_server_trouble(const struct reading *reading)
-{
-        return reading->ruled.status >= 500;
-}
-
-static int reading_begin(struct reading *ret, const struct provider *provider,
-                         const struct http_response *response, struct oauth_answer *answer)
-{
-        *ret = (struct reading){ .provider = provider, .response = response, .answer = answer };
-        ret->ruled.status = response->status;
-        ret->ruled.body = response->body.data ? response->body.data : "";
-        ret->ruled.n_body = response->body.n;
-        int r = json_text_parse(ret->ruled.body, ret->ruled.n_body, &ret->root);
-        if (r < 0)
-                return r;
-        ret->ruled.root = ret->root;
-        hidden_values_collect(&ret->hidden, ret->root);
-        return 0;
-}
-
 static void reading_done(struct reading *reading)
 {
-        json_decref(reading->root);
-        reading->root = NULL;
+        answer_done(&reading->answer);
 }
 
 static const struct answer_rule *find_rule(const struct reading *reading, unsigned meanings)
 {
-        return answer_rule_find(reading->provider->token_rules, reading->provider->n_token_rules, meanings,
-                                &reading->ruled);
-}
-
-/* The provider's own words: of a JSON body its message, of a plain text all of it, of a page nothing. */
-static size_t provider_words(const struct reading *reading, char *ret, size_t size)
-{
-        const char *words = words_of_error(reading->root);
-        size_t n = words ? strlen(words) : 0;
-
-        if (!reading->root && strcmp(reading->response->content_type, "text/plain") == 0) {
-                words = reading->ruled.body;
-                n = reading->ruled.n_body;
-        }
-        return words_scrub(ret, size, words ? words : "", n, &reading->hidden);
-}
-
-/* SENTENCE (HTTP 401, invalid_grant, "the provider's words"). */
-static void explain(const struct reading *reading, const char *sentence)
-{
-        char detail[320], error[64], words[224];
-        const char *code = json_text_string_at(reading->root, "/error");
-        size_t n_error =
-                words_scrub(error, sizeof error, code ? code : "", code ? strlen(code) : 0, &reading->hidden);
-        size_t n_words = provider_words(reading, words, sizeof words);
-
-        snprintf(detail, sizeof detail, "HTTP %ld%s%s%s%s%s", reading->ruled.status, n_error > 0 ? ", " : "",
-                 error, n_words > 0 ? ", \"" : "", words, n_words > 0 ? "\"" : "");
-        words_sentence(reading->answer->reason, sizeof reading->answer->reason, sentence, detail);
-}
-
-static uint64_t retry_after_usec(const struct http_response *response)
-{
-        int64_t seconds = response->retry_after_sec;
-
-        if (seconds <= 0)
-                return 0;
-        return (uint64_t)(seconds > RETRY_AFTER_MAX_SEC ? RETRY_AFTER_MAX_SEC : seconds) * USEC_PER_SEC;
+        return answer_find_rule(&reading->answer, reading->provider->token_rules,
+                                reading->provider->n_token_rules, meanings);
 }
 
 static void refuse(const struct reading *reading, enum oauth_verdict verdict, const char *sentence)
 {
-        reading->answer->verdict = verdict;
-        reading->answer->retry_after_usec = retry_after_usec(reading->response);
-        explain(reading, sentence);
+        struct oauth_answer *result = reading->result;
+
+        result->verdict = verdict;
+        result->retry_after_usec = answer_retry_after_usec(&reading->answer);
+        answer_explain(&reading->answer, sentence, NULL, result->reason, sizeof result->reason);
 }
 
 /* A request that did not come to an answer. */
@@ -170,11 +105,11 @@ static void read_unanswered(const struct http_response *response, struct oauth_a
 static int take_token(const struct reading *reading, const char *name, bool (*usable)(const char *, size_t),
                       struct secret **ret)
 {
-        const json_t *value = json_object_get(reading->root, name);
+        const json_t *value = json_object_get(reading->answer.root, name);
 
         *ret = NULL;
         if (!json_is_string(value) || !usable(json_string_value(value), json_string_length(value)) ||
-            json_text_is_ambiguous(reading->ruled.body, reading->ruled.n_body, name))
+            json_text_is_ambiguous(reading->answer.body, reading->answer.n_body, name))
                 return 0;
         return secret_new(ret, json_string_value(value), json_string_length(value));
 }
@@ -191,13 +126,13 @@ static bool is_http_token(const char *text)
 /* It becomes the scheme of an Authorization header: what cannot be one is as good as absent. RFC 6749 section 7.1: any case. */
 static void read_token_type(const struct reading *reading)
 {
-        const char *type = json_text_string_at(reading->root, "/token_type");
-        struct oauth_answer *answer = reading->answer;
+        const char *type = json_text_string_at(reading->answer.root, "/token_type");
+        struct oauth_answer *result = reading->result;
 
-        if (!type || strcasecmp(type, "bearer") == 0 || strlen(type) >= sizeof answer->token_type ||
+        if (!type || strcasecmp(type, "bearer") == 0 || strlen(type) >= sizeof result->token_type ||
             !is_http_token(type))
                 type = "Bearer";
-        snprintf(answer->token_type, sizeof answer->token_type, "%s", type);
+        snprintf(result->token_type, sizeof result->token_type, "%s", type);
 }
 
 static int64_t read_expires_at(const json_t *root)
@@ -213,39 +148,39 @@ static int64_t read_expires_at(const json_t *root)
 static void read_lifetime(const struct reading *reading, int64_t wall_sec)
 {
         struct lifetime_facts facts = {
-                .expires_in = json_text_number(json_object_get(reading->root, "expires_in")),
-                .expires_at = read_expires_at(reading->root),
-                .date = reading->response->date_sec,
+                .expires_in = json_text_number(json_object_get(reading->answer.root, "expires_in")),
+                .expires_at = read_expires_at(reading->answer.root),
+                .date = reading->answer.response->date_sec,
                 .wall = wall_sec,
                 .default_usec = reading->provider->default_token_lifetime_usec,
         };
         enum lifetime_source source;
 
-        reading->answer->lifetime_usec = lifetime_usec(&facts, reading->answer->access_token, &source);
+        reading->result->lifetime_usec = lifetime_usec(&facts, reading->result->access_token, &source);
 }
 
-/* The rule's own member, or `warning`, or the words of an error beside the tokens. */
+/* The rule's own member, or `warning`, or the words of whatever error is told beside the tokens. */
 static void read_notice(const struct reading *reading, const struct answer_rule *rule)
 {
-        const char *words = rule ? json_text_string_at(reading->root, rule->member) : NULL;
+        const char *words = rule ? json_text_string_at(reading->answer.root, rule->member) : NULL;
 
         if (!words)
-                words = json_text_string_at(reading->root, "/warning");
-        if (!words)
-                words = words_of_error(reading->root);
+                words = json_text_string_at(reading->answer.root, "/warning");
+        if (!words && (rule || answer_error(&reading->answer)))
+                words = words_of_error(reading->answer.root);
         if (words)
-                words_scrub(reading->answer->notice, sizeof reading->answer->notice, words, strlen(words),
-                            &reading->hidden);
+                words_scrub(reading->result->notice, sizeof reading->result->notice, words, strlen(words),
+                            &reading->answer.hidden);
 }
 
 static const char *granted_sentence(const struct reading *reading, const struct answer_rule *rule)
 {
-        const json_t *refresh_token = json_object_get(reading->root, "refresh_token");
+        const json_t *refresh_token = json_object_get(reading->answer.root, "refresh_token");
 
-        if (!reading->answer->access_token)
+        if (!reading->result->access_token)
                 return "The answer holds a new refresh token, but no usable access token: it is refreshed "
                        "again";
-        if (!reading->answer->refresh_token && refresh_token && !json_is_null(refresh_token))
+        if (!reading->result->refresh_token && refresh_token && !json_is_null(refresh_token))
                 return "The answer's refresh token cannot be used; the old one stays";
         return rule ? rule->say : NULL;
 }
@@ -256,13 +191,13 @@ static void read_granted(const struct reading *reading, int64_t wall_sec)
                 find_rule(reading, MEANING_BIT(MEANING_FOREIGN_REFRESHER) | MEANING_BIT(MEANING_NOTICE));
         const char *sentence = granted_sentence(reading, rule);
 
-        reading->answer->verdict = OAUTH_GRANTED;
-        reading->answer->foreign_refresher = rule && rule->meaning == MEANING_FOREIGN_REFRESHER;
+        reading->result->verdict = OAUTH_GRANTED;
+        reading->result->foreign_refresher = rule && rule->meaning == MEANING_FOREIGN_REFRESHER;
         read_token_type(reading);
         read_lifetime(reading, wall_sec);
         read_notice(reading, rule);
         if (sentence)
-                words_sentence(reading->answer->reason, sizeof reading->answer->reason, sentence, "");
+                words_sentence(reading->result->reason, sizeof reading->result->reason, sentence, "");
 }
 
 static bool refuse_by_rule(const struct reading *reading)
@@ -285,7 +220,8 @@ static bool refuse_by_rule(const struct reading *reading)
                 break;
         default:
                 refuse(reading, OAUTH_TRY_AGAIN, rule->say ? rule->say : "The provider cannot answer now");
-                reading->answer->outcome_unknown = is_success(reading) || is_server_trouble(reading);
+                reading->result->outcome_unknown =
+                        answer_is_success(&reading->answer) || answer_is_server_trouble(&reading->answer);
         }
         return true;
 }
@@ -293,9 +229,9 @@ static bool refuse_by_rule(const struct reading *reading)
 /* A code counts unless the status says that the server was in no state to judge. */
 static bool refuse_by_code(const struct reading *reading)
 {
-        const char *error = json_text_string_at(reading->root, "/error");
+        const char *error = answer_error(&reading->answer);
 
-        if (!error || is_server_trouble(reading) || reading->ruled.status == 429)
+        if (!error || answer_is_server_trouble(&reading->answer) || reading->answer.status == 429)
                 return false;
         for (size_t i = 0; i < sizeof standard_errors / sizeof standard_errors[0]; i++)
                 if (strcmp(error, standard_errors[i].error) == 0) {
@@ -307,83 +243,111 @@ static bool refuse_by_code(const struct reading *reading)
 
 static const char *success_trouble(const struct reading *reading)
 {
-        if (reading->ruled.n_body == 0)
+        if (reading->answer.n_body == 0)
                 return "The provider sent an empty answer";
-        if (!reading->root)
+        if (!reading->answer.root)
                 return "The provider sent a page or a broken answer instead of tokens";
-        if (json_object_get(reading->root, "access_token") || json_object_get(reading->root, "refresh_token"))
+        if (json_object_get(reading->answer.root, "access_token") ||
+            json_object_get(reading->answer.root, "refresh_token"))
                 return "The provider's answer holds no usable token";
         return "The provider's answer holds no token";
 }
 
+static bool is_elsewhere(long status)
+{
+        return (status >= 300 && status < 400) || status == 404 || status == 405;
+}
+
 static void refuse_by_status(const struct reading *reading)
 {
-        bool told = json_text_string_at(reading->root, "/error");
+        bool told = answer_error(&reading->answer);
 
-        if (is_server_trouble(reading)) {
+        if (answer_is_server_trouble(&reading->answer)) {
                 refuse(reading, OAUTH_TRY_AGAIN, "The provider has trouble of its own");
-                reading->answer->outcome_unknown = true;
-        } else if (reading->ruled.status == 429)
+                reading->result->outcome_unknown = true;
+        } else if (reading->answer.status == 429)
                 refuse(reading, OAUTH_TRY_AGAIN, "The provider wants fewer requests");
-        else if (is_success(reading) && !told) {
+        else if (answer_is_success(&reading->answer) && !told) {
                 refuse(reading, OAUTH_TRY_AGAIN, success_trouble(reading));
-                reading->answer->outcome_unknown = true;
-        } else
+                reading->result->outcome_unknown = true;
+        } else if (is_elsewhere(reading->answer.status))
+                refuse(reading, OAUTH_TRY_AGAIN,
+                       "There is no token endpoint at this address: check token_endpoint");
+        else
                 refuse(reading, OAUTH_TRY_AGAIN,
                        "The provider refuses the request without saying that the grant is dead");
+}
+
+static int take_tokens(const struct reading *reading)
+{
+        if (!answer_is_success(&reading->answer))
+                return 0;
+        int r = take_token(reading, "access_token", token_is_usable, &reading->result->access_token);
+        if (r < 0)
+                return r;
+        return take_token(reading, "refresh_token", refresh_token_is_usable, &reading->result->refresh_token);
+}
+
+static void judge(const struct reading *reading, int64_t wall_sec)
+{
+        struct oauth_answer *result = reading->result;
+
+        if (result->access_token || result->refresh_token) {
+                read_granted(reading, wall_sec);
+                return;
+        }
+        result->foreign_refresher = find_rule(reading, MEANING_BIT(MEANING_FOREIGN_REFRESHER));
+        if (!refuse_by_rule(reading) && !refuse_by_code(reading))
+                refuse_by_status(reading);
 }
 
 int oauth_read_token_answer(const struct provider *provider, const struct http_response *response,
                             int64_t wall_sec, struct oauth_answer *ret)
 {
-        _cleanup_(oauth_answer_done) struct oauth_answer answer = { 0 };
-        _cleanup_(reading_done) struct reading reading = { 0 };
-        int r = 0;
+        _cleanup_(oauth_answer_done) struct oauth_answer result = { 0 };
+        _cleanup_(reading_done) struct reading reading = { .provider = provider, .result = &result };
 
-        if (response->result != HTTP_ANSWERED) {
-                read_unanswered(response, &answer);
-                *ret = answer;
-                return 0;
+        if (response->result != HTTP_ANSWERED)
+                read_unanswered(response, &result);
+        else {
+                int r = answer_read(&reading.answer, response);
+                if (r == 0)
+                        r = take_tokens(&reading);
+                if (r < 0)
+                        return r;
+                judge(&reading, wall_sec);
         }
-        r = reading_begin(&reading, provider, response, &answer);
-        if (r == 0 && is_success(&reading))
-                r = take_token(&reading, "access_token", token_is_usable, &answer.access_token);
-        if (r == 0 && is_success(&reading))
-                r = take_token(&reading, "refresh_token", refresh_token_is_usable, &answer.refresh_token);
-        if (r < 0)
-                return r;
-        if (answer.access_token || answer.refresh_token)
-                read_granted(&reading, wall_sec);
-        else if (!refuse_by_rule(&reading) && !refuse_by_code(&reading))
-                refuse_by_status(&reading);
-        *ret = answer;
-        answer.access_token = answer.refresh_token = NULL;
+        *ret = result;
+        result.access_token = result.refresh_token = NULL;
         return 0;
 }
 
 /* RFC 7009 section 2.2: the body of a good answer says nothing; but a page where none belongs comes from somebody else. */
 static bool is_page(const struct reading *reading)
 {
-        size_t blanks = strspn(reading->ruled.body, " \t\r\n");
+        size_t blanks = strspn(reading->answer.body, " \t\r\n");
 
-        return reading->ruled.body[blanks] == '<' ||
-               strcmp(reading->response->content_type, "text/html") == 0;
+        return reading->answer.body[blanks] == '<' ||
+               strcmp(reading->answer.response->content_type, "text/html") == 0;
 }
 
 static void read_revocation(const struct reading *reading)
 {
         static const char dead[] = "The grant had ended already";
-        const char *error = json_text_string_at(reading->root, "/error");
-        bool judged = refuse_by_rule(reading) || (!is_success(reading) && refuse_by_code(reading));
+        const char *error = answer_error(&reading->answer);
+        bool judged =
+                refuse_by_rule(reading) || (!answer_is_success(&reading->answer) && refuse_by_code(reading));
 
-        if (judged && reading->answer->verdict == OAUTH_GRANT_REFUSED)
+        if (judged && reading->result->verdict == OAUTH_GRANT_REFUSED)
                 refuse(reading, OAUTH_GRANTED, dead);
-        else if (!judged && !is_server_trouble(reading) && error && strcmp(error, "invalid_token") == 0)
+        else if (!judged && !answer_is_server_trouble(&reading->answer) && error &&
+                 strcmp(error, "invalid_token") == 0)
                 refuse(reading, OAUTH_GRANTED, dead);
-        else if (!judged && is_success(reading) && reading->ruled.n_body > 0 && is_page(reading))
+        else if (!judged && answer_is_success(&reading->answer) && reading->answer.n_body > 0 &&
+                 is_page(reading))
                 refuse(reading, OAUTH_TRY_AGAIN, "The provider sent a page instead of an answer");
-        else if (!judged && is_success(reading))
-                reading->answer->verdict = OAUTH_GRANTED;
+        else if (!judged && answer_is_success(&reading->answer))
+                reading->result->verdict = OAUTH_GRANTED;
         else if (!judged)
                 refuse(reading, OAUTH_TRY_AGAIN, "The provider did not revoke the grant");
 }
@@ -391,17 +355,17 @@ static void read_revocation(const struct reading *reading)
 int oauth_read_revocation_answer(const struct provider *provider, const struct http_response *response,
                                  struct oauth_answer *ret)
 {
-        struct oauth_answer answer = { 0 };
-        _cleanup_(reading_done) struct reading reading = { 0 };
+        struct oauth_answer result = { 0 };
+        _cleanup_(reading_done) struct reading reading = { .provider = provider, .result = &result };
 
         if (response->result != HTTP_ANSWERED)
-                read_unanswered(response, &answer);
+                read_unanswered(response, &result);
         else {
-                int r = reading_begin(&reading, provider, response, &answer);
+                int r = answer_read(&reading.answer, response);
                 if (r < 0)
                         return r;
                 read_revocation(&reading);
         }
-        *ret = answer;
+        *ret = result;
         return 0;
 }

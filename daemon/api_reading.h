@@ -1,0 +1,18 @@
+/* An answer of the API while it is read: between api_answer.c and api_version.c, and nobody else's. */
+#pragma once
+
+#include "daemon/answer.h"
+#include "daemon/api.h"
+
+struct api_reading {
+        const struct provider *provider;
+        bool graphql; /* else REST */
+        struct answer answer;
+        struct api_answer *result;
+};
+
+/* The first of the provider's rules that matches, among those whose meaning is in the set; NULL: none. */
+const struct answer_rule *api_find_rule(const struct api_reading *reading, unsigned meanings);
+
+/* Fills in served_version, version_warning and version_state; the verdict must be there. api_version NULL: none is pinned. */
+void api_read_version(const struct api_reading *reading, const char *api_version);
