@@ -1,0 +1,214 @@
+"""Logging in at npm's oidc-provider, which is known by its issuer alone, and living with its rotation and revocation."""
+
+import http.cookiejar
+import json
+import pathlib
+import shutil
+import subprocess
+import urllib.error
+import urllib.parse
+import urllib.request
+
+import pytest
+
+from evidence import Evidence
+from purser import BUILD, EX_CONFIG, EX_NOPERM, EX_OK, Home
+from waiting import PATIENCE, free_port, until
+
+HERE = pathlib.Path(__file__).parent
+SECRETS = {"purser-basic": "basic: a secret/with+odd%signs & blanks",
+           "purser-post": "post-secret-0123456789abcdefghijklmnop", "purser-public": None}
+METHODS = {"purser-basic": "client_secret_basic", "purser-post": "client_secret_post", "purser-public": "none"}
+
+
+class Server:
+    """oidc-provider as a process."""
+
+    def __init__(self, access_token_seconds, log):
+        self.redirect_uri = "http://127.0.0.1:%d/callback" % free_port()
+        self.process = subprocess.Popen(
+            ["node", str(HERE / "server.mjs"), self.redirect_uri, str(access_token_seconds)], stdout=subprocess.PIPE,
+            stderr=log, text=True)
+        words = self.process.stdout.readline().split()
+        assert words[:1] == ["ready"], "server.mjs did not start"
+        self.url = words[1]
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait(10)
+        self.process.stdout.close()
+
+    def state(self):
+        with urllib.request.urlopen(self.url + "/_control/state", timeout=10) as response:
+            return json.load(response)
+
+    def secrets(self):
+        state = self.state()
+        return {kind: state[kind] for kind in ("refresh_token", "access_token", "code", "client_secret")}
+
+    def revoke_elsewhere(self):
+        urllib.request.urlopen(urllib.request.Request(self.url + "/_control/revoke", method="POST"), timeout=10).close()
+
+
+class Browser(urllib.request.HTTPRedirectHandler):
+    """Has cookies and follows redirects, as far as the one to the redirect URI."""
+
+    def __init__(self):
+        self.jar = http.cookiejar.CookieJar()
+        self.opener = urllib.request.build_opener(
+            urllib.request.ProxyHandler({}), urllib.request.HTTPCookieProcessor(self.jar), self)
+
+    def visit(self, url, **more):
+        url += "&" + urllib.parse.urlencode(more) if more else ""
+        with self.opener.open(url, timeout=PATIENCE) as response:
+            return response.status
+
+
+@pytest.fixture(scope="module")
+def installed():
+    if not shutil.which("node"):
+        pytest.skip("node is not installed")
+    if not (HERE / "node_modules/oidc-provider").is_dir():
+        pytest.skip("oidc-provider is not installed: make node-deps")
+
+
+@pytest.fixture
+def begin(installed, tmp_path):
+    """Gives a function that starts server and daemon for one of the clients; afterwards nothing may have shown a secret."""
+    started = []
+
+    def start(client="purser-basic", access_token_seconds=600):
+        log = open(tmp_path / "oidc-provider.log", "w", encoding="utf-8")
+        server = Server(access_token_seconds, log)
+        assert (BUILD / "purserd").exists(), "purserd is not built; run make, or set PURSER_BUILD"
+        home = Home(server, Evidence())
+        started.append((home, server, log))
+        home.settings["providers"]["standin"] = {
+            "issuer": server.url, "token_endpoint_auth_method": METHODS[client],
+            "api": {"url": server.url, "test_url": server.url + "/me", "account_id": "/sub"}}
+        home.settings["clients"] = {"app": {"provider": "standin", "client_id": client, "scopes": ["openid"],
+                                            "redirect_uri": server.redirect_uri}}
+        if SECRETS[client]:
+            home.secret_file.write_text(SECRETS[client])
+            home.settings["clients"]["app"]["client_secret"] = {"file": str(home.secret_file)}
+        home.write()
+        home.start()
+        return home, server
+
+    yield start
+    for home, server, log in started:
+        problems = home.close()
+        found = home.evidence.find(server.secrets())
+        home.remove()
+        server.stop()
+        log.close()
+        assert not found, "secrets were shown: %s" % found
+        assert not problems, "\n".join(problems)
+
+
+def log_in(home, status=EX_OK, **person):
+    login = home.begin_login("acme")
+    try:
+        assert Browser().visit(login.url, **person) == 200
+    except urllib.error.HTTPError as error:
+        assert status != EX_OK, error
+    return login.finish(status)
+
+
+@pytest.mark.parametrize("client", sorted(SECRETS))
+def test_login_by_issuer_alone_ends_with_a_tested_token(begin, client):
+    home, server = begin(client)
+    log_in(home)
+    status = home.status()
+    assert status["state"] == "active" and status["account"]["id"] == "acme-owner"
+    assert 590 <= status["token_lifetime_seconds"] <= 600
+    assert home.get_token()["access_token"] == server.state()["access_token"][-1]
+    for generation in (2, 3, 4):
+        home.purser("refresh", "acme").expect(EX_OK)
+        assert home.get_token()["generation"] == generation
+    state = server.state()
+    assert (state["exchanges"], state["refreshes"], state["revoked"], state["errors"]) == (1, 3, 0, [])
+
+
+def test_denied_login_exits_77(begin):
+    home, server = begin()
+    log_in(home, EX_NOPERM, _decision="deny")
+    assert server.state()["exchanges"] == 0
+
+
+def test_another_account_is_refused_and_the_old_grant_serves_on(begin):
+    home, _ = begin()
+    log_in(home)
+    before = home.get_token()
+    login = home.begin_login("acme")
+    Browser().visit(login.url, _account="birch-owner")
+    assert login.finish().status != EX_OK
+    assert home.get_token() == before
+
+
+def test_short_lived_tokens_are_kept_fresh_and_no_token_is_sent_twice(begin):
+    home, server = begin(access_token_seconds=4)
+    log_in(home)
+    seen = set()
+
+    def four_generations():
+        bundle = home.get_token()
+        seen.add(bundle["generation"])
+        return len(seen) >= 4
+
+    until(four_generations, "the fourth generation", patience=30)
+    state = server.state()
+    assert state["refreshes"] >= 3 and state["revoked"] == 0 and state["errors"] == []
+
+
+def test_hundred_rotations_never_replay_a_token(begin):
+    home, server = begin("purser-post")
+    log_in(home)
+    connection = home.varlink()
+    for _ in range(100):
+        connection.call("io.purser.Admin.Refresh", credential="acme")
+    state = server.state()
+    assert (state["refreshes"], state["revoked"], state["errors"]) == (100, 0, [])
+
+
+def test_rejected_token_is_refreshed_and_the_new_one_works(begin):
+    home, server = begin()
+    log_in(home)
+    fresh = home.get_token(rejected=home.get_token()["access_token"])
+    assert fresh["generation"] == 2
+    request = urllib.request.Request(server.url + "/me", headers={h["name"]: h["value"] for h in fresh["headers"]})
+    with urllib.request.urlopen(request, timeout=10) as response:
+        assert json.load(response)["sub"] == "acme-owner"
+
+
+def test_grant_revoked_elsewhere_ends_in_a_login(begin):
+    home, server = begin()
+    log_in(home)
+    server.revoke_elsewhere()
+    home.purser("refresh", "acme").expect(EX_CONFIG)
+    assert home.status()["state"] == "authorization-required"
+    assert server.state()["errors"] == ["invalid_grant"]
+    home.purser("test", "acme").expect(EX_CONFIG)
+    log_in(home)
+    assert home.status()["state"] == "active"
+
+
+def test_logout_revokes_the_grant_at_the_server(begin):
+    home, server = begin()
+    log_in(home)
+    token = home.get_token()
+    home.purser("logout", "acme").expect(EX_OK)
+    assert server.state()["revoked"] == 1
+    request = urllib.request.Request(server.url + "/me", headers={h["name"]: h["value"] for h in token["headers"]})
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        urllib.request.urlopen(request, timeout=10)
+    caught.value.close()
+    assert caught.value.code == 401
+
+
+def test_wrong_secret_says_so(begin):
+    home, _ = begin()
+    home.secret_file.write_text("not-the-secret-of-this-client")
+    home.purser("reload").expect(EX_OK)
+    result = log_in(home, EX_CONFIG)
+    assert "secret" in result.one_line_of_advice()
