@@ -45,6 +45,7 @@ def violations(stacks, includes):
         homes = [stack for stack in stacks if rank(stack, module) is not None]
         if not homes:
             yield f"{module} is in no layer of the table"
+            continue
         for name in sorted(names):
             if not any(rank(stack, name) is not None and rank(stack, name) <= rank(stack, module) for stack in homes):
                 yield f"{module} includes {name}.h, which is not below it"
