@@ -73,7 +73,7 @@ static const char *json_trouble(const json_error_t *error)
 
 static int load(const char *bytes, size_t n, size_t values_max, json_t **ret, struct diag *diag)
 {
-        json_error_t error;
+        json_error_t error = { 0 };
         json_t *root;
         int r;
 
@@ -84,7 +84,8 @@ static int load(const char *bytes, size_t n, size_t values_max, json_t **ret, st
                 return r;
 
         root = json_loadb(bytes, n, JSON_REJECT_DUPLICATES, &error);
-        if (!root && json_error_code(&error) == json_error_out_of_memory)
+        /* Only a lack of memory leaves the parser without a word. */
+        if (!root && error.text[0] == '\0')
                 return fault(-ENOMEM);
         if (!root) {
                 diag_set(diag, "the message is no JSON: %s (byte %d)", json_trouble(&error), error.position);
