@@ -49,7 +49,7 @@ MISTAKES = [
     ("version header that is no token", "providers:\n  mine:\n    extends: jobber\n    api: {version_header: \"X VERSION\"}\n",
      [(4, 27, ("providers.mine.api.version_header",))]),
     ("control character", "clients:\n  app:\n    provider: jobber\n    client_id: \"a\\nb\"\n    client_secret: {store: true}\n",
-     [(4, 16, ("clients.app.client_id", "control"))]),
+     [(4, 16, ("clients.app.client_id",))]),
     ("unknown auth method", "providers:\n  mine:\n    extends: jobber\n    token_endpoint_auth_method: private_key_jwt\n",
      [(4, 33, ("token_endpoint_auth_method", "client_secret_post"))]),
     ("unknown challenge method", "providers:\n  mine:\n    extends: jobber\n    code_challenge_method: plain\n",

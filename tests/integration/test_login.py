@@ -225,7 +225,7 @@ def test_redirect_of_another_issuer_is_refused(home, standin):
     assert standin.count("token") == 0
     standin.set(issuer=None)
     login.browse()
-    login.finish()
+    login.finish(EX_OK)
     assert standin.count("token") == 1
 
 

@@ -98,10 +98,10 @@ def test_demand_that_only_a_fresh_token_meets_costs_one_refresh(home, standin):
     home.settings["refresh"]["before"] = "1s"
     home.write()
     home.start()
-    standin.set(lifetime=130)
+    standin.set(lifetime=12)
     home.adopt("acme")
-    until(lambda: home.status()["expires_in_seconds"] <= 126, "a token that is a little older")
-    answers = Callers(home, 10, min_valid_seconds=128).answers()
+    until(lambda: home.status()["expires_in_seconds"] <= 8, "a token that is a little older")
+    answers = Callers(home, 10, min_valid_seconds=9).answers()
     assert refreshes(standin) == 2
     assert len({answer["access_token"] for answer in answers}) == 1 and not answers[0]["warnings"]
 

@@ -85,7 +85,7 @@ def begin(installed, tmp_path):
         started.append((home, server, log))
         home.settings["providers"]["standin"] = {
             "issuer": server.url, "token_endpoint_auth_method": METHODS[client],
-            "api": {"url": server.url, "test_url": server.url + "/me", "account_id": "/sub"}}
+            "api": {"url": server.url, "test_url": server.url + "/me", "test_answer": {"account_id": "/sub"}}}
         home.settings["clients"] = {"app": {"provider": "standin", "client_id": client, "scopes": ["openid"],
                                             "redirect_uri": server.redirect_uri}}
         if SECRETS[client]:
