@@ -17,32 +17,33 @@ enum { CREDENTIAL_DEFAULT_MIN_VALID_SEC = 60, CREDENTIAL_MOST_MIN_VALID_SEC = 86
 
 /* What the provider gave. Written to disk as one record, whole. */
 struct grant {
-        struct secret *refresh_token; /* NULL: the provider gave none; the access token's end is the grant's */
-        struct secret *access_token;  /* NULL: none that could be used */
+        struct secret
+                *refresh_token; /* NULL: the provider gave none; the access token's end is the grant's */
+        struct secret *access_token; /* NULL: none that could be used */
         char *token_type;
-        uint64_t generation;          /* counts the access tokens of this credential, from 1 */
+        uint64_t generation; /* counts the access tokens of this credential, from 1 */
         uint64_t lifetime_usec;
-        int64_t received_boot_usec;   /* on this boot's clock; negative: before this boot */
+        int64_t received_boot_usec; /* on this boot's clock; negative: before this boot */
         int64_t received_wall_usec;
 };
 
 void grant_done(struct grant *grant); /* safe on a zeroed one */
 void grant_move(struct grant *to, struct grant *from); /* frees what `to` held; `from` is zeroed */
 
-/* Why a grant is finally refused. */
+/* Why a grant is finally refused. The numbers are on disk. */
 enum refusal {
         REFUSAL_NONE,
         REFUSAL_NEVER_AUTHORIZED, /* configured, and nobody has logged in yet */
-        REFUSAL_REFUSED,          /* by the token endpoint: the last access token is served to its end */
-        REFUSAL_CUT,              /* disconnected, rejected and refused, or revoked: nothing is served any more */
+        REFUSAL_REFUSED, /* by the token endpoint: the last access token is served to its end */
+        REFUSAL_CUT, /* disconnected, rejected and refused, or revoked: nothing is served any more */
 };
 
 struct test_result {
         int64_t tested_wall_usec; /* 0: never */
         enum api_verdict verdict;
         enum version_state version_state;
-        char *api_version;     /* asked for; NULL: none */
-        char *served_version;  /* NULL: not told */
+        char *api_version; /* asked for; NULL: none */
+        char *served_version; /* NULL: not told */
         char *version_warning; /* NULL: none */
         char *message;
 };
@@ -51,39 +52,44 @@ void test_result_done(struct test_result *test);
 
 struct credential {
         char *name;
-        bool is_pending;            /* this is the `pending` of another one of the same name */
+        bool is_pending; /* this is the `pending` of another one of the same name */
 
         /* Facts, written to disk as one record. */
-        char *description;          /* never NULL */
-        char *client_name;          /* never NULL; "" until one is known */
-        char *account_id;           /* NULL until a test has shown it */
+        char *description; /* never NULL */
+        char *client_name; /* never NULL; "" until one is known */
+        char *account_id; /* NULL until a test has shown it */
         char *account_name;
         int64_t authorized_wall_usec;
         enum refusal refusal;
-        char *refusal_reason;       /* NULL unless refused */
+        char *refusal_reason; /* NULL unless refused */
         struct test_result test;
-        char *notice;               /* the provider's own warning in the last token answer; NULL: none */
-        bool foreign_refresher;     /* that warning means that somebody else refreshes this grant */
+        char *notice; /* the provider's own warning in the last token answer; NULL: none */
+        bool foreign_refresher; /* that warning means that somebody else refreshes this grant */
 
         struct grant grant;
         struct credential *pending; /* a later login's grant that waits for its test; owned */
-        bool switch_account;        /* of a pending one: it may replace another account's grant */
+        bool switch_account; /* of a pending one: it may replace another account's grant */
 
         /* From the configuration in force; NULL when it no longer has them. */
         const struct credential_config *config;
         const struct client *client;
 
         /* Of this run. */
-        unsigned failures;          /* passing failures of refresh in a row */
-        char *last_failure;         /* in words; NULL: none since the last success */
-        uint64_t retry_at_usec;     /* boot time before which no refresh is tried; 0: at once */
-        bool retry_is_ordered;      /* by Retry-After: `refresh` does not override it */
-        bool outcome_unknown;       /* a refresh left no answer: the provider may have rotated the grant */
-        unsigned replays;           /* how often the old token was tried since */
-        bool client_refused;        /* the last refresh failed because of client_id or client_secret */
+        unsigned failures; /* passing failures of refresh in a row */
+        char *last_failure; /* in words; NULL: none since the last success */
+        uint64_t retry_at_usec; /* boot time before which no refresh is tried; 0: at once */
+        bool replays_spent; /* the old token was tried often enough: only a person's `refresh` tries again */
+        bool retry_is_ordered; /* by Retry-After: `refresh` does not override it */
+        bool outcome_unknown; /* a refresh left no answer: the provider may have rotated the grant */
+        unsigned replays; /* how often the old token was tried since */
+        bool client_refused; /* the last refresh failed because of client_id or client_secret */
         uint64_t rejected_generation; /* the API rejected this one; 0: none */
-        bool unsaved;               /* the newest grant is not on disk */
-        bool unreadable;            /* its record does not open: kept as it is, never overwritten by a refresh */
+        uint64_t
+                rejected_at_usec; /* when it last rejected one, and how often in short order: fresh ones that are rejected, too, */
+        unsigned rejections; /* must not cost a refresh for each call */
+        bool unsaved; /* the newest grant is not on disk */
+        bool facts_unsaved; /* the newest facts are not on disk */
+        bool unreadable; /* its record does not open: kept as it is, never overwritten by a refresh */
         char *save_problem;
         unsigned saves_in_flight;
         uint64_t next_refresh_usec; /* boot time; USEC_INFINITY: none is planned */
@@ -91,14 +97,18 @@ struct credential {
         struct timer refresh_timer;
         struct timer test_timer;
         unsigned test_failures;
-        struct refresh_job *job;    /* refresh.c's: the refresh in flight */
-        struct waiter *waiters;     /* refresh.c's */
-        struct probe *probe;        /* probe.c's: the test in flight */
-        void *serve;                /* the serve layer's own; it sees to its release when it is told that the credential goes */
+        struct refresher *refresher; /* refresh.c's: who keeps it fresh */
+        struct refresh_job *job; /* refresh.c's: the refresh in flight */
+        struct waiter *waiters; /* refresh.c's */
+        struct prober *prober; /* probe.c's: who tests it */
+        struct probe *probe; /* probe.c's: the test in flight */
+        struct logins *logins; /* login.c's, of a pending one */
+        void *serve; /* the serve layer's own; it sees to its release when it is told that the credential goes */
 };
 
 int credential_new(struct credential **ret, const char *name);
-struct credential *credential_free(struct credential *credential); /* job, waiters, probe and timers must be gone */
+struct credential *credential_free(
+        struct credential *credential); /* job, waiters, probe and timers must be gone */
 DEFINE_FREEP(struct credential *, credential_free)
 
 enum credential_state {
@@ -114,7 +124,8 @@ enum credential_state credential_state(const struct credential *credential, uint
 const char *credential_state_name(enum credential_state state); /* "authorization-required" */
 
 /* One sentence on what the state means, and the next command to type (empty: nothing to do). For people; no secrets. */
-void credential_explain(const struct credential *credential, uint64_t boot_now, struct diag *ret_message, struct diag *ret_next_step);
+void credential_explain(const struct credential *credential, uint64_t boot_now, struct diag *ret_message,
+                        struct diag *ret_next_step);
 
 /* The trouble in words; NULL while all is well. Valid until the credential changes. */
 const char *credential_last_error(const struct credential *credential);
@@ -137,13 +148,15 @@ struct token_demand {
 };
 
 /* How long a token must live to satisfy the demand; *ret_unmeetable: not even a fresh token can, and the default is taken instead. */
-uint64_t credential_min_valid_usec(const struct credential *credential, const struct token_demand *demand, bool *ret_unmeetable);
+uint64_t credential_min_valid_usec(const struct credential *credential, const struct token_demand *demand,
+                                   bool *ret_unmeetable);
 
 /*
  * How long after it was received a token is refreshed: early enough for the configured `before`, and for a caller with the default
  * demand never to wait, which matters for short lives; spread by the random number.
  */
-uint64_t credential_refresh_after_usec(uint64_t lifetime_usec, const struct refresh_config *config, uint64_t random);
+uint64_t credential_refresh_after_usec(uint64_t lifetime_usec, const struct refresh_config *config,
+                                       uint64_t random);
 
 /* Sentences for the bundle's `warnings`; each is given to on_warning, borrowed for the call. */
 void credential_warnings(const struct credential *credential, uint64_t boot_now,

@@ -13,24 +13,25 @@ enum { LOGIN_EXPIRES_SEC = 600, LOGIN_MOST = 256 };
 
 enum login_verdict {
         LOGIN_ACTIVE,
-        LOGIN_PENDING,             /* saved; the test could not run and is tried again */
-        LOGIN_NO_SUCH_CLIENT,      /* name: the client */
+        LOGIN_PENDING, /* saved; the test could not run and is tried again */
+        LOGIN_NO_SUCH_CLIENT, /* name: the client */
         LOGIN_CLIENT_REQUIRED,
-        LOGIN_NO_SUCH_LOGIN,       /* name: the login */
-        LOGIN_INVALID,             /* name: the parameter; reason */
+        LOGIN_NO_SUCH_LOGIN, /* name: the login */
+        LOGIN_INVALID, /* name: the parameter; reason */
         LOGIN_REDIRECT_MISMATCH,
         LOGIN_DENIED,
         LOGIN_GRANT_REFUSED,
-        LOGIN_CLIENT_REFUSED,      /* name: the client */
-        LOGIN_ACCOUNT_MISMATCH,    /* expected_*, found_* */
-        LOGIN_UNAVAILABLE,         /* reason, retry_after_usec */
+        LOGIN_CLIENT_REFUSED, /* name: the client */
+        LOGIN_ACCOUNT_MISMATCH, /* expected_*, found_* */
+        LOGIN_UNAVAILABLE, /* reason, retry_after_usec */
         LOGIN_NOT_SAVED,
 };
 
 /* Strings are borrowed for the callback. */
 struct login_answer {
         enum login_verdict verdict;
-        struct credential *credential;  /* ACTIVE, PENDING: it, with its test (of a PENDING one in credential->pending->test) */
+        struct credential *
+                credential; /* ACTIVE, PENDING: it, with its test (of a PENDING one in credential->pending->test) */
         const char *name;
         const char *reason;
         const char *expected_id, *expected_name, *found_id, *found_name;
@@ -43,7 +44,8 @@ typedef void login_done_fn(const struct login_answer *answer, void *userdata);
 struct logins;
 struct login_call;
 
-int logins_new(struct logins **ret, struct context *context, struct refresher *refresher, struct prober *prober);
+int logins_new(struct logins **ret, struct context *context, struct refresher *refresher,
+               struct prober *prober);
 struct logins *logins_free(struct logins *logins);
 DEFINE_FREEP(struct logins *, logins_free)
 
@@ -54,23 +56,26 @@ void logins_resume(struct logins *logins);
  * begun goes on, since a grant may come of it. Optional strings are NULL. All are borrowed for the call. */
 int login_begin(struct logins *logins, const char *credential, const char *client, const char *description,
                 const char *redirect_uri, login_done_fn *on_done, void *userdata, struct login_call **ret);
-int login_complete(struct logins *logins, const char *login, const char *redirect, bool switch_account, login_done_fn *on_done,
-                   void *userdata, struct login_call **ret);
+int login_complete(struct logins *logins, const char *login, const char *redirect, bool switch_account,
+                   login_done_fn *on_done, void *userdata, struct login_call **ret);
 bool login_cancel(struct logins *logins, const char *login); /* false: no such login */
-int login_adopt_code(struct logins *logins, const char *credential, const char *client, const struct secret *code,
-                     const char *description, const char *redirect_uri, bool switch_account, login_done_fn *on_done,
-                     void *userdata, struct login_call **ret);
+int login_adopt_code(struct logins *logins, const char *credential, const char *client,
+                     const struct secret *code, const char *description, const char *redirect_uri,
+                     bool switch_account, login_done_fn *on_done, void *userdata, struct login_call **ret);
 int login_import(struct logins *logins, const char *credential, const char *client, const char *description,
-                 const struct secret *refresh_token, bool switch_account, login_done_fn *on_done, void *userdata,
-                 struct login_call **ret);
+                 const struct secret *refresh_token, bool switch_account, login_done_fn *on_done,
+                 void *userdata, struct login_call **ret);
+/* Tests a login that waits for its test (credential->pending) now; answered as a login is. */
+int login_test_pending(struct logins *logins, const struct credential *credential, login_done_fn *on_done,
+                       void *userdata, struct login_call **ret);
 struct login_call *login_call_free(struct login_call *call);
 DEFINE_FREEP(struct login_call *, login_call_free)
 
 enum revoke_verdict {
-        REVOKE_DONE,        /* revoked (or nothing was there to revoke) and forgotten */
-        REVOKE_FORGOTTEN,   /* forgotten alone: force, or the provider has no way to revoke */
+        REVOKE_DONE, /* revoked (or nothing was there to revoke) and forgotten */
+        REVOKE_FORGOTTEN, /* forgotten alone: force, or the provider has no way to revoke */
         REVOKE_UNAVAILABLE, /* nothing was forgotten */
-        REVOKE_NOT_SAVED,   /* the disk refuses; nothing was forgotten */
+        REVOKE_NOT_SAVED, /* the disk refuses; nothing was forgotten */
 };
 
 struct revoke_answer {
@@ -84,7 +89,7 @@ struct revoke_answer {
 typedef void revoke_done_fn(const struct revoke_answer *answer, void *userdata);
 struct revoke_call;
 
-int login_revoke(struct logins *logins, struct credential *credential, bool force, revoke_done_fn *on_done, void *userdata,
-                 struct revoke_call **ret);
+int login_revoke(struct logins *logins, struct credential *credential, bool force, revoke_done_fn *on_done,
+                 void *userdata, struct revoke_call **ret);
 struct revoke_call *revoke_call_free(struct revoke_call *call);
 DEFINE_FREEP(struct revoke_call *, revoke_call_free)

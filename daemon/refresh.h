@@ -6,8 +6,8 @@
 
 #include "daemon/context.h"
 #include "daemon/credential.h"
-#include "daemon/oauth.h"
 
+struct discovery;
 struct refresher;
 struct waiter;
 
@@ -15,24 +15,31 @@ int refresher_new(struct refresher **ret, struct context *context);
 struct refresher *refresher_free(struct refresher *refresher); /* cancels what is in flight */
 DEFINE_FREEP(struct refresher *, refresher_free)
 
-/* Plans refreshes and tests for all credentials: after vault_load(), and again after each vault_bind(). */
+/* Plans the refreshes of all credentials: after vault_load(), and again after each vault_bind(). */
 void refresher_plan_all(struct refresher *refresher);
 /* The same for one, after a login. */
 void refresher_plan(struct refresher *refresher, struct credential *credential);
 /* The credential goes, or its grant is replaced: cancels its refresh; its waiters are told `verdict` TOKEN_AUTHORIZATION_REQUIRED. */
 void refresher_release(struct refresher *refresher, struct credential *credential);
 
+/* The credential's grant is about to be replaced: cancels its refresh; its waiters go on waiting, for refresher_plan(). */
+void refresher_hold(struct refresher *refresher, struct credential *credential);
+/* The grant was replaced: plans its refresh, and answers those that waited. */
+void refresher_replaced(struct refresher *refresher, struct credential *credential);
+/* A client's secret was changed: what it held up is tried at once. */
+void refresher_client_changed(struct refresher *refresher, const char *client);
+
 enum token_verdict {
-        TOKEN_READY,                  /* credential->grant is good for it */
+        TOKEN_READY, /* credential->grant is good for it */
         TOKEN_UNAVAILABLE,
         TOKEN_AUTHORIZATION_REQUIRED,
 };
 
 struct token_answer {
         enum token_verdict verdict;
-        bool short_lived;             /* READY, though it does not live as long as was asked for: say so in a warning */
-        uint64_t retry_after_usec;    /* UNAVAILABLE: 0: not known */
-        char reason[320];             /* unless READY */
+        bool short_lived; /* READY, though it does not live as long as was asked for: say so in a warning */
+        uint64_t retry_after_usec; /* UNAVAILABLE: 0: not known */
+        char reason[512]; /* unless READY */
 };
 
 enum {
@@ -43,7 +50,8 @@ enum {
  * A token that satisfies the demand. 0: *ret_answer holds the answer now. REFRESH_E_WAITING: on_answer is called exactly once, from the
  * loop, after at most the configured patience; freeing *ret_waiter keeps it from running; it may be freed from within.
  */
-int refresher_ask(struct refresher *refresher, struct credential *credential, const struct token_demand *demand,
+int refresher_ask(struct refresher *refresher, struct credential *credential,
+                  const struct token_demand *demand,
                   void (*on_answer)(const struct token_answer *answer, void *userdata), void *userdata,
                   struct token_answer *ret_answer, struct waiter **ret_waiter);
 /* Refreshes now, whatever the age: overrides a back-off, obeys Retry-After. Answers as above; a passing failure is answered at once. */
@@ -67,11 +75,5 @@ struct refresh_stats {
 };
 void refresher_get_stats(const struct refresher *refresher, struct refresh_stats *ret);
 
-/* For login and revocation: the client's endpoints, found by discovery where the provider names an issuer only. */
-struct endpoints_request;
-/* result: 0 and endpoints (borrowed for the call), or -EAGAIN with a reason. May be called back from within. *ret NULL: it has been called. */
-int refresher_find_endpoints(struct refresher *refresher, const struct provider *provider,
-                             void (*on_found)(int result, const struct oauth_endpoints *endpoints, const char *reason, void *userdata),
-                             void *userdata, struct endpoints_request **ret);
-struct endpoints_request *endpoints_request_free(struct endpoints_request *request);
-DEFINE_FREEP(struct endpoints_request *, endpoints_request_free)
+/* Shared with login: one cache of what discovery found. */
+struct discovery *refresher_discovery(struct refresher *refresher);

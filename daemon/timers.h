@@ -11,6 +11,7 @@
 
 struct timers {
         struct heap heap;
+        uint64_t running_usec; /* the now of the timers_run() under way; 0: none is */
 };
 
 /* Embedded in its owner. */
@@ -20,8 +21,14 @@ struct timer {
         void *userdata;
 };
 
-#define TIMERS_INIT { HEAP_INIT }
-#define TIMER_INIT(function, argument) { HEAP_NODE_INIT, (function), (argument) }
+#define TIMERS_INIT                                                                                          \
+        {                                                                                                    \
+                HEAP_INIT, 0                                                                                 \
+        }
+#define TIMER_INIT(function, argument)                                                                       \
+        {                                                                                                    \
+                HEAP_NODE_INIT, (function), (argument)                                                       \
+        }
 
 void timer_init(struct timer *timer, void (*on_due)(void *userdata), void *userdata);
 /* Arms, or moves, the timer. USEC_INFINITY disarms. -ENOMEM only on arming. */

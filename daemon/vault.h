@@ -17,12 +17,13 @@ struct vault_write;
 
 enum {
         VAULT_E_WRONG_KEY = 1, /* the store was sealed with another key; diag says what to do */
-        VAULT_E_STORE,         /* the store cannot be read; diag */
-        VAULT_E_NO_SECRET,     /* the client has no usable secret; diag says why and what to do */
+        VAULT_E_STORE, /* the store cannot be read; diag */
+        VAULT_E_NO_SECRET, /* the client has no usable secret; diag says why and what to do */
 };
 
 /* store and seal are taken on success. */
-int vault_new(struct vault **ret, struct context *context, struct store *store, struct seal *seal, const char *boot_id);
+int vault_new(struct vault **ret, struct context *context, struct store *store, struct seal *seal,
+              const char *boot_id);
 struct vault *vault_free(struct vault *vault);
 DEFINE_FREEP(struct vault *, vault_free)
 
@@ -35,8 +36,10 @@ int vault_bind(struct vault *vault);
 struct credential *vault_find(struct vault *vault, const char *name);
 size_t vault_count(const struct vault *vault);
 /* In order of names when sorted is asked for (costs a sort). The callback must not add or remove credentials; non-zero ends and is returned. */
-int vault_each(struct vault *vault, bool sorted, int (*on_credential)(struct credential *credential, void *userdata),
-               void *userdata);
+int vault_each(struct vault *vault, bool sorted,
+               int (*on_credential)(struct credential *credential, void *userdata), void *userdata);
+/* Points one credential, whose client was just named, at the configuration in force. */
+void vault_rebind(struct vault *vault, struct credential *credential);
 /* A shell without a grant, or the one that is there already. Nothing is written until it has something to save. */
 int vault_require(struct vault *vault, const char *name, struct credential **ret);
 /* Drops a shell that has neither grant, pending grant nor configuration; else nothing. */
@@ -50,11 +53,13 @@ typedef void vault_done_fn(int result, void *userdata);
  * the disk refused it, and it is kept in memory as unsaved - it becomes credential->grant, and on_done is told. Freeing the handle keeps
  * on_done from running; grant is installed all the same.
  */
-int vault_save_grant(struct vault *vault, struct credential *credential, struct grant *grant, vault_done_fn *on_done,
-                     void *userdata, struct vault_write **ret);
+int vault_save_grant(struct vault *vault, struct credential *credential, struct grant *grant,
+                     vault_done_fn *on_done, void *userdata, struct vault_write **ret);
 /* Makes durable that a refresh of credential->grant is about to be sent; credential->replays goes along. */
-int vault_save_intent(struct vault *vault, struct credential *credential, vault_done_fn *on_done, void *userdata,
-                      struct vault_write **ret);
+int vault_save_intent(struct vault *vault, struct credential *credential, vault_done_fn *on_done,
+                      void *userdata, struct vault_write **ret);
+/* The pending grant of a login: made, or replacing an earlier one that waited. Nothing is written yet. */
+int vault_require_pending(struct vault *vault, struct credential *credential, struct credential **ret);
 /* Takes the intent back, because the request is known not to have been acted on. Nobody waits for it. */
 void vault_clear_intent(struct vault *vault, struct credential *credential);
 /* Saves facts (account, test, refusal, description). Nobody waits for it; retried when it fails. */
@@ -71,11 +76,12 @@ struct vault_write *vault_write_free(struct vault_write *write);
 DEFINE_FREEP(struct vault_write *, vault_write_free)
 
 /* The client's secret, from wherever the configuration says, or *ret = NULL for a public client. Read anew each time. */
-int vault_client_secret(struct vault *vault, const struct client *client, struct secret **ret, struct diag *diag);
+int vault_client_secret(struct vault *vault, const struct client *client, struct secret **ret,
+                        struct diag *diag);
 /* What to say of its source: "credential", "file", "store", "none", or "missing". */
 const char *vault_client_secret_state(struct vault *vault, const struct client *client);
-int vault_set_client_secret(struct vault *vault, const char *client, const struct secret *secret, vault_done_fn *on_done,
-                            void *userdata, struct vault_write **ret);
+int vault_set_client_secret(struct vault *vault, const char *client, const struct secret *secret,
+                            vault_done_fn *on_done, void *userdata, struct vault_write **ret);
 
 /* NULL while the store takes writes; else in words. */
 const char *vault_store_problem(const struct vault *vault);

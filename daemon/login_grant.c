@@ -1,0 +1,646 @@
+/*
+ * From a code or a refresh token to a grant in its place: exchange, save as pending, test, promote. Each step ends in the next one's callback; a
+ * login goes on when its caller leaves, since a grant may already have come of it.
+ */
+#include "daemon/login_internal.h"
+
+#include "daemon/backoff.h"
+#include "daemon/events.h"
+#include "daemon/log.h"
+#include "daemon/oauth.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const struct backoff pending_backoff = { .base_usec = 15 * USEC_PER_SEC,
+                                                .max_usec = 900 * USEC_PER_SEC };
+
+static void on_begin(void *userdata);
+
+int login_op_new(struct logins *logins, enum op_start start, const char *credential, const char *client,
+                 login_done_fn *on_done, void *userdata, struct login_call **ret_call, struct login_op **ret)
+{
+        struct login_op *op = calloc(1, sizeof(*op));
+        int r = 0;
+
+        if (!op)
+                return fault(-ENOMEM);
+
+        op->logins = logins;
+        op->start = start;
+        timer_init(&op->begin, on_begin, op);
+        op->next = logins->ops;
+        logins->ops = op;
+        op->credential = strdup(credential);
+        op->client = strdup(client);
+        if (on_done) {
+                op->call = calloc(1, sizeof(*op->call));
+                if (op->call)
+                        *op->call = (struct login_call){ op, on_done, userdata };
+        }
+        if (!op->credential || !op->client || (on_done && !op->call))
+                r = fault(-ENOMEM);
+        if (r == 0)
+                r = timer_set(logins->context->timers, &op->begin, context_now(logins->context));
+        if (r < 0) {
+                free(take_ptr(op->call));
+                login_op_free(op);
+                return r;
+        }
+
+        if (ret_call)
+                *ret_call = op->call;
+        *ret = op;
+        return 0;
+}
+
+void login_op_free(struct login_op *op)
+{
+        struct login_op **at = &op->logins->ops;
+
+        while (*at && *at != op)
+                at = &(*at)->next;
+        if (*at)
+                *at = op->next;
+
+        if (op->call)
+                op->call->op = NULL;
+        timer_stop(op->logins->context->timers, &op->begin);
+        endpoints_request_free(op->endpoints_request);
+        http_transfer_free(op->transfer);
+        vault_write_free(op->write);
+        waiter_free(op->waiter);
+        probe_wait_free(op->probe_wait);
+        secret_free(op->code);
+        secret_free(op->verifier);
+        free(op->credential);
+        free(op->client);
+        free(op->description);
+        free(op->redirect_uri);
+        free(op);
+}
+
+struct login_call *login_call_free(struct login_call *call)
+{
+        if (!call)
+                return NULL;
+
+        if (call->op)
+                call->op->call = NULL;
+        free(call);
+        return NULL;
+}
+
+void login_op_finish(struct login_op *op, const struct login_answer *answer)
+{
+        struct login_call *call = take_ptr(op->call);
+
+        if (call) {
+                call->op = NULL;
+                call->on_done(answer, call->userdata);
+        }
+        login_op_free(op);
+}
+
+void login_op_fail(struct login_op *op, enum login_verdict verdict, const char *name, const char *reason,
+                   uint64_t retry_after_usec)
+{
+        struct login_answer answer = {
+                .verdict = verdict, .name = name, .reason = reason, .retry_after_usec = retry_after_usec
+        };
+
+        login_op_finish(op, &answer);
+}
+
+/* ---- the end ---- */
+
+/* The pending grant is not wanted after all; a credential that was nothing but it goes, too. */
+static void drop_pending(struct login_op *op, struct credential *credential)
+{
+        prober_release(op->logins->prober, credential->pending);
+        refresher_release(op->logins->refresher, credential->pending);
+        vault_drop_pending(op->logins->context->vault, credential);
+        context_changed(op->logins->context, credential, false);
+        vault_drop_shell(op->logins->context->vault, credential);
+}
+
+static void refuse_grant(struct login_op *op, struct credential *credential, const char *reason)
+{
+        char text[512];
+
+        /* The reason lies in what is dropped. */
+        snprintf(text, sizeof(text), "%s", reason && *reason ? reason : "The provider refuses the grant.");
+        log_event(&(struct log_event){ .level = LOG_LEVEL_WARNING,
+                                       .credential = op->credential,
+                                       .client = op->client,
+                                       .reason = text },
+                  "The new grant for '%s' was refused: %s", op->credential, text);
+        drop_pending(op, credential);
+        login_op_fail(op, LOGIN_GRANT_REFUSED, NULL, text, 0);
+}
+
+static void refuse_account(struct login_op *op, struct credential *credential)
+{
+        struct credential *pending = credential->pending;
+        _cleanup_(freep) char *found_id = take_ptr(pending->account_id),
+                              *found_name = take_ptr(pending->account_name);
+        struct login_answer answer = { .verdict = LOGIN_ACCOUNT_MISMATCH,
+                                       .name = op->credential,
+                                       .reason = "The grant belongs to another account; nothing was changed.",
+                                       .expected_id = credential->account_id,
+                                       .expected_name = credential->account_name,
+                                       .found_id = found_id,
+                                       .found_name = found_name };
+
+        log_event(&(struct log_event){ .message_id = EVENT_ACCOUNT_MISMATCH,
+                                       .level = LOG_LEVEL_WARNING,
+                                       .credential = op->credential,
+                                       .client = op->client },
+                  "A login for '%s' was given for account '%s', but the credential belongs to account '%s'; "
+                  "nothing was changed.",
+                  op->credential, found_id, credential->account_id);
+        drop_pending(op, credential);
+        login_op_finish(op, &answer);
+}
+
+static void on_retry(void *userdata)
+{
+        struct credential *pending = userdata;
+        struct logins *logins = pending->logins;
+        struct login_op *op;
+
+        if (login_op_new(logins, OP_RESUME, pending->name, pending->client_name, NULL, NULL, NULL, &op) < 0)
+                (void)timer_set(logins->context->timers, &pending->test_timer,
+                                context_now(logins->context) + USEC_PER_SEC);
+}
+
+static void retry_later(struct logins *logins, struct credential *pending, unsigned attempt)
+{
+        struct context *context = logins->context;
+        uint64_t pause = backoff_pause_usec(&pending_backoff, attempt, context_random(context));
+
+        pending->logins = logins;
+        timer_stop(context->timers, &pending->test_timer);
+        timer_init(&pending->test_timer, on_retry, pending);
+        (void)timer_set(context->timers, &pending->test_timer, context_now(context) + pause);
+}
+
+/* The test could not run: the grant is kept, and tested again. */
+static void keep_pending(struct login_op *op, struct credential *credential)
+{
+        struct credential *pending = credential->pending;
+        struct login_answer answer = { .verdict = LOGIN_PENDING,
+                                       .credential = credential,
+                                       .reason = pending->test.message };
+
+        retry_later(op->logins, pending, pending->test_failures);
+        context_changed(op->logins->context, credential, false);
+        login_op_finish(op, &answer);
+}
+
+static void on_promoted(int result, void *userdata)
+{
+        struct login_op *op = userdata;
+        struct logins *logins = op->logins;
+        struct credential *credential = vault_find(logins->context->vault, op->credential);
+        struct login_answer answer = { .verdict = result < 0 ? LOGIN_NOT_SAVED : LOGIN_ACTIVE,
+                                       .credential = credential };
+        struct diag text = DIAG_INIT;
+
+        op->write = NULL;
+        if (!credential) {
+                login_op_fail(op, LOGIN_UNAVAILABLE, NULL, "The credential was forgotten meanwhile.", 0);
+                return;
+        }
+
+        refresher_replaced(logins->refresher, credential);
+        prober_plan(logins->prober, credential);
+        log_event(&(struct log_event){ .message_id = EVENT_AUTHORIZED,
+                                       .level = LOG_LEVEL_NOTICE,
+                                       .credential = credential->name,
+                                       .client = credential->client_name,
+                                       .generation = credential->grant.generation },
+                  "Credential '%s' is authorized for account %s%s%s.", credential->name,
+                  credential->account_id ? credential->account_id : "(unknown)",
+                  credential->account_name ? ", " : "",
+                  credential->account_name ? credential->account_name : "");
+        if (result < 0) {
+                const char *problem = vault_store_problem(logins->context->vault);
+                diag_set(&text,
+                         "The login worked and its token is served, but it could not be saved (%s): a "
+                         "restart now would lose it. "
+                         "purserd keeps trying.",
+                         problem ? problem : strerror(-result));
+                answer.reason = text.text;
+        }
+        login_op_finish(op, &answer);
+}
+
+static void promote(struct login_op *op, struct credential *credential)
+{
+        struct logins *logins = op->logins;
+        int r;
+
+        prober_release(logins->prober, credential->pending);
+        refresher_hold(logins->refresher, credential->pending);
+        prober_release(logins->prober, credential);
+        refresher_hold(logins->refresher, credential);
+        r = vault_promote(logins->context->vault, credential, on_promoted, op, &op->write);
+        if (r < 0)
+                on_promoted(r, op);
+}
+
+/* ---- the test ---- */
+
+static bool shows_another_account(const struct credential *credential)
+{
+        const struct credential *pending = credential->pending;
+
+        return credential->account_id && pending->account_id && !pending->switch_account &&
+               strcmp(credential->account_id, pending->account_id) != 0;
+}
+
+/* The credential has an account, and the test was to show one, and did not. */
+static bool shows_no_account(const struct credential *credential)
+{
+        const struct credential *pending = credential->pending;
+
+        return credential->account_id && !pending->account_id && !pending->switch_account &&
+               pending->client && pending->client->provider->api.account_id;
+}
+
+static void on_tested(void *userdata)
+{
+        struct login_op *op = userdata;
+        struct credential *credential = vault_find(op->logins->context->vault, op->credential);
+
+        op->probe_wait = probe_wait_free(op->probe_wait);
+        if (!credential || !credential->pending) {
+                login_op_fail(op, LOGIN_UNAVAILABLE, NULL, "The credential was forgotten meanwhile.", 0);
+                return;
+        }
+
+        switch (credential->pending->test.verdict) {
+        case API_OK:
+        case API_VERSION_UNSUPPORTED:
+                if (shows_another_account(credential))
+                        refuse_account(op, credential);
+                else if (shows_no_account(credential))
+                        keep_pending(op, credential);
+                else
+                        promote(op, credential);
+                break;
+        case API_AUTHORIZATION_REQUIRED:
+                refuse_grant(op, credential, credential->pending->test.message);
+                break;
+        case API_TOKEN_REJECTED:
+        case API_TRY_AGAIN:
+                keep_pending(op, credential);
+                break;
+        }
+}
+
+static void test_pending(struct login_op *op)
+{
+        struct credential *credential = vault_find(op->logins->context->vault, op->credential);
+
+        if (prober_run(op->logins->prober, credential->pending, on_tested, op, &op->probe_wait) < 0)
+                login_op_fail(op, LOGIN_UNAVAILABLE, NULL,
+                              "Saved, but the test could not be begun for want of memory; it is tried again.",
+                              0);
+}
+
+/* ---- a token for the test ---- */
+
+static void on_refreshed(const struct token_answer *answer, void *userdata)
+{
+        struct login_op *op = userdata;
+        struct credential *credential = vault_find(op->logins->context->vault, op->credential);
+
+        op->waiter = waiter_free(op->waiter);
+        if (!credential || !credential->pending) {
+                login_op_fail(op, LOGIN_UNAVAILABLE, NULL, "The credential was forgotten meanwhile.", 0);
+        } else if (answer->verdict == TOKEN_READY) {
+                test_pending(op);
+        } else if (credential->pending->refusal != REFUSAL_NONE) {
+                refuse_grant(op, credential, credential->pending->refusal_reason);
+        } else {
+                struct credential *pending = credential->pending;
+
+                retry_later(op->logins, pending, pending->failures);
+                login_op_fail(op, pending->client_refused ? LOGIN_CLIENT_REFUSED : LOGIN_UNAVAILABLE,
+                              op->client, answer->reason, answer->retry_after_usec);
+        }
+}
+
+static void ensure_token(struct login_op *op, struct credential *pending)
+{
+        struct logins *logins = op->logins;
+        struct token_answer answer;
+        int r;
+
+        if (credential_remaining_usec(pending, context_now(logins->context))) {
+                test_pending(op);
+                return;
+        }
+
+        r = refresher_force(logins->refresher, pending, on_refreshed, op, &answer, &op->waiter);
+        if (r == 0)
+                on_refreshed(&answer, op);
+        else if (r < 0)
+                login_op_fail(op, LOGIN_UNAVAILABLE, NULL,
+                              "Saved, but not refreshed for want of memory; it is tried again.", 0);
+}
+
+static void on_pending_saved(int result, void *userdata)
+{
+        struct login_op *op = userdata;
+        struct credential *credential = vault_find(op->logins->context->vault, op->credential);
+
+        (void)result; /* the vault tells it, and retries; the grant is in memory either way */
+        op->write = NULL;
+        if (!credential || !credential->pending) {
+                login_op_fail(op, LOGIN_UNAVAILABLE, NULL, "The credential was forgotten meanwhile.", 0);
+                return;
+        }
+        ensure_token(op, credential->pending);
+}
+
+/* ---- the pending grant ---- */
+
+static void supersede(struct login_op *op)
+{
+        struct login_op *other = op->logins->ops;
+
+        while (other) {
+                struct login_op *next = other->next;
+
+                if (other != op && other->holds_pending && strcmp(other->credential, op->credential) == 0) {
+                        login_op_fail(other, LOGIN_UNAVAILABLE, NULL,
+                                      "Another login of this credential took its place.", 0);
+                        next = op->logins->ops; /* its caller may have done anything */
+                }
+                other = next;
+        }
+}
+
+static void replace_text(char **text, const char *value)
+{
+        char *copy = value ? strdup(value) : NULL;
+
+        if (value && !copy)
+                return;
+        free(*text);
+        *text = copy;
+}
+
+static void reset_pending(const struct login_op *op, const struct credential *credential,
+                          struct credential *pending)
+{
+        replace_text(&pending->client_name, op->client);
+        replace_text(&pending->description, op->description ? op->description : credential->description);
+        replace_text(&pending->account_id, NULL);
+        replace_text(&pending->account_name, NULL);
+        replace_text(&pending->refusal_reason, NULL);
+        replace_text(&pending->notice, NULL);
+        replace_text(&pending->last_failure, NULL);
+        test_result_done(&pending->test);
+        pending->refusal = REFUSAL_NONE;
+        pending->authorized_wall_usec = clock_wall_usec(op->logins->context->clock);
+        pending->switch_account = op->switch_account;
+        pending->foreign_refresher = false;
+        pending->failures = pending->replays = pending->test_failures = 0;
+        pending->retry_at_usec = 0;
+        pending->retry_is_ordered = pending->replays_spent = pending->outcome_unknown =
+                pending->client_refused = false;
+        pending->rejected_generation = 0;
+        pending->rejections = 0;
+}
+
+/* The grant is saved beside the one in force before anything else is done with it. */
+static void save_pending(struct login_op *op, struct grant *grant)
+{
+        struct logins *logins = op->logins;
+        struct vault *vault = logins->context->vault;
+        struct credential *credential, *pending;
+        int r;
+
+        supersede(op);
+        r = vault_require(vault, op->credential, &credential);
+        if (r == 0)
+                r = vault_require_pending(vault, credential, &pending);
+        if (r < 0) {
+                login_op_fail(op, LOGIN_NOT_SAVED, NULL, "Out of memory: the login must be done again.", 0);
+                return;
+        }
+
+        op->holds_pending = true;
+        prober_release(logins->prober, pending);
+        refresher_release(logins->refresher, pending);
+        reset_pending(op, credential, pending);
+        vault_rebind(vault, credential);
+        r = vault_save_grant(vault, pending, grant, on_pending_saved, op, &op->write);
+        if (r < 0)
+                on_pending_saved(r, op);
+}
+
+/* ---- the exchange ---- */
+
+static int make_grant(struct login_op *op, struct oauth_answer *answer, struct grant *ret)
+{
+        struct context *context = op->logins->context;
+
+        *ret = (struct grant){ .refresh_token = take_ptr(answer->refresh_token),
+                               .access_token = take_ptr(answer->access_token),
+                               .token_type = strdup(answer->token_type),
+                               .lifetime_usec = answer->lifetime_usec,
+                               .received_boot_usec = (int64_t)context_now(context),
+                               .received_wall_usec = clock_wall_usec(context->clock) };
+        ret->generation = ret->access_token ? 1 : 0;
+        return ret->token_type ? 0 : fault(-ENOMEM);
+}
+
+static void on_exchanged(const struct http_response *response, void *userdata)
+{
+        _cleanup_(oauth_answer_done) struct oauth_answer answer = { 0 };
+        _cleanup_(grant_done) struct grant grant = { 0 };
+        struct login_op *op = userdata;
+        struct context *context = op->logins->context;
+        const struct client *client = config_find_client(context->config, op->client);
+        int64_t wall_sec = clock_wall_usec(context->clock) / (int64_t)USEC_PER_SEC;
+
+        op->transfer = http_transfer_free(op->transfer);
+        if (!client) {
+                login_op_fail(op, LOGIN_NO_SUCH_CLIENT, op->client,
+                              "The configuration no longer has this client.", 0);
+                return;
+        }
+        if (oauth_read_token_answer(client->provider, response, wall_sec, &answer) < 0) {
+                login_op_fail(op, LOGIN_UNAVAILABLE, NULL,
+                              "Out of memory while the provider's answer was read; log in again.", 0);
+                return;
+        }
+
+        switch (answer.verdict) {
+        case OAUTH_GRANTED:
+                if (make_grant(op, &answer, &grant) < 0)
+                        login_op_fail(op, LOGIN_UNAVAILABLE, NULL,
+                                      "Out of memory while the provider's answer was read; log in again.", 0);
+                else
+                        save_pending(op, &grant);
+                break;
+        case OAUTH_GRANT_REFUSED:
+                login_op_fail(op, LOGIN_GRANT_REFUSED, NULL, answer.reason, 0);
+                break;
+        case OAUTH_CLIENT_REFUSED:
+                login_op_fail(op, LOGIN_CLIENT_REFUSED, op->client, answer.reason, 0);
+                break;
+        case OAUTH_TRY_AGAIN:
+                login_op_fail(op, LOGIN_UNAVAILABLE, NULL, answer.reason, answer.retry_after_usec);
+                break;
+        }
+}
+
+static void exchange(struct login_op *op, const struct oauth_endpoints *endpoints)
+{
+        _cleanup_(secret_freep) struct secret *client_secret = NULL;
+        struct context *context = op->logins->context;
+        const struct client *client = config_find_client(context->config, op->client);
+        struct http_request *request;
+        struct diag diag = DIAG_INIT;
+        int r;
+
+        if (!client) {
+                login_op_fail(op, LOGIN_NO_SUCH_CLIENT, op->client,
+                              "The configuration no longer has this client.", 0);
+                return;
+        }
+        r = vault_client_secret(context->vault, client, &client_secret, &diag);
+        if (r > 0) {
+                login_op_fail(op, LOGIN_CLIENT_REFUSED, op->client, diag.text, 0);
+                return;
+        }
+        if (r == 0) {
+                struct oauth_client asking = { .provider = client->provider,
+                                               .endpoints = *endpoints,
+                                               .client_id = client->client_id,
+                                               .secret = client_secret };
+                r = oauth_exchange_request(&asking, op->code, op->redirect_uri, op->verifier, &request);
+        }
+        if (r == 0)
+                r = http_start(context->http, request, NULL, context->config->refresh.timeout_usec,
+                               on_exchanged, op, &op->transfer);
+        op->code = secret_free(op->code);
+        op->verifier = secret_free(op->verifier);
+        if (r < 0)
+                login_op_fail(op, LOGIN_UNAVAILABLE, NULL,
+                              "The code could not be exchanged for want of memory; log in again.", 0);
+}
+
+/* ---- the beginning ---- */
+
+static void with_endpoints(struct login_op *op, const struct oauth_endpoints *endpoints)
+{
+        if (op->start == OP_BEGIN_LOGIN)
+                login_op_begin_login(op, endpoints);
+        else
+                exchange(op, endpoints);
+}
+
+static void on_endpoints(const struct oauth_endpoints *endpoints, const char *reason, void *userdata)
+{
+        struct login_op *op = userdata;
+
+        op->endpoints_request = endpoints_request_free(op->endpoints_request);
+        if (endpoints)
+                with_endpoints(op, endpoints);
+        else
+                login_op_fail(op, LOGIN_UNAVAILABLE, NULL, reason, 0);
+}
+
+static void find_endpoints(struct login_op *op)
+{
+        const struct client *client = config_find_client(op->logins->context->config, op->client);
+        struct oauth_endpoints endpoints;
+        int r;
+
+        if (!client) {
+                login_op_fail(op, LOGIN_NO_SUCH_CLIENT, op->client,
+                              "The configuration no longer has this client.", 0);
+                return;
+        }
+        r = discovery_find(refresher_discovery(op->logins->refresher), client->provider, on_endpoints, op,
+                           &endpoints, &op->endpoints_request);
+        if (r == 0)
+                with_endpoints(op, &endpoints);
+        else if (r < 0)
+                login_op_fail(op, LOGIN_UNAVAILABLE, NULL, "Out of memory.", 0);
+}
+
+static void resume(struct login_op *op)
+{
+        struct credential *credential = vault_find(op->logins->context->vault, op->credential);
+
+        for (struct login_op *other = op->logins->ops; other; other = other->next) {
+                if (other != op && other->holds_pending && strcmp(other->credential, op->credential) == 0) {
+                        login_op_fail(op, LOGIN_UNAVAILABLE, NULL, "Its login is being tested already.", 0);
+                        return;
+                }
+        }
+        if (!credential || !credential->pending) {
+                login_op_fail(op, LOGIN_UNAVAILABLE, NULL, "No login of this credential waits for its test.",
+                              0);
+                return;
+        }
+        op->holds_pending = true;
+        ensure_token(op, credential->pending);
+}
+
+static void on_begin(void *userdata)
+{
+        struct login_op *op = userdata;
+        _cleanup_(grant_done) struct grant grant = { 0 };
+
+        switch (op->start) {
+        case OP_BEGIN_LOGIN:
+        case OP_EXCHANGE:
+                find_endpoints(op);
+                break;
+        case OP_IMPORT:
+                grant.refresh_token = take_ptr(op->code);
+                save_pending(op, &grant);
+                break;
+        case OP_RESUME:
+                resume(op);
+                break;
+        }
+}
+
+int login_test_pending(struct logins *logins, const struct credential *credential, login_done_fn *on_done,
+                       void *userdata, struct login_call **ret)
+{
+        struct login_op *op;
+
+        return login_op_new(logins, OP_RESUME, credential->name,
+                            credential->pending ? credential->pending->client_name : "", on_done, userdata,
+                            ret, &op);
+}
+
+static int resume_one(struct credential *credential, void *userdata)
+{
+        struct logins *logins = userdata;
+        struct login_op *op;
+
+        if (!credential->pending)
+                return 0;
+        return login_op_new(logins, OP_RESUME, credential->name, credential->pending->client_name, NULL, NULL,
+                            NULL, &op);
+}
+
+void logins_resume(struct logins *logins)
+{
+        if (vault_each(logins->context->vault, false, resume_one, logins) < 0)
+                log_error("Out of memory: pending logins could not be resumed.");
+}

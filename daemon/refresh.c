@@ -1,0 +1,565 @@
+/* When a credential is refreshed, and who gets which answer. The steps of one refresh are in refresh_job.c. */
+#include "daemon/refresh_internal.h"
+
+#include "daemon/events.h"
+#include "daemon/http.h"
+#include "daemon/log.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MOST_REJECTIONS = 3 };
+#define REJECTIONS_WINDOW_USEC (60 * USEC_PER_SEC)
+
+static void on_stop_due(void *userdata)
+{
+        struct refresher *refresher = userdata;
+
+        if (refresher->on_stopped)
+                refresher->on_stopped(refresher->on_stopped_userdata);
+}
+
+int refresher_new(struct refresher **ret, struct context *context)
+{
+        struct refresher *refresher = calloc(1, sizeof(*refresher));
+        int r;
+
+        if (!refresher)
+                return fault(-ENOMEM);
+
+        refresher->context = context;
+        timer_init(&refresher->stop_timer, on_stop_due, refresher);
+        r = discovery_new(&refresher->discovery, context);
+        if (r < 0) {
+                free(refresher);
+                return r;
+        }
+
+        *ret = refresher;
+        return 0;
+}
+
+static int release_one(struct credential *credential, void *userdata)
+{
+        struct refresher *refresher = userdata;
+
+        if (credential->pending)
+                release_one(credential->pending, refresher);
+        if (credential->job)
+                refresh_job_cancel(credential->job);
+        timer_stop(refresher->context->timers, &credential->refresh_timer);
+        while (credential->waiters)
+                waiter_free(credential->waiters);
+        return 0;
+}
+
+struct refresher *refresher_free(struct refresher *refresher)
+{
+        if (!refresher)
+                return NULL;
+
+        refresher->stopping = true;
+        refresher->on_stopped = NULL;
+        (void)vault_each(refresher->context->vault, false, release_one, refresher);
+        timer_stop(refresher->context->timers, &refresher->stop_timer);
+        lanes_free(refresher);
+        discovery_free(refresher->discovery);
+        free(refresher);
+        return NULL;
+}
+
+struct discovery *refresher_discovery(struct refresher *refresher)
+{
+        return refresher->discovery;
+}
+
+void refresher_get_stats(const struct refresher *refresher, struct refresh_stats *ret)
+{
+        *ret = refresher->stats;
+        ret->in_flight = refresher->n_begun;
+        ret->queued = refresher->n_jobs - refresher->n_begun;
+}
+
+bool refresh_is_possible(const struct credential *credential)
+{
+        return credential->client && credential->grant.refresh_token && credential->refusal == REFUSAL_NONE &&
+               !credential->unreadable &&
+               !(credential->config && strcmp(credential->config->client, credential->client_name) != 0);
+}
+
+/* ---- planning ---- */
+
+static void on_refresh_due(void *userdata)
+{
+        struct credential *credential = userdata;
+
+        refresh_job_require(credential->refresher, credential);
+}
+
+static uint64_t plan_usec(const struct refresher *refresher, const struct credential *credential)
+{
+        const struct context *context = refresher->context;
+        const struct grant *grant = &credential->grant;
+        uint64_t now = context_now(context), remaining, after, spread;
+        int64_t due;
+
+        if (!refresh_is_possible(credential) || credential->replays_spent)
+                return USEC_INFINITY;
+        if (credential->retry_at_usec > now)
+                return credential->retry_at_usec;
+
+        remaining = credential_remaining_usec(credential, now);
+        if (!remaining || credential->outcome_unknown || credential->failures)
+                return now;
+
+        after = credential_refresh_after_usec(grant->lifetime_usec, &context->config->refresh,
+                                              context_random(context));
+        due = grant->received_boot_usec + (int64_t)after;
+        if (due > (int64_t)now)
+                return (uint64_t)due;
+
+        /* What fell due while nobody was looking (a restart) is spread over what is left of its life. */
+        spread = grant->lifetime_usec / 10 < remaining / 2 ? grant->lifetime_usec / 10 : remaining / 2;
+        return now + (spread ? context_random(context) % spread : 0);
+}
+
+void refresher_plan(struct refresher *refresher, struct credential *credential)
+{
+        /* A pending grant is refreshed when its test needs it. */
+        if (credential->is_pending || credential->job)
+                return;
+
+        credential->refresher = refresher;
+        credential->next_refresh_usec =
+                refresher->stopping ? USEC_INFINITY : plan_usec(refresher, credential);
+        credential->refresh_timer.on_due = on_refresh_due;
+        credential->refresh_timer.userdata = credential;
+        if (timer_set(refresher->context->timers, &credential->refresh_timer, credential->next_refresh_usec) <
+            0)
+                log_error("Out of memory: the next refresh of '%s' could not be planned; it is refreshed "
+                          "when asked for.",
+                          credential->name);
+}
+
+static int plan_one(struct credential *credential, void *userdata)
+{
+        struct refresher *refresher = userdata;
+        struct refresh_job *job = credential->job;
+
+        /* What was begun with the old configuration and has not been sent begins anew. */
+        if (job && (job->phase == JOB_QUEUED || job->phase == JOB_DISCOVERY)) {
+                refresh_job_cancel(job);
+                job = NULL;
+        }
+        if (credential->client_refused)
+                credential->retry_at_usec = 0;
+        refresher_plan(refresher, credential);
+        return 0;
+}
+
+void refresher_plan_all(struct refresher *refresher)
+{
+        discovery_forget(refresher->discovery);
+        (void)vault_each(refresher->context->vault, false, plan_one, refresher);
+}
+
+struct client_change {
+        struct refresher *refresher;
+        const char *client;
+};
+
+static int plan_client(struct credential *credential, void *userdata)
+{
+        struct client_change *change = userdata;
+
+        if (!credential->client || strcmp(credential->client->name, change->client) != 0 ||
+            !credential->client_refused)
+                return 0;
+
+        credential->retry_at_usec = 0;
+        refresher_plan(change->refresher, credential);
+        return 0;
+}
+
+void refresher_client_changed(struct refresher *refresher, const char *client)
+{
+        struct client_change change = { refresher, client };
+
+        (void)vault_each(refresher->context->vault, false, plan_client, &change);
+}
+
+void refresher_hold(struct refresher *refresher, struct credential *credential)
+{
+        if (credential->job)
+                refresh_job_cancel(credential->job);
+        timer_stop(refresher->context->timers, &credential->refresh_timer);
+        credential->next_refresh_usec = USEC_INFINITY;
+}
+
+void refresher_replaced(struct refresher *refresher, struct credential *credential)
+{
+        refresher_plan(refresher, credential);
+        waiters_tell_success(credential);
+}
+
+void refresher_release(struct refresher *refresher, struct credential *credential)
+{
+        refresher_hold(refresher, credential);
+        waiters_tell_refusal(refresher, credential);
+}
+
+/* ---- waiters ---- */
+
+static void waiter_unlink(struct waiter *waiter)
+{
+        struct waiter **at = &waiter->credential->waiters;
+
+        while (*at && *at != waiter)
+                at = &(*at)->next;
+        if (*at)
+                *at = waiter->next;
+}
+
+struct waiter *waiter_free(struct waiter *waiter)
+{
+        if (!waiter)
+                return NULL;
+
+        if (waiter->credential)
+                waiter_unlink(waiter);
+        timer_stop(waiter->refresher->context->timers, &waiter->patience);
+        free(waiter);
+        return NULL;
+}
+
+/* Each waiter is off the list before it is told, since what it does may ask again or free others. */
+static void waiter_tell(struct waiter *waiter, const struct token_answer *answer)
+{
+        waiter_unlink(waiter);
+        waiter->credential = NULL;
+        timer_stop(waiter->refresher->context->timers, &waiter->patience);
+        waiter->on_answer(answer, waiter->userdata);
+}
+
+static void answer_refused(const struct credential *credential, uint64_t now, struct token_answer *answer)
+{
+        struct diag message, next_step;
+
+        credential_explain(credential, now, &message, &next_step);
+        *answer = (struct token_answer){ .verdict = TOKEN_AUTHORIZATION_REQUIRED };
+        snprintf(answer->reason, sizeof(answer->reason), "%s", message.text);
+}
+
+static void answer_unavailable(const struct credential *credential, uint64_t now, struct token_answer *answer)
+{
+        struct diag message, next_step;
+
+        credential_explain(credential, now, &message, &next_step);
+        *answer = (struct token_answer){ .verdict = TOKEN_UNAVAILABLE };
+        if (credential->retry_at_usec > now)
+                answer->retry_after_usec = credential->retry_at_usec - now;
+        snprintf(answer->reason, sizeof(answer->reason), "%s",
+                 credential->last_failure ? credential->last_failure : message.text);
+}
+
+/* What is served when waiting ends without a fresh token: the one that lives, with a word about its short life, or nothing. */
+static void answer_with_what_there_is(const struct waiter *waiter, uint64_t now, struct token_answer *answer)
+{
+        const struct credential *credential = waiter->credential;
+
+        if (!waiter->fail_fast && credential_may_serve(credential, now))
+                *answer = (struct token_answer){ .verdict = TOKEN_READY, .short_lived = true };
+        else if (credential_state(credential, now) == CREDENTIAL_AUTHORIZATION_REQUIRED ||
+                 credential->replays_spent)
+                answer_refused(credential, now, answer);
+        else
+                answer_unavailable(credential, now, answer);
+}
+
+static void on_patience_over(void *userdata)
+{
+        struct waiter *waiter = userdata;
+        struct token_answer answer;
+
+        answer_with_what_there_is(waiter, context_now(waiter->refresher->context), &answer);
+        waiter_tell(waiter, &answer);
+}
+
+void waiters_tell_success(struct credential *credential)
+{
+        while (credential->waiters) {
+                struct waiter *waiter = credential->waiters;
+                struct token_answer answer = { .verdict = TOKEN_READY };
+                uint64_t now = context_now(waiter->refresher->context);
+
+                answer.short_lived = credential_remaining_usec(credential, now) < waiter->min_valid_usec;
+                waiter_tell(waiter, &answer);
+        }
+}
+
+/* The first waiter for whom waiting is over now that a refresh has failed. */
+static struct waiter *find_disappointed(const struct credential *credential, uint64_t now, bool final_for_now)
+{
+        bool served = credential_may_serve(credential, now);
+
+        for (struct waiter *waiter = credential->waiters; waiter; waiter = waiter->next)
+                if (waiter->fail_fast || final_for_now || served ||
+                    waiter->patience.node.due_usec <= credential->retry_at_usec)
+                        return waiter;
+
+        return NULL;
+}
+
+void waiters_tell_failure(struct refresher *refresher, struct credential *credential, bool final_for_now)
+{
+        uint64_t now = context_now(refresher->context);
+        struct waiter *waiter;
+
+        while ((waiter = find_disappointed(credential, now, final_for_now))) {
+                struct token_answer answer;
+
+                answer_with_what_there_is(waiter, now, &answer);
+                waiter_tell(waiter, &answer);
+        }
+}
+
+void waiters_tell_refusal(struct refresher *refresher, struct credential *credential)
+{
+        while (credential->waiters) {
+                uint64_t now = context_now(refresher->context);
+                struct waiter *waiter = credential->waiters;
+                struct token_answer answer;
+
+                if (!waiter->fail_fast && credential_may_serve(credential, now))
+                        answer = (struct token_answer){ .verdict = TOKEN_READY, .short_lived = true };
+                else
+                        answer_refused(credential, now, &answer);
+                waiter_tell(waiter, &answer);
+        }
+}
+
+static int wait_for_refresh(struct refresher *refresher, struct credential *credential,
+                            uint64_t min_valid_usec, bool fail_fast,
+                            void (*on_answer)(const struct token_answer *answer, void *userdata),
+                            void *userdata, struct waiter **ret_waiter)
+{
+        struct context *context = refresher->context;
+        struct waiter *waiter = calloc(1, sizeof(*waiter));
+        int r;
+
+        if (!waiter)
+                return fault(-ENOMEM);
+
+        *waiter = (struct waiter){ .refresher = refresher,
+                                   .on_answer = on_answer,
+                                   .userdata = userdata,
+                                   .min_valid_usec = min_valid_usec,
+                                   .fail_fast = fail_fast };
+        timer_init(&waiter->patience, on_patience_over, waiter);
+        r = timer_set(context->timers, &waiter->patience,
+                      usec_add(context_now(context), context->config->refresh.timeout_usec));
+        if (r < 0) {
+                free(waiter);
+                return r;
+        }
+
+        waiter->credential = credential;
+        waiter->next = credential->waiters;
+        credential->waiters = waiter;
+        *ret_waiter = waiter;
+        return REFRESH_E_WAITING;
+}
+
+/* ---- asking ---- */
+
+/* True when the caller reports the token that is current, and no longer one of the past. */
+static bool reports_current(const struct credential *credential, const struct token_demand *demand)
+{
+        return demand->rejected && credential->grant.access_token &&
+               secret_equal_bytes(credential->grant.access_token, demand->rejected, strlen(demand->rejected));
+}
+
+/* Marks the current token as rejected. False when tokens are rejected so often that one more refresh would not help. */
+static bool note_rejection(struct refresher *refresher, struct credential *credential)
+{
+        uint64_t now = context_now(refresher->context);
+
+        if (credential->rejected_generation == credential->grant.generation)
+                return true;
+        if (credential->rejections && now - credential->rejected_at_usec < REJECTIONS_WINDOW_USEC) {
+                if (credential->rejections >= MOST_REJECTIONS)
+                        return false;
+        } else {
+                credential->rejections = 0;
+                credential->rejected_at_usec = now;
+        }
+
+        credential->rejections++;
+        credential->rejected_generation = credential->grant.generation;
+        if (credential->refusal == REFUSAL_REFUSED) {
+                credential->refusal = REFUSAL_CUT;
+                vault_save_facts(refresher->context->vault, credential);
+        }
+        log_event(&(struct log_event){ .level = LOG_LEVEL_NOTICE,
+                                       .credential = credential->name,
+                                       .generation = credential->grant.generation },
+                  "The API rejected access token %llu of '%s'.",
+                  (unsigned long long)credential->grant.generation, credential->name);
+        context_changed(refresher->context, credential, false);
+        return true;
+}
+
+void refresher_reject(struct refresher *refresher, struct credential *credential)
+{
+        if (note_rejection(refresher, credential) && refresh_is_possible(credential) &&
+            credential->retry_at_usec <= context_now(refresher->context))
+                refresh_job_require(refresher, credential);
+}
+
+/* Begins or joins a refresh, unless a pause, the end of the grant, or a stop says no; then 0 and an answer. */
+static int ask_refresh(struct refresher *refresher, struct credential *credential, uint64_t min_valid_usec,
+                       bool fail_fast, void (*on_answer)(const struct token_answer *answer, void *userdata),
+                       void *userdata, struct token_answer *ret_answer, struct waiter **ret_waiter)
+{
+        uint64_t now = context_now(refresher->context);
+        uint64_t patience_end = usec_add(now, refresher->context->config->refresh.timeout_usec);
+        struct waiter probe = { .credential = credential, .refresher = refresher, .fail_fast = fail_fast };
+        bool pausing = !credential->job && credential->retry_at_usec > now;
+
+        if (!refresh_is_possible(credential) || credential->replays_spent ||
+            (refresher->stopping && !credential->job) ||
+            (pausing &&
+             (fail_fast || credential->client_refused || credential->retry_at_usec >= patience_end ||
+              credential_may_serve(credential, now)))) {
+                answer_with_what_there_is(&probe, now, ret_answer);
+                if (refresher->stopping && ret_answer->verdict == TOKEN_UNAVAILABLE)
+                        ret_answer->retry_after_usec = USEC_PER_SEC;
+                return 0;
+        }
+
+        int r = wait_for_refresh(refresher, credential, min_valid_usec, fail_fast, on_answer, userdata,
+                                 ret_waiter);
+        if (r == REFRESH_E_WAITING && !pausing)
+                refresh_job_require(refresher, credential);
+        return r;
+}
+
+int refresher_ask(struct refresher *refresher, struct credential *credential,
+                  const struct token_demand *demand,
+                  void (*on_answer)(const struct token_answer *answer, void *userdata), void *userdata,
+                  struct token_answer *ret_answer, struct waiter **ret_waiter)
+{
+        uint64_t now = context_now(refresher->context), min_valid,
+                 remaining = credential_remaining_usec(credential, now);
+        bool serves = credential_may_serve(credential, now) || (credential->is_pending && remaining),
+             unmeetable;
+
+        if (demand->min_valid_given && demand->min_valid_sec > CREDENTIAL_MOST_MIN_VALID_SEC) {
+                *ret_answer = (struct token_answer){ .verdict = TOKEN_UNAVAILABLE };
+                snprintf(ret_answer->reason, sizeof(ret_answer->reason),
+                         "No access token lives as long as min_valid_seconds asks for; ask for a day at "
+                         "most.");
+                return 0;
+        }
+        if (credential->unreadable && !serves) {
+                answer_unavailable(credential, now, ret_answer);
+                return 0;
+        }
+
+        if (serves && reports_current(credential, demand)) {
+                if (!note_rejection(refresher, credential)) {
+                        *ret_answer = (struct token_answer){ .verdict = TOKEN_UNAVAILABLE,
+                                                             .retry_after_usec = REJECTIONS_WINDOW_USEC };
+                        snprintf(ret_answer->reason, sizeof(ret_answer->reason),
+                                 "The API keeps rejecting fresh access tokens: look at the API's own words, "
+                                 "or: purser test %s",
+                                 credential->name);
+                        return 0;
+                }
+                return ask_refresh(refresher, credential, 0, true, on_answer, userdata, ret_answer,
+                                   ret_waiter);
+        }
+
+        min_valid = credential_min_valid_usec(credential, demand, &unmeetable);
+        if (serves && remaining >= min_valid) {
+                *ret_answer = (struct token_answer){ .verdict = TOKEN_READY, .short_lived = unmeetable };
+                return 0;
+        }
+
+        return ask_refresh(refresher, credential, min_valid, false, on_answer, userdata, ret_answer,
+                           ret_waiter);
+}
+
+int refresher_force(struct refresher *refresher, struct credential *credential,
+                    void (*on_answer)(const struct token_answer *answer, void *userdata), void *userdata,
+                    struct token_answer *ret_answer, struct waiter **ret_waiter)
+{
+        credential->refresher = refresher;
+        if (!credential->retry_is_ordered)
+                credential->retry_at_usec = 0;
+        credential->replays_spent = false;
+
+        return ask_refresh(refresher, credential, 0, true, on_answer, userdata, ret_answer, ret_waiter);
+}
+
+void refresher_cut(struct refresher *refresher, struct credential *credential, const char *reason)
+{
+        char *copy = strdup(reason);
+
+        if (credential->refusal == REFUSAL_CUT) {
+                free(copy);
+                return;
+        }
+
+        refresher_hold(refresher, credential);
+        credential->refusal = REFUSAL_CUT;
+        free(credential->refusal_reason);
+        credential->refusal_reason = copy;
+        log_event(&(struct log_event){ .message_id = EVENT_AUTHORIZATION_REQUIRED,
+                                       .level = LOG_LEVEL_ERROR,
+                                       .credential = credential->name,
+                                       .client = credential->client_name,
+                                       .reason = reason },
+                  "Credential '%s' needs an authorization: %s To mend it: purser login %s", credential->name,
+                  reason, credential->name);
+        vault_save_facts(refresher->context->vault, credential);
+        context_changed(refresher->context, credential, false);
+        waiters_tell_refusal(refresher, credential);
+}
+
+/* ---- stopping ---- */
+
+static int cancel_unsent(struct credential *credential, void *userdata)
+{
+        struct refresher *refresher = userdata;
+        struct refresh_job *job = credential->job;
+
+        if (credential->pending)
+                cancel_unsent(credential->pending, userdata);
+        timer_stop(refresher->context->timers, &credential->refresh_timer);
+        if (job && job->phase < JOB_REQUEST) {
+                if (job->phase == JOB_INTENT)
+                        vault_clear_intent(refresher->context->vault, credential);
+                refresh_job_cancel(job);
+                waiters_tell_failure(refresher, credential, true);
+        }
+        return 0;
+}
+
+void refresher_check_stopped(struct refresher *refresher)
+{
+        if (refresher->stopping && !refresher->n_jobs && refresher->on_stopped)
+                (void)timer_set(refresher->context->timers, &refresher->stop_timer,
+                                context_now(refresher->context));
+}
+
+void refresher_stop(struct refresher *refresher, void (*on_stopped)(void *userdata), void *userdata)
+{
+        refresher->stopping = true;
+        refresher->on_stopped = on_stopped;
+        refresher->on_stopped_userdata = userdata;
+        (void)vault_each(refresher->context->vault, false, cancel_unsent, refresher);
+        refresher_check_stopped(refresher);
+}
