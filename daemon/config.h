@@ -117,7 +117,10 @@ enum {
 int client_secret_read(struct secret **ret, const struct client *client, const char *credentials_directory,
                        unsigned own_uid, struct diag *diag);
 
-/* Checks every client's secret source of a config that can be checked without the store; mistakes go to problems. */
+/*
+ * Checks every client's secret source that can be checked from here: not the store, and systemd credentials only where there is a
+ * credentials_directory, since nobody but the unit itself sees them. Mistakes go to problems: CONFIG_E_MISTAKES.
+ */
 int config_check_secrets(const struct config *config, const char *credentials_directory, unsigned own_uid,
                          struct problems *problems);
 

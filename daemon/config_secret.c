@@ -49,7 +49,7 @@ static int check_access(const char *path, const struct stat *st, unsigned own_ui
 }
 
 /* One byte more than allowed, so that a longer secret shows itself. */
-static int read_all(int fd, struct secret_buf *buf)
+static int read_all(const char *path, int fd, struct secret_buf *buf, struct diag *diag)
 {
         int r = secret_buf_reserve(buf, CLIENT_SECRET_MAX + 1);
 
@@ -60,8 +60,13 @@ static int read_all(int fd, struct secret_buf *buf)
 
                 if (n < 0 && errno == EINTR)
                         continue;
-                if (n <= 0)
-                        return n < 0 ? fault(-errno) : 0;
+                if (n < 0) {
+                        diag_set(diag, "the client secret's file %s cannot be read: %s", path,
+                                 strerrordesc_np(errno));
+                        return CLIENT_SECRET_E_MISSING;
+                }
+                if (n == 0)
+                        return 0;
                 buf->n += (size_t)n;
         }
         return 0;
@@ -81,8 +86,8 @@ static int read_secret(const char *path, int fd, struct secret **ret, struct dia
         size_t n;
         int r;
 
-        r = read_all(fd, &buf);
-        if (r < 0)
+        r = read_all(path, fd, &buf, diag);
+        if (r != 0)
                 return r;
         n = buf.n > 0 && buf.data[buf.n - 1] == '\n' ? buf.n - 1 : buf.n;
         if (n == 0) {
@@ -150,6 +155,13 @@ int client_secret_read(struct secret **ret, const struct client *client, const c
         }
 }
 
+/* Without the directory, nobody but the unit itself can tell whether it has the credential. */
+static bool can_be_checked(const struct client *client, const char *credentials_directory)
+{
+        return client->secret_source == SECRET_FROM_FILE ||
+               (client->secret_source == SECRET_FROM_CREDENTIAL && credentials_directory);
+}
+
 static int check_secret(const struct client *client, const char *credentials_directory, unsigned own_uid,
                         struct problems *problems)
 {
@@ -172,13 +184,10 @@ int config_check_secrets(const struct config *config, const char *credentials_di
         size_t n_before = problems_count(problems);
 
         for (size_t i = 0; i < config->n_clients; i++) {
-                const struct client *client = config->clients[i];
-                int r;
+                int r = 0;
 
-                if (client->secret_source != SECRET_FROM_CREDENTIAL &&
-                    client->secret_source != SECRET_FROM_FILE)
-                        continue;
-                r = check_secret(client, credentials_directory, own_uid, problems);
+                if (can_be_checked(config->clients[i], credentials_directory))
+                        r = check_secret(config->clients[i], credentials_directory, own_uid, problems);
                 if (r < 0)
                         return r;
         }

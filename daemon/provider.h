@@ -34,8 +34,8 @@ enum meaning {
 /*
  * A rule matches when everything it names matches. The first matching rule wins. `contains` is looked for in the raw body,
  * without regard to case; `error` is the OAuth error code of a JSON body (RFC 6749 section 5.2); `member` is a JSON pointer
- * (RFC 6901) to a string of a JSON body, and then `contains` is looked for in it alone; without `contains` the member must be
- * there and not empty. status 0: any.
+ * (RFC 6901) to a string of a JSON body, and then `contains` is looked for in it alone; without `contains` it is enough that the
+ * string is there. status 0: any.
  */
 struct answer_rule {
         int status;
