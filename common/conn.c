@@ -208,11 +208,11 @@ int conn_put(struct conn *conn, const char *bytes, size_t n)
         struct queue *out = &conn->out;
         int r;
 
+        if (queue_size(out) >= conn->max_out || n > conn->max_out - queue_size(out) - 1)
+                return CONN_E_TOO_LARGE;
         /* A NUL inside would make two messages of one. */
         if (n > 0 && memchr(bytes, '\0', n))
                 return fault(-EINVAL);
-        if (queue_size(out) >= conn->max_out || n > conn->max_out - queue_size(out) - 1)
-                return CONN_E_TOO_LARGE;
 
         r = secret_buf_reserve(&out->buf, n + 1);
         if (r < 0)
@@ -248,4 +248,9 @@ int conn_flush(struct conn *conn)
 size_t conn_queued(const struct conn *conn)
 {
         return queue_size(&conn->out);
+}
+
+size_t conn_held(const struct conn *conn)
+{
+        return queue_size(&conn->in);
 }

@@ -48,3 +48,4 @@ int conn_put(struct conn *conn, const char *bytes, size_t n);
 int conn_flush(struct conn *conn);
 
 size_t conn_queued(const struct conn *conn); /* bytes not sent yet */
+size_t conn_held(const struct conn *conn); /* bytes read that were not taken yet, and the message lent out */

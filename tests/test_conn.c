@@ -1,0 +1,532 @@
+// links: common/conn.c common/secret.c common/fault.c
+// ldflags: -Wl,--wrap=recv -Wl,--wrap=send -Wl,--wrap=secret_buf_consume
+#include "common/conn.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+enum {
+        MAX_IN = 200000,
+        MAX_OUT = 1 << 20,
+};
+
+/* ---- a kernel that interrupts and fails, and a count of the bytes that were moved ---- */
+
+static int recv_errno, send_errno, n_interrupts;
+static size_t n_moved;
+
+ssize_t __real_recv(int fd, void *bytes, size_t n, int flags);
+ssize_t __wrap_recv(int fd, void *bytes, size_t n, int flags);
+ssize_t __real_send(int fd, const void *bytes, size_t n, int flags);
+ssize_t __wrap_send(int fd, const void *bytes, size_t n, int flags);
+void __real_secret_buf_consume(struct secret_buf *buf, size_t n);
+void __wrap_secret_buf_consume(struct secret_buf *buf, size_t n);
+
+static bool fails(int error)
+{
+        errno = n_interrupts > 0 ? EINTR : error;
+        if (n_interrupts > 0)
+                n_interrupts--;
+        return errno != 0;
+}
+
+ssize_t __wrap_recv(int fd, void *bytes, size_t n, int flags)
+{
+        return fails(recv_errno) ? -1 : __real_recv(fd, bytes, n, flags);
+}
+
+ssize_t __wrap_send(int fd, const void *bytes, size_t n, int flags)
+{
+        return fails(send_errno) ? -1 : __real_send(fd, bytes, n, flags);
+}
+
+void __wrap_secret_buf_consume(struct secret_buf *buf, size_t n)
+{
+        n_moved += buf->n - n;
+        __real_secret_buf_consume(buf, n);
+}
+
+/* ---- a connection and the other end of it ---- */
+
+static struct conn *conn;
+static int peer = -1;
+
+static int connect_pair(void **state)
+{
+        int fds[2];
+
+        recv_errno = send_errno = n_interrupts = 0;
+        n_moved = 0;
+        if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) < 0)
+                return -1;
+        peer = fds[1];
+        return conn_new(&conn, fds[0], MAX_IN, MAX_OUT);
+}
+
+static int disconnect_pair(void **state)
+{
+        struct secret_stats stats;
+
+        conn = conn_free(conn);
+        closep(&peer);
+        peer = -1;
+        secret_get_stats(&stats);
+        return stats.bytes_in_use == 0 ? 0 : -1;
+}
+
+static size_t in_use(void)
+{
+        struct secret_stats stats;
+
+        secret_get_stats(&stats);
+        return stats.bytes_in_use;
+}
+
+static void peer_writes(const void *bytes, size_t n)
+{
+        assert_int_equal(write(peer, bytes, n), n);
+}
+
+static void assert_next(const char *expected)
+{
+        const char *bytes;
+        size_t n;
+
+        assert_int_equal(conn_next(conn, &bytes, &n), 0);
+        assert_int_equal(n, strlen(expected));
+        assert_string_equal(bytes, expected);
+}
+
+static int next(void)
+{
+        const char *bytes = "untouched";
+        size_t n = 17;
+        int r = conn_next(conn, &bytes, &n);
+
+        assert_true(r == 0 || (n == 17 && strcmp(bytes, "untouched") == 0));
+        return r;
+}
+
+static void peer_closes(void)
+{
+        closep(&peer);
+        peer = -1;
+}
+
+/* ---- reading ---- */
+
+static void test_the_descriptor_becomes_non_blocking_and_close_on_exec(void **state)
+{
+        assert_true(fcntl(conn_fd(conn), F_GETFL) & O_NONBLOCK);
+        assert_true(fcntl(conn_fd(conn), F_GETFD) & FD_CLOEXEC);
+        assert_int_equal(conn_read(conn), CONN_E_AGAIN);
+        assert_int_equal(next(), CONN_E_AGAIN);
+}
+
+static void test_freeing_closes_the_descriptor(void **state)
+{
+        char c;
+
+        conn = conn_free(conn);
+        assert_null(conn);
+        assert_int_equal(read(peer, &c, 1), 0);
+        assert_null(conn_free(NULL));
+}
+
+static void test_a_descriptor_that_is_none_stays_the_callers(void **state)
+{
+        struct conn *other = NULL;
+
+        assert_int_equal(conn_new(&other, -1, MAX_IN, MAX_OUT), -EBADF);
+        assert_null(other);
+}
+
+static void test_messages_are_taken_one_by_one(void **state)
+{
+        peer_writes("one\0two\0\0three", 14);
+        assert_int_equal(conn_read(conn), 0);
+        assert_next("one");
+        assert_next("two");
+        assert_next("");
+        assert_int_equal(next(), CONN_E_AGAIN);
+        assert_true(conn_has_partial(conn));
+        peer_writes("", 1);
+        assert_int_equal(conn_read(conn), 0);
+        assert_false(conn_has_partial(conn));
+        assert_next("three");
+        assert_int_equal(next(), CONN_E_AGAIN);
+}
+
+static void test_a_message_may_come_byte_by_byte(void **state)
+{
+        static const char text[] = "{\"method\":\"a.B\"}";
+
+        for (size_t i = 0; i < sizeof(text); i++) {
+                assert_int_equal(next(), CONN_E_AGAIN);
+                assert_int_equal(conn_has_partial(conn), i > 0);
+                peer_writes(text + i, 1);
+                assert_int_equal(conn_read(conn), 0);
+                assert_int_equal(conn_held(conn), i + 1);
+        }
+        assert_next(text);
+        assert_int_equal(next(), CONN_E_AGAIN);
+        assert_int_equal(conn_held(conn), 0);
+}
+
+static void test_a_lent_message_counts_as_held_until_the_next_call(void **state)
+{
+        peer_writes("abc", 4);
+        assert_int_equal(conn_read(conn), 0);
+        assert_next("abc");
+        assert_int_equal(conn_held(conn), 4);
+        assert_false(conn_has_partial(conn));
+        assert_int_equal(conn_read(conn), CONN_E_AGAIN);
+        assert_int_equal(conn_held(conn), 0);
+}
+
+static void test_a_message_is_wiped_when_the_next_is_asked_for(void **state)
+{
+        const char *bytes;
+        size_t n;
+
+        peer_writes("hunter2\0a longer one", 21);
+        assert_int_equal(conn_read(conn), 0);
+        assert_int_equal(conn_next(conn, &bytes, &n), 0);
+        assert_string_equal(bytes, "hunter2");
+        assert_next("a longer one");
+        for (size_t i = 0; i < n; i++)
+                assert_int_equal(bytes[i], 0);
+}
+
+static void test_an_idle_connection_holds_no_secret_memory(void **state)
+{
+        assert_int_equal(in_use(), 0);
+        peer_writes("abc", 4);
+        assert_int_equal(conn_read(conn), 0);
+        assert_in_range(in_use(), 1, 1024);
+        assert_next("abc");
+        assert_int_equal(next(), CONN_E_AGAIN);
+        assert_int_equal(in_use(), 0);
+
+        assert_int_equal(conn_put(conn, "abc", 3), 0);
+        assert_int_equal(conn_flush(conn), 0);
+        assert_int_equal(in_use(), 0);
+        assert_int_equal(conn_read(conn), CONN_E_AGAIN);
+        assert_int_equal(in_use(), 0);
+}
+
+static void test_messages_read_before_the_end_can_still_be_taken(void **state)
+{
+        peer_writes("one\0two\0part", 12);
+        peer_closes();
+        assert_int_equal(conn_read(conn), 0);
+        assert_int_equal(conn_read(conn), CONN_E_CLOSED);
+        assert_next("one");
+        assert_next("two");
+        assert_int_equal(next(), CONN_E_AGAIN);
+        assert_true(conn_has_partial(conn));
+        assert_int_equal(conn_read(conn), CONN_E_CLOSED);
+}
+
+static void test_a_reset_is_an_end(void **state)
+{
+        /* A peer that closes with our bytes unread resets the connection. */
+        assert_int_equal(conn_put(conn, "unread", 6), 0);
+        assert_int_equal(conn_flush(conn), 0);
+        peer_closes();
+        assert_int_equal(conn_read(conn), CONN_E_CLOSED);
+}
+
+static void test_a_fault_of_the_socket_is_passed_up(void **state)
+{
+        recv_errno = ENOTCONN;
+        assert_int_equal(conn_read(conn), -ENOTCONN);
+        assert_int_equal(conn_put(conn, "x", 1), 0);
+        send_errno = ENOBUFS;
+        assert_int_equal(conn_flush(conn), -ENOBUFS);
+        assert_int_equal(conn_queued(conn), 2);
+}
+
+static void test_interrupted_calls_are_repeated(void **state)
+{
+        peer_writes("abc", 4);
+        n_interrupts = 3;
+        assert_int_equal(conn_read(conn), 0);
+        assert_int_equal(n_interrupts, 0);
+        assert_next("abc");
+
+        assert_int_equal(conn_put(conn, "abc", 3), 0);
+        n_interrupts = 3;
+        assert_int_equal(conn_flush(conn), 0);
+        assert_int_equal(n_interrupts, 0);
+}
+
+static void peer_writes_until_full(const char *bytes, size_t n)
+{
+        size_t done = 0;
+        int r;
+
+        while (done < n) {
+                ssize_t written =
+                        __real_send(peer, bytes + done, n - done < 30000 ? n - done : 30000, MSG_DONTWAIT);
+
+                if (written > 0)
+                        done += (size_t)written;
+                else
+                        assert_int_equal(errno, EAGAIN);
+                r = conn_read(conn);
+                assert_true(r == 0 || r == CONN_E_AGAIN);
+        }
+        while ((r = conn_read(conn)) == 0)
+                ;
+        assert_int_equal(r, CONN_E_AGAIN);
+}
+
+static void test_the_longest_message_passes_and_one_byte_more_does_not(void **state)
+{
+        static char text[MAX_IN + 2];
+        const char *bytes;
+        size_t n;
+
+        memset(text, 'x', MAX_IN);
+        text[MAX_IN] = '\0';
+        peer_writes_until_full(text, MAX_IN + 1);
+        assert_int_equal(conn_next(conn, &bytes, &n), 0);
+        assert_int_equal(n, MAX_IN);
+        assert_memory_equal(bytes, text, MAX_IN + 1);
+        assert_int_equal(next(), CONN_E_AGAIN);
+
+        text[MAX_IN] = 'x';
+        peer_writes_until_full(text, MAX_IN + 2);
+        assert_int_equal(next(), CONN_E_TOO_LARGE);
+        assert_int_equal(next(), CONN_E_TOO_LARGE);
+}
+
+static void test_a_message_that_has_no_end_is_refused_before_it_has_one(void **state)
+{
+        static char text[MAX_IN + 1];
+
+        memset(text, 'x', sizeof(text));
+        peer_writes_until_full(text, MAX_IN);
+        assert_int_equal(next(), CONN_E_AGAIN);
+        peer_writes("x", 1);
+        assert_int_equal(conn_read(conn), 0);
+        assert_int_equal(next(), CONN_E_TOO_LARGE);
+}
+
+static void test_a_flood_is_read_no_further_than_the_limit(void **state)
+{
+        static char text[4096];
+        size_t held_max = MAX_IN + 65536;
+        int r = 0;
+
+        memset(text, 'x', sizeof(text));
+        for (int i = 0; i < 1000; i++) {
+                (void)!__real_send(peer, text, sizeof(text), MSG_DONTWAIT);
+                r = conn_read(conn);
+        }
+        assert_int_equal(r, CONN_E_AGAIN);
+        assert_in_range(conn_held(conn), MAX_IN, held_max);
+        assert_in_range(in_use(), MAX_IN, 2 * held_max);
+        assert_int_equal(next(), CONN_E_TOO_LARGE);
+}
+
+static void test_one_call_takes_no_more_than_its_share(void **state)
+{
+        static char text[150000];
+
+        memset(text, 'x', sizeof(text));
+        assert_true(__real_send(peer, text, sizeof(text), MSG_DONTWAIT) > 70000);
+        assert_int_equal(conn_read(conn), 0);
+        assert_int_equal(conn_held(conn), 65536);
+}
+
+static void test_many_pipelined_messages_are_not_moved_for_each(void **state)
+{
+        enum { N = 20000 };
+        static char text[N * 3];
+        size_t n_sent = 0, n_taken = 0;
+
+        for (size_t i = 0; i < N; i++)
+                memcpy(text + 3 * i, "ab", 3);
+        while (n_taken < N) {
+                ssize_t n = __real_send(peer, text + n_sent, sizeof(text) - n_sent, MSG_DONTWAIT);
+
+                if (n > 0)
+                        n_sent += (size_t)n;
+                /* One message for each read: the slowest caller there is. */
+                assert_in_range(conn_read(conn), 0, CONN_E_AGAIN);
+                assert_next("ab");
+                n_taken++;
+        }
+        assert_int_equal(next(), CONN_E_AGAIN);
+        assert_true(n_moved <= sizeof(text));
+}
+
+/* ---- sending ---- */
+
+static void assert_peer_reads(const char *expected, size_t n)
+{
+        char bytes[256];
+
+        assert_int_equal(read(peer, bytes, sizeof(bytes)), n);
+        assert_memory_equal(bytes, expected, n);
+}
+
+static void test_what_is_put_is_sent_with_its_end(void **state)
+{
+        assert_int_equal(conn_flush(conn), 0);
+        assert_int_equal(conn_put(conn, "one", 3), 0);
+        assert_int_equal(conn_put(conn, "two", 3), 0);
+        assert_int_equal(conn_put(conn, NULL, 0), 0);
+        assert_int_equal(conn_queued(conn), 9);
+        assert_int_equal(conn_flush(conn), 0);
+        assert_int_equal(conn_queued(conn), 0);
+        assert_peer_reads("one\0two\0\0", 9);
+}
+
+static void test_a_nul_inside_would_be_two_messages_and_is_refused(void **state)
+{
+        assert_int_equal(conn_put(conn, "a\0b", 3), -EINVAL);
+        assert_int_equal(conn_queued(conn), 0);
+}
+
+static void test_no_more_is_queued_than_the_limit(void **state)
+{
+        static char text[MAX_OUT];
+
+        memset(text, 'x', sizeof(text));
+        assert_int_equal(conn_put(conn, text, MAX_OUT), CONN_E_TOO_LARGE);
+        assert_int_equal(conn_put(conn, text, SIZE_MAX), CONN_E_TOO_LARGE);
+        assert_int_equal(conn_queued(conn), 0);
+        assert_int_equal(conn_put(conn, text, MAX_OUT - 1), 0);
+        assert_int_equal(conn_queued(conn), MAX_OUT);
+        assert_int_equal(conn_put(conn, "", 0), CONN_E_TOO_LARGE);
+        assert_int_equal(conn_queued(conn), MAX_OUT);
+}
+
+/* The peer reads a little at a time; all bytes arrive in order, and what was sent makes room for new messages. */
+static void test_a_slow_reader_gets_everything(void **state)
+{
+        static char text[100000], bytes[7001];
+        size_t n_put = 0, n_received = 0;
+        bool waited = false;
+
+        for (size_t i = 0; i < sizeof(text); i++)
+                text[i] = (char)('a' + i % 26);
+        while (n_put < 50 || conn_queued(conn) > 0 || n_received < 50 * (sizeof(text) + 1)) {
+                ssize_t n;
+                int r;
+
+                while (n_put < 50 && (r = conn_put(conn, text, sizeof(text))) == 0)
+                        n_put++;
+                assert_true(n_put == 50 || r == CONN_E_TOO_LARGE);
+                r = conn_flush(conn);
+                assert_true(r == 0 || r == CONN_E_AGAIN);
+                waited = waited || r == CONN_E_AGAIN;
+                assert_true(in_use() <= 2 * (size_t)MAX_OUT + 8192);
+
+                n = read(peer, bytes, sizeof(bytes));
+                assert_true(n > 0);
+                for (ssize_t i = 0; i < n; i++) {
+                        size_t at = (n_received + (size_t)i) % (sizeof(text) + 1);
+
+                        if (bytes[i] != (at < sizeof(text) ? text[at] : '\0'))
+                                fail_msg("byte %zu is wrong", n_received + (size_t)i);
+                }
+                n_received += (size_t)n;
+        }
+        assert_true(waited);
+        assert_int_equal(n_received, 50 * (sizeof(text) + 1));
+        assert_true(n_moved <= n_received);
+}
+
+/* SIGPIPE would end this test. */
+static void test_sending_to_nobody_is_an_end_and_no_signal(void **state)
+{
+        assert_ptr_equal(signal(SIGPIPE, SIG_DFL), SIG_DFL);
+        assert_int_equal(conn_put(conn, "x", 1), 0);
+        peer_closes();
+        assert_int_equal(conn_flush(conn), CONN_E_CLOSED);
+        assert_int_equal(conn_flush(conn), CONN_E_CLOSED);
+        send_errno = ECONNRESET;
+        assert_int_equal(conn_flush(conn), CONN_E_CLOSED);
+}
+
+/* Nobody asked for descriptors: those that a peer sends along are dropped by the kernel. */
+static void test_descriptors_that_a_peer_sends_along_are_not_kept(void **state)
+{
+        union {
+                struct cmsghdr header;
+                char bytes[CMSG_SPACE(sizeof(int))];
+        } control = { 0 };
+        struct iovec iov = { .iov_base = (char[]){ "abc" }, .iov_len = 4 };
+        struct msghdr message = {
+                .msg_iov = &iov,
+                .msg_iovlen = 1,
+                .msg_control = &control,
+                .msg_controllen = sizeof(control),
+        };
+        int pipes[2], lowest;
+        char c;
+
+        assert_int_equal(pipe(pipes), 0);
+        control.header.cmsg_level = SOL_SOCKET;
+        control.header.cmsg_type = SCM_RIGHTS;
+        control.header.cmsg_len = CMSG_LEN(sizeof(int));
+        memcpy(CMSG_DATA(&control.header), &pipes[1], sizeof(int));
+        assert_int_equal(sendmsg(peer, &message, 0), 4);
+        close(pipes[1]);
+
+        assert_int_equal(conn_read(conn), 0);
+        assert_next("abc");
+        lowest = dup(0);
+        assert_int_equal(lowest, pipes[1]);
+        close(lowest);
+        /* The write end is gone everywhere. */
+        assert_int_equal(read(pipes[0], &c, 1), 0);
+        close(pipes[0]);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, connect_pair, disconnect_pair)
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                TEST(test_the_descriptor_becomes_non_blocking_and_close_on_exec),
+                TEST(test_freeing_closes_the_descriptor),
+                TEST(test_a_descriptor_that_is_none_stays_the_callers),
+                TEST(test_messages_are_taken_one_by_one),
+                TEST(test_a_message_may_come_byte_by_byte),
+                TEST(test_a_lent_message_counts_as_held_until_the_next_call),
+                TEST(test_a_message_is_wiped_when_the_next_is_asked_for),
+                TEST(test_an_idle_connection_holds_no_secret_memory),
+                TEST(test_messages_read_before_the_end_can_still_be_taken),
+                TEST(test_a_reset_is_an_end),
+                TEST(test_a_fault_of_the_socket_is_passed_up),
+                TEST(test_interrupted_calls_are_repeated),
+                TEST(test_the_longest_message_passes_and_one_byte_more_does_not),
+                TEST(test_a_message_that_has_no_end_is_refused_before_it_has_one),
+                TEST(test_a_flood_is_read_no_further_than_the_limit),
+                TEST(test_one_call_takes_no_more_than_its_share),
+                TEST(test_many_pipelined_messages_are_not_moved_for_each),
+                TEST(test_what_is_put_is_sent_with_its_end),
+                TEST(test_a_nul_inside_would_be_two_messages_and_is_refused),
+                TEST(test_no_more_is_queued_than_the_limit),
+                TEST(test_a_slow_reader_gets_everything),
+                TEST(test_sending_to_nobody_is_an_end_and_no_signal),
+                TEST(test_descriptors_that_a_peer_sends_along_are_not_kept),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
