@@ -1,5 +1,5 @@
 /*
- * From a code or a refresh token to a grant in its place: exchange, save as pending, test, promote. Each step ends in the next one's callback; a
+ * From a grant that was just given to one in its place: save as pending, test, promote. Each step ends in the next one's callback; a
  * login goes on when its caller leaves, since a grant may already have come of it.
  */
 #include "daemon/login_internal.h"
@@ -7,7 +7,6 @@
 #include "daemon/backoff.h"
 #include "daemon/events.h"
 #include "daemon/log.h"
-#include "daemon/oauth.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -16,103 +15,6 @@
 
 static const struct backoff pending_backoff = { .base_usec = 15 * USEC_PER_SEC,
                                                 .max_usec = 900 * USEC_PER_SEC };
-
-static void on_begin(void *userdata);
-
-int login_op_new(struct logins *logins, enum op_start start, const char *credential, const char *client,
-                 login_done_fn *on_done, void *userdata, struct login_call **ret_call, struct login_op **ret)
-{
-        struct login_op *op = calloc(1, sizeof(*op));
-        int r = 0;
-
-        if (!op)
-                return fault(-ENOMEM);
-
-        op->logins = logins;
-        op->start = start;
-        timer_init(&op->begin, on_begin, op);
-        op->next = logins->ops;
-        logins->ops = op;
-        op->credential = strdup(credential);
-        op->client = strdup(client);
-        if (on_done) {
-                op->call = calloc(1, sizeof(*op->call));
-                if (op->call)
-                        *op->call = (struct login_call){ op, on_done, userdata };
-        }
-        if (!op->credential || !op->client || (on_done && !op->call))
-                r = fault(-ENOMEM);
-        if (r == 0)
-                r = timer_set(logins->context->timers, &op->begin, context_now(logins->context));
-        if (r < 0) {
-                free(take_ptr(op->call));
-                login_op_free(op);
-                return r;
-        }
-
-        if (ret_call)
-                *ret_call = op->call;
-        *ret = op;
-        return 0;
-}
-
-void login_op_free(struct login_op *op)
-{
-        struct login_op **at = &op->logins->ops;
-
-        while (*at && *at != op)
-                at = &(*at)->next;
-        if (*at)
-                *at = op->next;
-
-        if (op->call)
-                op->call->op = NULL;
-        timer_stop(op->logins->context->timers, &op->begin);
-        endpoints_request_free(op->endpoints_request);
-        http_transfer_free(op->transfer);
-        vault_write_free(op->write);
-        waiter_free(op->waiter);
-        probe_wait_free(op->probe_wait);
-        secret_free(op->code);
-        secret_free(op->verifier);
-        free(op->credential);
-        free(op->client);
-        free(op->description);
-        free(op->redirect_uri);
-        free(op);
-}
-
-struct login_call *login_call_free(struct login_call *call)
-{
-        if (!call)
-                return NULL;
-
-        if (call->op)
-                call->op->call = NULL;
-        free(call);
-        return NULL;
-}
-
-void login_op_finish(struct login_op *op, const struct login_answer *answer)
-{
-        struct login_call *call = take_ptr(op->call);
-
-        if (call) {
-                call->op = NULL;
-                call->on_done(answer, call->userdata);
-        }
-        login_op_free(op);
-}
-
-void login_op_fail(struct login_op *op, enum login_verdict verdict, const char *name, const char *reason,
-                   uint64_t retry_after_usec)
-{
-        struct login_answer answer = {
-                .verdict = verdict, .name = name, .reason = reason, .retry_after_usec = retry_after_usec
-        };
-
-        login_op_finish(op, &answer);
-}
 
 /* ---- the end ---- */
 
@@ -420,7 +322,7 @@ static void reset_pending(const struct login_op *op, const struct credential *cr
 }
 
 /* The grant is saved beside the one in force before anything else is done with it. */
-static void save_pending(struct login_op *op, struct grant *grant)
+void login_op_save_pending(struct login_op *op, struct grant *grant)
 {
         struct logins *logins = op->logins;
         struct vault *vault = logins->context->vault;
@@ -446,138 +348,7 @@ static void save_pending(struct login_op *op, struct grant *grant)
                 on_pending_saved(r, op);
 }
 
-/* ---- the exchange ---- */
-
-static int make_grant(struct login_op *op, struct oauth_answer *answer, struct grant *ret)
-{
-        struct context *context = op->logins->context;
-
-        *ret = (struct grant){ .refresh_token = take_ptr(answer->refresh_token),
-                               .access_token = take_ptr(answer->access_token),
-                               .token_type = strdup(answer->token_type),
-                               .lifetime_usec = answer->lifetime_usec,
-                               .received_boot_usec = (int64_t)context_now(context),
-                               .received_wall_usec = clock_wall_usec(context->clock) };
-        ret->generation = ret->access_token ? 1 : 0;
-        return ret->token_type ? 0 : fault(-ENOMEM);
-}
-
-static void on_exchanged(const struct http_response *response, void *userdata)
-{
-        _cleanup_(oauth_answer_done) struct oauth_answer answer = { 0 };
-        _cleanup_(grant_done) struct grant grant = { 0 };
-        struct login_op *op = userdata;
-        struct context *context = op->logins->context;
-        const struct client *client = config_find_client(context->config, op->client);
-        int64_t wall_sec = clock_wall_usec(context->clock) / (int64_t)USEC_PER_SEC;
-
-        op->transfer = http_transfer_free(op->transfer);
-        if (!client) {
-                login_op_fail(op, LOGIN_NO_SUCH_CLIENT, op->client,
-                              "The configuration no longer has this client.", 0);
-                return;
-        }
-        if (oauth_read_token_answer(client->provider, response, wall_sec, &answer) < 0) {
-                login_op_fail(op, LOGIN_UNAVAILABLE, NULL,
-                              "Out of memory while the provider's answer was read; log in again.", 0);
-                return;
-        }
-
-        switch (answer.verdict) {
-        case OAUTH_GRANTED:
-                if (make_grant(op, &answer, &grant) < 0)
-                        login_op_fail(op, LOGIN_UNAVAILABLE, NULL,
-                                      "Out of memory while the provider's answer was read; log in again.", 0);
-                else
-                        save_pending(op, &grant);
-                break;
-        case OAUTH_GRANT_REFUSED:
-                login_op_fail(op, LOGIN_GRANT_REFUSED, NULL, answer.reason, 0);
-                break;
-        case OAUTH_CLIENT_REFUSED:
-                login_op_fail(op, LOGIN_CLIENT_REFUSED, op->client, answer.reason, 0);
-                break;
-        case OAUTH_TRY_AGAIN:
-                login_op_fail(op, LOGIN_UNAVAILABLE, NULL, answer.reason, answer.retry_after_usec);
-                break;
-        }
-}
-
-static void exchange(struct login_op *op, const struct oauth_endpoints *endpoints)
-{
-        _cleanup_(secret_freep) struct secret *client_secret = NULL;
-        struct context *context = op->logins->context;
-        const struct client *client = config_find_client(context->config, op->client);
-        struct http_request *request;
-        struct diag diag = DIAG_INIT;
-        int r;
-
-        if (!client) {
-                login_op_fail(op, LOGIN_NO_SUCH_CLIENT, op->client,
-                              "The configuration no longer has this client.", 0);
-                return;
-        }
-        r = vault_client_secret(context->vault, client, &client_secret, &diag);
-        if (r > 0) {
-                login_op_fail(op, LOGIN_CLIENT_REFUSED, op->client, diag.text, 0);
-                return;
-        }
-        if (r == 0) {
-                struct oauth_client asking = { .provider = client->provider,
-                                               .endpoints = *endpoints,
-                                               .client_id = client->client_id,
-                                               .secret = client_secret };
-                r = oauth_exchange_request(&asking, op->code, op->redirect_uri, op->verifier, &request);
-        }
-        if (r == 0)
-                r = http_start(context->http, request, NULL, context->config->refresh.timeout_usec,
-                               on_exchanged, op, &op->transfer);
-        op->code = secret_free(op->code);
-        op->verifier = secret_free(op->verifier);
-        if (r < 0)
-                login_op_fail(op, LOGIN_UNAVAILABLE, NULL,
-                              "The code could not be exchanged for want of memory; log in again.", 0);
-}
-
 /* ---- the beginning ---- */
-
-static void with_endpoints(struct login_op *op, const struct oauth_endpoints *endpoints)
-{
-        if (op->start == OP_BEGIN_LOGIN)
-                login_op_begin_login(op, endpoints);
-        else
-                exchange(op, endpoints);
-}
-
-static void on_endpoints(const struct oauth_endpoints *endpoints, const char *reason, void *userdata)
-{
-        struct login_op *op = userdata;
-
-        op->endpoints_request = endpoints_request_free(op->endpoints_request);
-        if (endpoints)
-                with_endpoints(op, endpoints);
-        else
-                login_op_fail(op, LOGIN_UNAVAILABLE, NULL, reason, 0);
-}
-
-static void find_endpoints(struct login_op *op)
-{
-        const struct client *client = config_find_client(op->logins->context->config, op->client);
-        struct oauth_endpoints endpoints;
-        int r;
-
-        if (!client) {
-                login_op_fail(op, LOGIN_NO_SUCH_CLIENT, op->client,
-                              "The configuration no longer has this client.", 0);
-                return;
-        }
-        r = discovery_find(refresher_discovery(op->logins->refresher), client->provider, on_endpoints, op,
-                           &endpoints, &op->endpoints_request);
-        if (r == 0)
-                with_endpoints(op, &endpoints);
-        else if (r < 0)
-                login_op_fail(op, LOGIN_UNAVAILABLE, NULL, "Out of memory.", 0);
-}
 
 static void resume(struct login_op *op)
 {
@@ -598,7 +369,7 @@ static void resume(struct login_op *op)
         ensure_token(op, credential->pending);
 }
 
-static void on_begin(void *userdata)
+void login_op_on_begin(void *userdata)
 {
         struct login_op *op = userdata;
         _cleanup_(grant_done) struct grant grant = { 0 };
@@ -606,11 +377,11 @@ static void on_begin(void *userdata)
         switch (op->start) {
         case OP_BEGIN_LOGIN:
         case OP_EXCHANGE:
-                find_endpoints(op);
+                login_op_find_endpoints(op);
                 break;
         case OP_IMPORT:
                 grant.refresh_token = take_ptr(op->code);
-                save_pending(op, &grant);
+                login_op_save_pending(op, &grant);
                 break;
         case OP_RESUME:
                 resume(op);

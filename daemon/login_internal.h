@@ -1,4 +1,4 @@
-/* What login.c (logins that wait for a person), login_grant.c (from a code or token to a tested grant) and login_revoke.c share. */
+/* What login.c (logins that wait for a person), login_op.c, login_exchange.c, login_grant.c (from a code or token to a tested grant) and login_revoke.c share. */
 #pragma once
 
 #include "daemon/discovery.h"
@@ -66,5 +66,12 @@ void login_op_fail(struct login_op *op, enum login_verdict verdict, const char *
                    uint64_t retry_after_usec);
 /* Of OP_BEGIN_LOGIN: the endpoints are known. */
 void login_op_begin_login(struct login_op *op, const struct oauth_endpoints *endpoints);
+
+/* The first step; the begin timer's. */
+void login_op_on_begin(void *userdata);
+/* Towards a login's URL, or an exchange. */
+void login_op_find_endpoints(struct login_op *op);
+/* Saves a grant (taken) beside the one in force, before anything else is done with it; then tests it. */
+void login_op_save_pending(struct login_op *op, struct grant *grant);
 
 void revocations_free(struct logins *logins);

@@ -48,7 +48,7 @@ static int release_one(struct credential *credential, void *userdata)
         if (credential->pending)
                 release_one(credential->pending, refresher);
         if (credential->job)
-                refresh_job_cancel(credential->job);
+                refresh_job_free(credential->job);
         timer_stop(refresher->context->timers, &credential->refresh_timer);
         while (credential->waiters)
                 waiter_free(credential->waiters);
@@ -150,7 +150,7 @@ static int plan_one(struct credential *credential, void *userdata)
 
         /* What was begun with the old configuration and has not been sent begins anew. */
         if (job && (job->phase == JOB_QUEUED || job->phase == JOB_DISCOVERY)) {
-                refresh_job_cancel(job);
+                refresh_job_free(job);
                 job = NULL;
         }
         if (credential->client_refused)
@@ -193,7 +193,7 @@ void refresher_client_changed(struct refresher *refresher, const char *client)
 void refresher_hold(struct refresher *refresher, struct credential *credential)
 {
         if (credential->job)
-                refresh_job_cancel(credential->job);
+                refresh_job_free(credential->job);
         timer_stop(refresher->context->timers, &credential->refresh_timer);
         credential->next_refresh_usec = USEC_INFINITY;
 }
@@ -208,168 +208,6 @@ void refresher_release(struct refresher *refresher, struct credential *credentia
 {
         refresher_hold(refresher, credential);
         waiters_tell_refusal(refresher, credential);
-}
-
-/* ---- waiters ---- */
-
-static void waiter_unlink(struct waiter *waiter)
-{
-        struct waiter **at = &waiter->credential->waiters;
-
-        while (*at && *at != waiter)
-                at = &(*at)->next;
-        if (*at)
-                *at = waiter->next;
-}
-
-struct waiter *waiter_free(struct waiter *waiter)
-{
-        if (!waiter)
-                return NULL;
-
-        if (waiter->credential)
-                waiter_unlink(waiter);
-        timer_stop(waiter->refresher->context->timers, &waiter->patience);
-        free(waiter);
-        return NULL;
-}
-
-/* Each waiter is off the list before it is told, since what it does may ask again or free others. */
-static void waiter_tell(struct waiter *waiter, const struct token_answer *answer)
-{
-        waiter_unlink(waiter);
-        waiter->credential = NULL;
-        timer_stop(waiter->refresher->context->timers, &waiter->patience);
-        waiter->on_answer(answer, waiter->userdata);
-}
-
-static void answer_refused(const struct credential *credential, uint64_t now, struct token_answer *answer)
-{
-        struct diag message, next_step;
-
-        credential_explain(credential, now, &message, &next_step);
-        *answer = (struct token_answer){ .verdict = TOKEN_AUTHORIZATION_REQUIRED };
-        snprintf(answer->reason, sizeof(answer->reason), "%s", message.text);
-}
-
-static void answer_unavailable(const struct credential *credential, uint64_t now, struct token_answer *answer)
-{
-        struct diag message, next_step;
-
-        credential_explain(credential, now, &message, &next_step);
-        *answer = (struct token_answer){ .verdict = TOKEN_UNAVAILABLE };
-        if (credential->retry_at_usec > now)
-                answer->retry_after_usec = credential->retry_at_usec - now;
-        snprintf(answer->reason, sizeof(answer->reason), "%s",
-                 credential->last_failure ? credential->last_failure : message.text);
-}
-
-/* What is served when waiting ends without a fresh token: the one that lives, with a word about its short life, or nothing. */
-static void answer_with_what_there_is(const struct waiter *waiter, uint64_t now, struct token_answer *answer)
-{
-        const struct credential *credential = waiter->credential;
-
-        if (!waiter->fail_fast && credential_may_serve(credential, now))
-                *answer = (struct token_answer){ .verdict = TOKEN_READY, .short_lived = true };
-        else if (credential_state(credential, now) == CREDENTIAL_AUTHORIZATION_REQUIRED ||
-                 credential->replays_spent)
-                answer_refused(credential, now, answer);
-        else
-                answer_unavailable(credential, now, answer);
-}
-
-static void on_patience_over(void *userdata)
-{
-        struct waiter *waiter = userdata;
-        struct token_answer answer;
-
-        answer_with_what_there_is(waiter, context_now(waiter->refresher->context), &answer);
-        waiter_tell(waiter, &answer);
-}
-
-void waiters_tell_success(struct credential *credential)
-{
-        while (credential->waiters) {
-                struct waiter *waiter = credential->waiters;
-                struct token_answer answer = { .verdict = TOKEN_READY };
-                uint64_t now = context_now(waiter->refresher->context);
-
-                answer.short_lived = credential_remaining_usec(credential, now) < waiter->min_valid_usec;
-                waiter_tell(waiter, &answer);
-        }
-}
-
-/* The first waiter for whom waiting is over now that a refresh has failed. */
-static struct waiter *find_disappointed(const struct credential *credential, uint64_t now, bool final_for_now)
-{
-        bool served = credential_may_serve(credential, now);
-
-        for (struct waiter *waiter = credential->waiters; waiter; waiter = waiter->next)
-                if (waiter->fail_fast || final_for_now || served ||
-                    waiter->patience.node.due_usec <= credential->retry_at_usec)
-                        return waiter;
-
-        return NULL;
-}
-
-void waiters_tell_failure(struct refresher *refresher, struct credential *credential, bool final_for_now)
-{
-        uint64_t now = context_now(refresher->context);
-        struct waiter *waiter;
-
-        while ((waiter = find_disappointed(credential, now, final_for_now))) {
-                struct token_answer answer;
-
-                answer_with_what_there_is(waiter, now, &answer);
-                waiter_tell(waiter, &answer);
-        }
-}
-
-void waiters_tell_refusal(struct refresher *refresher, struct credential *credential)
-{
-        while (credential->waiters) {
-                uint64_t now = context_now(refresher->context);
-                struct waiter *waiter = credential->waiters;
-                struct token_answer answer;
-
-                if (!waiter->fail_fast && credential_may_serve(credential, now))
-                        answer = (struct token_answer){ .verdict = TOKEN_READY, .short_lived = true };
-                else
-                        answer_refused(credential, now, &answer);
-                waiter_tell(waiter, &answer);
-        }
-}
-
-static int wait_for_refresh(struct refresher *refresher, struct credential *credential,
-                            uint64_t min_valid_usec, bool fail_fast,
-                            void (*on_answer)(const struct token_answer *answer, void *userdata),
-                            void *userdata, struct waiter **ret_waiter)
-{
-        struct context *context = refresher->context;
-        struct waiter *waiter = calloc(1, sizeof(*waiter));
-        int r;
-
-        if (!waiter)
-                return fault(-ENOMEM);
-
-        *waiter = (struct waiter){ .refresher = refresher,
-                                   .on_answer = on_answer,
-                                   .userdata = userdata,
-                                   .min_valid_usec = min_valid_usec,
-                                   .fail_fast = fail_fast };
-        timer_init(&waiter->patience, on_patience_over, waiter);
-        r = timer_set(context->timers, &waiter->patience,
-                      usec_add(context_now(context), context->config->refresh.timeout_usec));
-        if (r < 0) {
-                free(waiter);
-                return r;
-        }
-
-        waiter->credential = credential;
-        waiter->next = credential->waiters;
-        credential->waiters = waiter;
-        *ret_waiter = waiter;
-        return REFRESH_E_WAITING;
 }
 
 /* ---- asking ---- */
@@ -433,14 +271,13 @@ static int ask_refresh(struct refresher *refresher, struct credential *credentia
             (pausing &&
              (fail_fast || credential->client_refused || credential->retry_at_usec >= patience_end ||
               credential_may_serve(credential, now)))) {
-                answer_with_what_there_is(&probe, now, ret_answer);
+                waiter_answer_with_what_there_is(&probe, now, ret_answer);
                 if (refresher->stopping && ret_answer->verdict == TOKEN_UNAVAILABLE)
                         ret_answer->retry_after_usec = USEC_PER_SEC;
                 return 0;
         }
 
-        int r = wait_for_refresh(refresher, credential, min_valid_usec, fail_fast, on_answer, userdata,
-                                 ret_waiter);
+        int r = waiter_new(refresher, credential, min_valid_usec, fail_fast, on_answer, userdata, ret_waiter);
         if (r == REFRESH_E_WAITING && !pausing)
                 refresh_job_require(refresher, credential);
         return r;
@@ -464,7 +301,7 @@ int refresher_ask(struct refresher *refresher, struct credential *credential,
                 return 0;
         }
         if (credential->unreadable && !serves) {
-                answer_unavailable(credential, now, ret_answer);
+                waiter_answer_unavailable(credential, now, ret_answer);
                 return 0;
         }
 
@@ -542,7 +379,7 @@ static int cancel_unsent(struct credential *credential, void *userdata)
         if (job && job->phase < JOB_REQUEST) {
                 if (job->phase == JOB_INTENT)
                         vault_clear_intent(refresher->context->vault, credential);
-                refresh_job_cancel(job);
+                refresh_job_free(job);
                 waiters_tell_failure(refresher, credential, true);
         }
         return 0;

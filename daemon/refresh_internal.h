@@ -1,4 +1,4 @@
-/* What refresh.c (planning and asking) and refresh_job.c (the steps of one refresh) share; nobody else includes it. */
+/* What refresh.c (planning and asking), refresh_wait.c (who waits), refresh_lane.c (places) and refresh_job.c (the steps of one refresh) share; nobody else includes it. */
 #pragma once
 
 #include "daemon/discovery.h"
@@ -64,14 +64,25 @@ struct refresh_job {
 /* Begins a refresh, or moves one that waits for a place to the front when somebody waits for it. */
 void refresh_job_require(struct refresher *refresher, struct credential *credential);
 /* Ends it wherever it is; its credential has none afterwards. */
-void refresh_job_cancel(struct refresh_job *job);
-/* Fills the lane's free places. */
-void lane_pump(struct lane *lane);
+void refresh_job_free(struct refresh_job *job);
+/* The request is over; the next one may be sent while this one's answer is saved. */
+void refresh_job_give_up_place(struct refresh_job *job);
+/* It has a place: the first of its steps. */
+void refresh_job_begin(struct refresh_job *job);
 void lanes_free(struct refresher *refresher);
 /* Cancels what was not begun, and tells on_stopped when nothing is left. */
 void refresher_check_stopped(struct refresher *refresher);
 
 bool refresh_is_possible(const struct credential *credential);
+
+/* REFRESH_E_WAITING, or a fault. */
+int waiter_new(struct refresher *refresher, struct credential *credential, uint64_t min_valid_usec,
+               bool fail_fast, void (*on_answer)(const struct token_answer *answer, void *userdata),
+               void *userdata, struct waiter **ret_waiter);
+/* What is served when there is no waiting for a fresh token: the one that lives, with a word about its short life, or nothing. */
+void waiter_answer_with_what_there_is(const struct waiter *waiter, uint64_t now, struct token_answer *answer);
+void waiter_answer_unavailable(const struct credential *credential, uint64_t now,
+                               struct token_answer *answer);
 /* What the waiters get after the credential's refresh ended. failed: it failed for a passing reason; final_for_now: waiting does not help. */
 void waiters_tell_success(struct credential *credential);
 void waiters_tell_failure(struct refresher *refresher, struct credential *credential, bool final_for_now);

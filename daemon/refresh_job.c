@@ -24,138 +24,12 @@ static const struct backoff replay_backoff = { .base_usec = 4 * USEC_PER_SEC,
 static const struct backoff client_backoff = { .base_usec = 60 * USEC_PER_SEC,
                                                .max_usec = 3600 * USEC_PER_SEC };
 
-static void job_begin(struct refresh_job *job);
-
 /* A reload may take the client away while a refresh is on the wire; a good answer is read and kept all the same. */
 static const struct provider *provider_of(const struct credential *credential)
 {
         static const struct provider unknown = { .name = (char *)"", .max_replays = 5 };
 
         return credential->client ? credential->client->provider : &unknown;
-}
-
-/* ---- places ---- */
-
-static int require_lane(struct refresher *refresher, const char *provider, struct lane **ret)
-{
-        struct lane *lane;
-
-        HASH_FIND_STR(refresher->lanes, provider, lane);
-        if (!lane) {
-                lane = calloc(1, sizeof(*lane));
-                if (lane)
-                        lane->provider = strdup(provider);
-                if (!lane || !lane->provider) {
-                        free(lane);
-                        return fault(-ENOMEM);
-                }
-                lane->refresher = refresher;
-                TAILQ_INIT(&lane->queue);
-                HASH_ADD_KEYPTR(hh, refresher->lanes, lane->provider, strlen(lane->provider), lane);
-        }
-
-        *ret = lane;
-        return 0;
-}
-
-void lanes_free(struct refresher *refresher)
-{
-        struct lane *lane, *next;
-
-        HASH_ITER (hh, refresher->lanes, lane, next) {
-                HASH_DEL(refresher->lanes, lane);
-                free(lane->provider);
-                free(lane);
-        }
-}
-
-void lane_pump(struct lane *lane)
-{
-        const struct context *context = lane->refresher->context;
-
-        while (lane->in_flight < context->config->refresh.parallel && !TAILQ_EMPTY(&lane->queue)) {
-                struct refresh_job *job = TAILQ_FIRST(&lane->queue);
-
-                TAILQ_REMOVE(&lane->queue, job, queued);
-                job->phase = JOB_DISCOVERY;
-                lane->in_flight++;
-                lane->refresher->n_begun++;
-                job_begin(job);
-        }
-}
-
-/* The request is over; the next one may be sent while this one's answer is saved. */
-static void give_up_place(struct refresh_job *job)
-{
-        if (!job->lane)
-                return;
-
-        struct lane *lane = take_ptr(job->lane);
-        lane->in_flight--;
-        lane_pump(lane);
-}
-
-static void job_free(struct refresh_job *job)
-{
-        struct refresher *refresher = job->refresher;
-
-        job->credential->job = NULL;
-        endpoints_request_free(job->endpoints_request);
-        http_transfer_free(job->transfer);
-        vault_write_free(job->write);
-        free(job->token_endpoint);
-        refresher->n_jobs--;
-        if (job->phase == JOB_QUEUED) {
-                TAILQ_REMOVE(&job->lane->queue, job, queued);
-        } else {
-                refresher->n_begun--;
-                give_up_place(job);
-        }
-        free(job);
-        refresher_check_stopped(refresher);
-}
-
-void refresh_job_cancel(struct refresh_job *job)
-{
-        job_free(job);
-}
-
-void refresh_job_require(struct refresher *refresher, struct credential *credential)
-{
-        struct refresh_job *job = credential->job;
-        struct lane *lane;
-
-        if (job) {
-                if (job->phase == JOB_QUEUED && credential->waiters &&
-                    TAILQ_FIRST(&job->lane->queue) != job) {
-                        TAILQ_REMOVE(&job->lane->queue, job, queued);
-                        TAILQ_INSERT_HEAD(&job->lane->queue, job, queued);
-                }
-                return;
-        }
-        if (refresher->stopping || !refresh_is_possible(credential))
-                return;
-
-        job = calloc(1, sizeof(*job));
-        if (!job || require_lane(refresher, credential->client->provider->name, &lane) < 0) {
-                free(job);
-                credential->retry_at_usec = context_now(refresher->context) + USEC_PER_SEC;
-                refresher_plan(refresher, credential);
-                return;
-        }
-
-        job->refresher = refresher;
-        job->credential = credential;
-        job->lane = lane;
-        credential->job = job;
-        credential->refresher = refresher;
-        timer_stop(refresher->context->timers, &credential->refresh_timer);
-        refresher->n_jobs++;
-        if (credential->waiters)
-                TAILQ_INSERT_HEAD(&lane->queue, job, queued);
-        else
-                TAILQ_INSERT_TAIL(&lane->queue, job, queued);
-        lane_pump(lane);
 }
 
 /* ---- how it ends ---- */
@@ -219,7 +93,7 @@ static void end_in_failure(struct refresh_job *job, const char *reason, const st
         set_text(&credential->last_failure, reason);
         tell_failure(credential, reason, pause);
 
-        job_free(job);
+        refresh_job_free(job);
         refresher_plan(refresher, credential);
         context_changed(context, credential, false);
         waiters_tell_failure(refresher, credential, final_for_now || refresher->stopping);
@@ -254,7 +128,7 @@ static void end_in_refusal(struct refresh_job *job, const char *reason)
 
         vault_save_facts(refresher->context->vault, credential);
         vault_clear_intent(refresher->context->vault, credential);
-        job_free(job);
+        refresh_job_free(job);
         credential->next_refresh_usec = USEC_INFINITY;
         context_changed(refresher->context, credential, false);
         waiters_tell_refusal(refresher, credential);
@@ -291,7 +165,7 @@ static void end_in_success(struct refresh_job *job)
         refresher->stats.refreshed++;
         tell_success(credential, recovered);
 
-        job_free(job);
+        refresh_job_free(job);
         refresher_plan(refresher, credential);
         context_changed(refresher->context, credential, false);
         waiters_tell_success(credential);
@@ -394,7 +268,7 @@ static void save_granted(struct refresh_job *job, struct oauth_answer *answer)
         if (r < 0)
                 on_grant_saved(r, job);
         else
-                give_up_place(job);
+                refresh_job_give_up_place(job);
 }
 
 static void note_unknown_outcome(struct refresh_job *job, const struct http_response *response)
@@ -578,7 +452,7 @@ static void on_endpoints(const struct oauth_endpoints *endpoints, const char *re
                 end_in_failure(job, reason, &passing_backoff, 0);
 }
 
-static void job_begin(struct refresh_job *job)
+void refresh_job_begin(struct refresh_job *job)
 {
         struct credential *credential = job->credential;
         struct oauth_endpoints endpoints;

@@ -1,0 +1,137 @@
+/* From a code to a grant: endpoints, the client secret, the exchange (RFC 6749 section 4.1.3). */
+#include "daemon/login_internal.h"
+
+#include "daemon/oauth.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int make_grant(struct login_op *op, struct oauth_answer *answer, struct grant *ret)
+{
+        struct context *context = op->logins->context;
+
+        *ret = (struct grant){ .refresh_token = take_ptr(answer->refresh_token),
+                               .access_token = take_ptr(answer->access_token),
+                               .token_type = strdup(answer->token_type),
+                               .lifetime_usec = answer->lifetime_usec,
+                               .received_boot_usec = (int64_t)context_now(context),
+                               .received_wall_usec = clock_wall_usec(context->clock) };
+        ret->generation = ret->access_token ? 1 : 0;
+        return ret->token_type ? 0 : fault(-ENOMEM);
+}
+
+static void on_exchanged(const struct http_response *response, void *userdata)
+{
+        _cleanup_(oauth_answer_done) struct oauth_answer answer = { 0 };
+        _cleanup_(grant_done) struct grant grant = { 0 };
+        struct login_op *op = userdata;
+        struct context *context = op->logins->context;
+        const struct client *client = config_find_client(context->config, op->client);
+        int64_t wall_sec = clock_wall_usec(context->clock) / (int64_t)USEC_PER_SEC;
+
+        op->transfer = http_transfer_free(op->transfer);
+        if (!client) {
+                login_op_fail(op, LOGIN_NO_SUCH_CLIENT, op->client,
+                              "The configuration no longer has this client.", 0);
+                return;
+        }
+        if (oauth_read_token_answer(client->provider, response, wall_sec, &answer) < 0) {
+                login_op_fail(op, LOGIN_UNAVAILABLE, NULL,
+                              "Out of memory while the provider's answer was read; log in again.", 0);
+                return;
+        }
+
+        switch (answer.verdict) {
+        case OAUTH_GRANTED:
+                if (make_grant(op, &answer, &grant) < 0)
+                        login_op_fail(op, LOGIN_UNAVAILABLE, NULL,
+                                      "Out of memory while the provider's answer was read; log in again.", 0);
+                else
+                        login_op_save_pending(op, &grant);
+                break;
+        case OAUTH_GRANT_REFUSED:
+                login_op_fail(op, LOGIN_GRANT_REFUSED, NULL, answer.reason, 0);
+                break;
+        case OAUTH_CLIENT_REFUSED:
+                login_op_fail(op, LOGIN_CLIENT_REFUSED, op->client, answer.reason, 0);
+                break;
+        case OAUTH_TRY_AGAIN:
+                login_op_fail(op, LOGIN_UNAVAILABLE, NULL, answer.reason, answer.retry_after_usec);
+                break;
+        }
+}
+
+static void exchange(struct login_op *op, const struct oauth_endpoints *endpoints)
+{
+        _cleanup_(secret_freep) struct secret *client_secret = NULL;
+        struct context *context = op->logins->context;
+        const struct client *client = config_find_client(context->config, op->client);
+        struct http_request *request;
+        struct diag diag = DIAG_INIT;
+        int r;
+
+        if (!client) {
+                login_op_fail(op, LOGIN_NO_SUCH_CLIENT, op->client,
+                              "The configuration no longer has this client.", 0);
+                return;
+        }
+        r = vault_client_secret(context->vault, client, &client_secret, &diag);
+        if (r > 0) {
+                login_op_fail(op, LOGIN_CLIENT_REFUSED, op->client, diag.text, 0);
+                return;
+        }
+        if (r == 0) {
+                struct oauth_client asking = { .provider = client->provider,
+                                               .endpoints = *endpoints,
+                                               .client_id = client->client_id,
+                                               .secret = client_secret };
+                r = oauth_exchange_request(&asking, op->code, op->redirect_uri, op->verifier, &request);
+        }
+        if (r == 0)
+                r = http_start(context->http, request, NULL, context->config->refresh.timeout_usec,
+                               on_exchanged, op, &op->transfer);
+        op->code = secret_free(op->code);
+        op->verifier = secret_free(op->verifier);
+        if (r < 0)
+                login_op_fail(op, LOGIN_UNAVAILABLE, NULL,
+                              "The code could not be exchanged for want of memory; log in again.", 0);
+}
+
+static void with_endpoints(struct login_op *op, const struct oauth_endpoints *endpoints)
+{
+        if (op->start == OP_BEGIN_LOGIN)
+                login_op_begin_login(op, endpoints);
+        else
+                exchange(op, endpoints);
+}
+
+static void on_endpoints(const struct oauth_endpoints *endpoints, const char *reason, void *userdata)
+{
+        struct login_op *op = userdata;
+
+        op->endpoints_request = endpoints_request_free(op->endpoints_request);
+        if (endpoints)
+                with_endpoints(op, endpoints);
+        else
+                login_op_fail(op, LOGIN_UNAVAILABLE, NULL, reason, 0);
+}
+
+void login_op_find_endpoints(struct login_op *op)
+{
+        const struct client *client = config_find_client(op->logins->context->config, op->client);
+        struct oauth_endpoints endpoints;
+        int r;
+
+        if (!client) {
+                login_op_fail(op, LOGIN_NO_SUCH_CLIENT, op->client,
+                              "The configuration no longer has this client.", 0);
+                return;
+        }
+        r = discovery_find(refresher_discovery(op->logins->refresher), client->provider, on_endpoints, op,
+                           &endpoints, &op->endpoints_request);
+        if (r == 0)
+                with_endpoints(op, &endpoints);
+        else if (r < 0)
+                login_op_fail(op, LOGIN_UNAVAILABLE, NULL, "Out of memory.", 0);
+}

@@ -1,0 +1,166 @@
+/* Those who wait for a refresh, and what they are told when it ends or their patience does. */
+#include "daemon/refresh_internal.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void waiter_unlink(struct waiter *waiter)
+{
+        struct waiter **at = &waiter->credential->waiters;
+
+        while (*at && *at != waiter)
+                at = &(*at)->next;
+        if (*at)
+                *at = waiter->next;
+}
+
+struct waiter *waiter_free(struct waiter *waiter)
+{
+        if (!waiter)
+                return NULL;
+
+        if (waiter->credential)
+                waiter_unlink(waiter);
+        timer_stop(waiter->refresher->context->timers, &waiter->patience);
+        free(waiter);
+        return NULL;
+}
+
+/* Each waiter is off the list before it is told, since what it does may ask again or free others. */
+static void waiter_tell(struct waiter *waiter, const struct token_answer *answer)
+{
+        waiter_unlink(waiter);
+        waiter->credential = NULL;
+        timer_stop(waiter->refresher->context->timers, &waiter->patience);
+        waiter->on_answer(answer, waiter->userdata);
+}
+
+static void answer_refused(const struct credential *credential, uint64_t now, struct token_answer *answer)
+{
+        struct diag message, next_step;
+
+        credential_explain(credential, now, &message, &next_step);
+        *answer = (struct token_answer){ .verdict = TOKEN_AUTHORIZATION_REQUIRED };
+        snprintf(answer->reason, sizeof(answer->reason), "%s", message.text);
+}
+
+void waiter_answer_unavailable(const struct credential *credential, uint64_t now, struct token_answer *answer)
+{
+        struct diag message, next_step;
+
+        credential_explain(credential, now, &message, &next_step);
+        *answer = (struct token_answer){ .verdict = TOKEN_UNAVAILABLE };
+        if (credential->retry_at_usec > now)
+                answer->retry_after_usec = credential->retry_at_usec - now;
+        snprintf(answer->reason, sizeof(answer->reason), "%s",
+                 credential->last_failure ? credential->last_failure : message.text);
+}
+
+/* What is served when waiting ends without a fresh token: the one that lives, with a word about its short life, or nothing. */
+void waiter_answer_with_what_there_is(const struct waiter *waiter, uint64_t now, struct token_answer *answer)
+{
+        const struct credential *credential = waiter->credential;
+
+        if (!waiter->fail_fast && credential_may_serve(credential, now))
+                *answer = (struct token_answer){ .verdict = TOKEN_READY, .short_lived = true };
+        else if (credential_state(credential, now) == CREDENTIAL_AUTHORIZATION_REQUIRED ||
+                 credential->replays_spent)
+                answer_refused(credential, now, answer);
+        else
+                waiter_answer_unavailable(credential, now, answer);
+}
+
+static void on_patience_over(void *userdata)
+{
+        struct waiter *waiter = userdata;
+        struct token_answer answer;
+
+        waiter_answer_with_what_there_is(waiter, context_now(waiter->refresher->context), &answer);
+        waiter_tell(waiter, &answer);
+}
+
+void waiters_tell_success(struct credential *credential)
+{
+        while (credential->waiters) {
+                struct waiter *waiter = credential->waiters;
+                struct token_answer answer = { .verdict = TOKEN_READY };
+                uint64_t now = context_now(waiter->refresher->context);
+
+                answer.short_lived = credential_remaining_usec(credential, now) < waiter->min_valid_usec;
+                waiter_tell(waiter, &answer);
+        }
+}
+
+/* The first waiter for whom waiting is over now that a refresh has failed. */
+static struct waiter *find_disappointed(const struct credential *credential, uint64_t now, bool final_for_now)
+{
+        bool served = credential_may_serve(credential, now);
+
+        for (struct waiter *waiter = credential->waiters; waiter; waiter = waiter->next)
+                if (waiter->fail_fast || final_for_now || served ||
+                    waiter->patience.node.due_usec <= credential->retry_at_usec)
+                        return waiter;
+
+        return NULL;
+}
+
+void waiters_tell_failure(struct refresher *refresher, struct credential *credential, bool final_for_now)
+{
+        uint64_t now = context_now(refresher->context);
+        struct waiter *waiter;
+
+        while ((waiter = find_disappointed(credential, now, final_for_now))) {
+                struct token_answer answer;
+
+                waiter_answer_with_what_there_is(waiter, now, &answer);
+                waiter_tell(waiter, &answer);
+        }
+}
+
+void waiters_tell_refusal(struct refresher *refresher, struct credential *credential)
+{
+        while (credential->waiters) {
+                uint64_t now = context_now(refresher->context);
+                struct waiter *waiter = credential->waiters;
+                struct token_answer answer;
+
+                if (!waiter->fail_fast && credential_may_serve(credential, now))
+                        answer = (struct token_answer){ .verdict = TOKEN_READY, .short_lived = true };
+                else
+                        answer_refused(credential, now, &answer);
+                waiter_tell(waiter, &answer);
+        }
+}
+
+int waiter_new(struct refresher *refresher, struct credential *credential, uint64_t min_valid_usec,
+               bool fail_fast, void (*on_answer)(const struct token_answer *answer, void *userdata),
+               void *userdata, struct waiter **ret_waiter)
+{
+        struct context *context = refresher->context;
+        struct waiter *waiter = calloc(1, sizeof(*waiter));
+        int r;
+
+        if (!waiter)
+                return fault(-ENOMEM);
+
+        *waiter = (struct waiter){ .refresher = refresher,
+                                   .on_answer = on_answer,
+                                   .userdata = userdata,
+                                   .min_valid_usec = min_valid_usec,
+                                   .fail_fast = fail_fast };
+        timer_init(&waiter->patience, on_patience_over, waiter);
+        r = timer_set(context->timers, &waiter->patience,
+                      usec_add(context_now(context), context->config->refresh.timeout_usec));
+        if (r < 0) {
+                free(waiter);
+                return r;
+        }
+
+        waiter->credential = credential;
+        waiter->next = credential->waiters;
+        credential->waiters = waiter;
+        *ret_waiter = waiter;
+        return REFRESH_E_WAITING;
+}

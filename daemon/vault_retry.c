@@ -1,0 +1,145 @@
+/*
+ * What to do when the disk refuses: keep the newest in memory, say so, and try again. A retry leaves out a credential that has a write of its
+ * grant under way, so that what is older in memory never lands on top of what is newer.
+ */
+#include "daemon/vault_internal.h"
+
+#include "daemon/backoff.h"
+#include "daemon/context.h"
+#include "daemon/events.h"
+#include "daemon/log.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const struct backoff retry_backoff = { .base_usec = 2 * USEC_PER_SEC, .max_usec = 60 * USEC_PER_SEC };
+
+void vault_schedule_retry(struct vault *vault)
+{
+        uint64_t pause;
+
+        if (timer_is_armed(&vault->retry_timer))
+                return;
+
+        pause = backoff_pause_usec(&retry_backoff, ++vault->retry_attempt, context_random(vault->context));
+        (void)timer_set(vault->context->timers, &vault->retry_timer, context_now(vault->context) + pause);
+}
+
+void vault_note_failure(struct vault *vault, const struct credential *credential, int result,
+                        const char *problem)
+{
+        bool first = !vault->store_problem;
+
+        free(vault->store_problem);
+        vault->store_problem = strdup(problem && *problem ? problem : strerror(-result));
+        if (first || vault->retry_attempt)
+                log_event(&(struct log_event){ .message_id = EVENT_SAVE_FAILED,
+                                               .level = LOG_LEVEL_ERROR,
+                                               .credential = credential ? credential->name : NULL,
+                                               .reason = vault->store_problem },
+                          "The store refuses to save (%s); the newest tokens are kept in memory and served, "
+                          "and saving is retried. "
+                          "Do not kill purserd before it can save.",
+                          vault->store_problem ? vault->store_problem : "out of memory");
+}
+
+void vault_note_success(struct vault *vault)
+{
+        if (!vault->store_problem)
+                return;
+
+        free(take_ptr(vault->store_problem));
+        vault->retry_attempt = 0;
+        if (vault_unsaved(vault))
+                vault_schedule_retry(vault);
+        else
+                log_event(&(struct log_event){ .message_id = EVENT_SAVED_AGAIN, .level = LOG_LEVEL_NOTICE },
+                          "The store takes writes again; everything is saved.");
+}
+
+static int write_again(struct vault *vault, struct credential *credential)
+{
+        _cleanup_(batch_done) struct batch batch = { 0 };
+        struct vault_write *write;
+        int r;
+
+        if ((!credential->unsaved && !credential->facts_unsaved) || credential->saves_in_flight)
+                return 0;
+        r = batch_put_credential(&batch, vault, credential);
+        if (r == 0 && !credential->is_pending && !credential->pending)
+                r = batch_delete_pending(&batch, credential->name);
+        if (r < 0)
+                return r;
+        r = write_new(vault, WRITE_AGAIN, credential, NULL, NULL, &write);
+
+        return r < 0 ? r : write_start_or_free(write, &batch, NULL);
+}
+
+static int write_all_again(struct vault *vault)
+{
+        _cleanup_(batch_done) struct batch batch = { 0 };
+        struct vault_write *write;
+        int r;
+
+        r = batch_put_key_check(&batch, vault);
+        for (struct entry *entry = vault->entries; entry && r == 0; entry = entry->hh.next) {
+                r = batch_put_credential(&batch, vault, entry->credential);
+                if (r == 0 && entry->credential->pending)
+                        r = batch_put_credential(&batch, vault, entry->credential->pending);
+        }
+        for (struct client_secret *item = vault->client_secrets; item && r == 0; item = item->hh.next)
+                r = batch_put(&batch, vault->seal, KIND_CLIENT_SECRET, item->client,
+                              secret_expose(item->secret), secret_size(item->secret));
+        if (r < 0)
+                return r;
+        r = write_new(vault, WRITE_ALL_AGAIN, NULL, NULL, NULL, &write);
+
+        return r < 0 ? r : write_start_or_free(write, &batch, NULL);
+}
+
+static int retry_lost_store(struct vault *vault)
+{
+        struct diag diag = DIAG_INIT;
+        int r;
+
+        /* What was queued for the lost file comes back as failed first. */
+        if (vault->writes)
+                return -EAGAIN;
+
+        r = store_reopen(vault->store, &diag);
+        if (r != 0) {
+                vault_note_failure(vault, NULL, r < 0 ? r : -EIO, diag.text);
+                return -EAGAIN;
+        }
+        log_warning("The store was lost while purserd ran, and is made anew from memory. %s", diag.text);
+        return write_all_again(vault);
+}
+
+void vault_on_retry(void *userdata)
+{
+        struct vault *vault = userdata;
+        int r = 0;
+
+        if (store_is_lost(vault->store)) {
+                r = retry_lost_store(vault);
+        } else {
+                for (struct entry *entry = vault->entries; entry && r == 0; entry = entry->hh.next) {
+                        r = write_again(vault, entry->credential);
+                        if (r == 0 && entry->credential->pending)
+                                r = write_again(vault, entry->credential->pending);
+                }
+        }
+        if (r < 0)
+                vault_schedule_retry(vault);
+}
+
+size_t vault_flush(struct vault *vault)
+{
+        store_flush(vault->store);
+        if (vault_unsaved(vault) || vault->store_problem) {
+                vault_on_retry(vault);
+                store_flush(vault->store);
+        }
+        return vault_unsaved(vault);
+}
