@@ -6,6 +6,9 @@
 
 #include <stdbool.h>
 
+/* A literal for a member that the configuration would own. */
+#define TEXT(literal) ((char *)(literal))
+
 extern const struct provider sample_jobber; /* rotation, no expires_in, its own words for everything */
 extern const struct provider sample_plain; /* RFC 6749 and nothing else; client_secret_basic */
 extern const struct provider sample_rest; /* a REST API whose version comes back in a header */
