@@ -42,8 +42,9 @@ static int check_access(const char *path, const struct stat *st, unsigned own_ui
         if ((st->st_mode & (own_group ? 0037 : 0077)) == 0)
                 return 0;
         diag_set(diag,
-                 "others may use the client secret's file %s (mode %04o): chmod 600 it, and take the secret "
-                 "for a known one",
+                 "the client secret's file %s is open to others (mode %04o): chmod 600 it, and replace the "
+                 "secret at "
+                 "the provider if others were here",
                  path, (unsigned)st->st_mode & 07777);
         return CLIENT_SECRET_E_UNSAFE;
 }

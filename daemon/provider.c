@@ -390,19 +390,26 @@ bool provider_has_endpoints(const struct provider *provider)
         return provider->authorization_endpoint && provider->token_endpoint;
 }
 
-/* Tells that something is missing at the key's own place, or the mapping's where the key is absent. A key that is there, and
- * has no value because of a mistake, has been told of already. */
+/* With a value or with a mistake in its place, which has been told of already. */
+static bool is_given(const struct yaml_node *mapping, const char *key)
+{
+        const struct yaml_node *node = yaml_node_get(mapping, key);
+
+        return node && !yaml_is_null(node);
+}
+
+/* Tells that something is missing, at the innermost mapping that is there. */
 static int demand(const struct yaml_place *at, const struct yaml_node *mapping, const char *section,
                   const char *key, const char *why)
 {
         const struct yaml_node *inner = section ? yaml_node_get(mapping, section) : mapping;
-        const struct yaml_node *node = yaml_node_get(inner, key);
+        const struct yaml_node *null = yaml_node_get(inner, key);
         struct yaml_place in_section = section ? yaml_place_key(at, section) : *at;
         struct yaml_place here = yaml_place_key(&in_section, key);
 
-        if (node && !yaml_is_null(node))
+        if (is_given(inner, key))
                 return 0;
-        return yaml_mistake(&here, node ? node : inner ? inner : mapping, "%s", why);
+        return yaml_mistake(&here, null ? null : inner ? inner : mapping, "%s", why);
 }
 
 static int check_one_test(const struct yaml_place *at, const struct yaml_node *mapping,
@@ -431,12 +438,12 @@ static int check_demands(const struct yaml_place *at, const struct yaml_node *ma
                          const struct provider *p)
 {
         bool graphql = p->revocation == REVOCATION_GRAPHQL;
-        bool has_header = p->api.version_header;
+        bool has_header = p->api.version_header, discovers = p->issuer || is_given(mapping, "issuer");
         const struct yaml_node *method = yaml_node_get(yaml_node_get(mapping, "revocation"), "method");
         const struct demand demands[] = {
-                { !p->authorization_endpoint && !p->issuer, NULL, "authorization_endpoint", ENDPOINT_WHY },
-                { !p->token_endpoint && !p->issuer, NULL, "token_endpoint", ENDPOINT_WHY },
-                { method && p->revocation == REVOCATION_RFC7009 && !p->revocation_endpoint && !p->issuer,
+                { !p->authorization_endpoint && !discovers, NULL, "authorization_endpoint", ENDPOINT_WHY },
+                { !p->token_endpoint && !discovers, NULL, "token_endpoint", ENDPOINT_WHY },
+                { method && p->revocation == REVOCATION_RFC7009 && !p->revocation_endpoint && !discovers,
                   NULL, "revocation_endpoint", "is missing, but revocation.method is rfc7009" },
                 { p->api.default_version && !has_header, "api", "version_header",
                   "is missing, but there is a default_version" },

@@ -64,12 +64,14 @@ static yaml_mark_t mark_of_offset(const struct doc *doc, size_t offset)
         return mark;
 }
 
-/* libyaml's words hold no text of the document. */
+/* libyaml's words hold no text of the document. It reads ahead, so that the path so far would often be a wrong one. */
 static int parser_mistake(struct doc *doc, const struct yaml_place *at)
 {
         const yaml_parser_t *parser = &doc->parser;
         yaml_mark_t mark = parser->problem_mark;
 
+        while (at->parent)
+                at = at->parent;
         if (parser->error == YAML_MEMORY_ERROR)
                 return fault(-ENOMEM);
         if (parser->error == YAML_READER_ERROR)
@@ -432,7 +434,8 @@ static bool path_format(const struct yaml_place *place, char *buffer, size_t siz
 {
         if (place->parent && !path_format(place->parent, buffer, size))
                 return false;
-        path_append(buffer, size, place->key, place->index);
+        path_append(buffer, size, place->parent && place->key && !*place->key ? "''" : place->key,
+                    place->index);
         return !place->key || strcmp(place->key, "client_secret") != 0;
 }
 

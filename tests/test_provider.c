@@ -1,0 +1,581 @@
+// links: daemon/provider.c daemon/provider_rules.c daemon/provider_url.c daemon/yaml_read.c daemon/yaml_doc.c daemon/problems.c
+// links: common/duration.c common/fault.c
+// libs: yaml-0.1
+#include "daemon/provider.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <stdio.h>
+#include <string.h>
+
+#define N(array) (sizeof(array) / sizeof((array)[0]))
+#define SEC UINT64_C(1000000)
+
+#define ENDPOINTS                                                                                            \
+        "authorization_endpoint: https://id.example.com/authorize\n"                                         \
+        "token_endpoint: https://id.example.com/token\n"
+
+static void read_base(struct provider **ret, const struct provider *base, const char *text)
+{
+        struct problems problems = PROBLEMS_INIT;
+        _cleanup_(yaml_node_freep) struct yaml_node *node = NULL;
+
+        assert_int_equal(yaml_doc_parse(&node, "f", text, strlen(text), &problems), 0);
+        if (provider_read(ret, "p", base, "f", "", node, &problems) != 0)
+                fail_msg("%s: %s", text, problems.n > 0 ? problems.lines[0] : "a fault");
+        assert_int_equal(problems.n, 0);
+}
+
+static struct provider *read_well(const char *text)
+{
+        struct provider *provider = NULL;
+
+        read_base(&provider, NULL, text);
+        return provider;
+}
+
+static void test_two_endpoints_are_enough_and_the_rest_has_defaults(void **state)
+{
+        _cleanup_(provider_freep) struct provider *p = read_well(ENDPOINTS);
+
+        assert_string_equal(p->name, "p");
+        assert_string_equal(p->authorization_endpoint, "https://id.example.com/authorize");
+        assert_string_equal(p->token_endpoint, "https://id.example.com/token");
+        assert_int_equal(p->auth_method, AUTH_METHOD_BASIC);
+        assert_true(p->pkce);
+        assert_true(p->scope_in_url);
+        assert_int_equal(p->max_replays, 5);
+        assert_int_equal(p->default_token_lifetime_usec, 0);
+        assert_int_equal(p->revocation, REVOCATION_RFC7009);
+        assert_null(p->issuer);
+        assert_null(p->revocation_endpoint);
+        assert_null(p->api.url);
+        assert_null(p->webhook.header);
+        assert_int_equal(p->n_token_rules, 0);
+        assert_false(p->has_mistakes);
+        assert_true(provider_has_endpoints(p));
+}
+
+static void test_an_issuer_stands_for_the_endpoints(void **state)
+{
+        _cleanup_(provider_freep) struct provider *p = read_well("issuer: https://id.example.com/tenant");
+
+        assert_string_equal(p->issuer, "https://id.example.com/tenant");
+        assert_false(provider_has_endpoints(p));
+}
+
+#define EVERYTHING                                                                                           \
+        ENDPOINTS                                                                                            \
+        "issuer: https://id.example.com\n"                                                                   \
+        "revocation_endpoint: http://127.0.0.1:8080/revoke\n"                                                \
+        "token_endpoint_auth_method: none\n"                                                                 \
+        "code_challenge_method: off\n"                                                                       \
+        "ca_file: /etc/ssl/private-ca.pem\n"                                                                 \
+        "scope_in_url: false\n"                                                                              \
+        "authorization_parameters: {access_type: offline, prompt: consent}\n"                                \
+        "default_token_lifetime: 1h30m\n"                                                                    \
+        "max_replays: 0\n"                                                                                   \
+        "token_endpoint_answers:\n"                                                                          \
+        "  - {status: 401, contains: not valid, means: authorization_required, say: Log in again.}\n"        \
+        "  - {error: slow_down, means: try_again}\n"                                                         \
+        "  - {status: 400, error: bad_app, means: client_refused}\n"                                         \
+        "  - {member: /warning, contains: newer, means: foreign_refresher}\n"                                \
+        "  - {member: /warning, means: notice}\n"                                                            \
+        "api:\n"                                                                                             \
+        "  url: https://api.example.com/graphql\n"                                                           \
+        "  version_header: X-Version\n"                                                                      \
+        "  default_version: 2023-08-18\n"                                                                    \
+        "  test_query: |\n"                                                                                  \
+        "    query {\n"                                                                                      \
+        "      account { id }\n"                                                                             \
+        "    }\n"                                                                                            \
+        "  test_answer: {account_id: /a, account_name: /b, served_version: /c, served_version_header: X-S, " \
+        "version_warning: /d}\n"                                                                             \
+        "  answers:\n"                                                                                       \
+        "  - {status: 401, means: token_rejected}\n"                                                         \
+        "  - {status: 404, means: version_unsupported}\n"                                                    \
+        "  - {contains: soon, means: version_to_be_removed}\n"                                               \
+        "revocation: {method: graphql, mutation: 'mutation { x }', error: /e, ends_account: true}\n"         \
+        "webhooks: {signature_header: X-Sig, encoding: hex, prefix: sha256=, disconnect_pointer: /t, "       \
+        "disconnect_value: GONE, account_id: /i}\n"
+
+static void expect_everything(const struct provider *p)
+{
+        assert_string_equal(p->issuer, "https://id.example.com");
+        assert_string_equal(p->revocation_endpoint, "http://127.0.0.1:8080/revoke");
+        assert_int_equal(p->auth_method, AUTH_METHOD_NONE);
+        assert_false(p->pkce);
+        assert_string_equal(p->ca_file, "/etc/ssl/private-ca.pem");
+        assert_false(p->scope_in_url);
+        assert_int_equal(p->n_authorization_parameters, 2);
+        assert_string_equal(p->authorization_parameters[1].name, "prompt");
+        assert_string_equal(p->authorization_parameters[1].value, "consent");
+        assert_int_equal(p->default_token_lifetime_usec, 5400 * SEC);
+        assert_int_equal(p->max_replays, 0);
+        assert_int_equal(p->n_token_rules, 5);
+        assert_int_equal(p->token_rules[0].status, 401);
+        assert_string_equal(p->token_rules[0].contains, "not valid");
+        assert_string_equal(p->token_rules[0].say, "Log in again.");
+        assert_null(p->token_rules[0].member);
+        assert_int_equal(p->token_rules[0].meaning, MEANING_AUTHORIZATION_REQUIRED);
+        assert_int_equal(p->token_rules[1].status, 0);
+        assert_string_equal(p->token_rules[1].error, "slow_down");
+        assert_int_equal(p->token_rules[1].meaning, MEANING_TRY_AGAIN);
+        assert_int_equal(p->token_rules[2].meaning, MEANING_CLIENT_REFUSED);
+        assert_string_equal(p->token_rules[3].member, "/warning");
+        assert_int_equal(p->token_rules[3].meaning, MEANING_FOREIGN_REFRESHER);
+        assert_int_equal(p->token_rules[4].meaning, MEANING_NOTICE);
+        assert_string_equal(p->api.url, "https://api.example.com/graphql");
+        assert_string_equal(p->api.version_header, "X-Version");
+        assert_string_equal(p->api.default_version, "2023-08-18");
+        assert_string_equal(p->api.test_query, "query {\n  account { id }\n}\n");
+        assert_string_equal(p->api.account_id, "/a");
+        assert_string_equal(p->api.account_name, "/b");
+        assert_string_equal(p->api.served_version, "/c");
+        assert_string_equal(p->api.served_version_header, "X-S");
+        assert_string_equal(p->api.version_warning, "/d");
+        assert_int_equal(p->n_api_rules, 3);
+        assert_int_equal(p->api_rules[0].meaning, MEANING_TOKEN_REJECTED);
+        assert_int_equal(p->api_rules[1].meaning, MEANING_VERSION_UNSUPPORTED);
+        assert_int_equal(p->api_rules[2].meaning, MEANING_VERSION_TO_BE_REMOVED);
+        assert_int_equal(p->revocation, REVOCATION_GRAPHQL);
+        assert_string_equal(p->revocation_mutation, "mutation { x }");
+        assert_string_equal(p->revocation_error, "/e");
+        assert_true(p->revocation_ends_account);
+        assert_string_equal(p->webhook.header, "X-Sig");
+        assert_int_equal(p->webhook.encoding, WEBHOOK_HEX);
+        assert_string_equal(p->webhook.prefix, "sha256=");
+        assert_string_equal(p->webhook.disconnect_pointer, "/t");
+        assert_string_equal(p->webhook.disconnect_value, "GONE");
+        assert_string_equal(p->webhook.account_id, "/i");
+}
+
+static void test_every_key_is_read(void **state)
+{
+        _cleanup_(provider_freep) struct provider *p = read_well(EVERYTHING);
+
+        expect_everything(p);
+}
+
+static void test_an_extension_has_all_that_its_base_has(void **state)
+{
+        _cleanup_(provider_freep) struct provider *base = read_well(EVERYTHING), *p = NULL;
+
+        read_base(&p, base, "extends: base");
+        base = provider_free(base);
+        expect_everything(p);
+}
+
+static void test_an_extension_merges_mappings_and_replaces_lists(void **state)
+{
+        _cleanup_(provider_freep) struct provider *base = read_well(EVERYTHING), *p = NULL;
+
+        read_base(&p, base,
+                  "token_endpoint: https://other.example.com/token\n"
+                  "token_endpoint_auth_method: client_secret_post\n"
+                  "code_challenge_method: S256\n"
+                  "authorization_parameters: {prompt: login, hd: example.com}\n"
+                  "token_endpoint_answers: [{status: 418, means: try_again}]\n"
+                  "api: {url: http://localhost:1/graphql, answers: []}\n"
+                  "revocation: {ends_account: false}\n"
+                  "webhooks: {encoding: base64}\n");
+        assert_string_equal(p->token_endpoint, "https://other.example.com/token");
+        assert_string_equal(p->authorization_endpoint, "https://id.example.com/authorize");
+        assert_int_equal(p->auth_method, AUTH_METHOD_POST);
+        assert_true(p->pkce);
+        assert_int_equal(p->n_authorization_parameters, 3);
+        assert_int_equal(p->n_token_rules, 1);
+        assert_int_equal(p->token_rules[0].status, 418);
+        assert_string_equal(p->api.url, "http://localhost:1/graphql");
+        assert_string_equal(p->api.version_header, "X-Version");
+        assert_string_equal(p->api.account_id, "/a");
+        assert_int_equal(p->n_api_rules, 0);
+        assert_int_equal(p->revocation, REVOCATION_GRAPHQL);
+        assert_string_equal(p->revocation_mutation, "mutation { x }");
+        assert_false(p->revocation_ends_account);
+        assert_int_equal(p->webhook.encoding, WEBHOOK_BASE64);
+        assert_string_equal(p->webhook.header, "X-Sig");
+        assert_string_equal(base->token_endpoint, "https://id.example.com/token");
+        assert_int_equal(base->n_token_rules, 5);
+}
+
+static void test_null_takes_back_what_was_inherited(void **state)
+{
+        _cleanup_(provider_freep) struct provider *base = read_well(EVERYTHING), *p = NULL;
+
+        read_base(&p, base,
+                  "revocation_endpoint: null\nca_file: ~\nissuer: null\n"
+                  "api: {version_header: null, default_version: null, answers: null}\n"
+                  "authorization_parameters: {access_type: null}\n"
+                  "token_endpoint_answers: ~\nwebhooks: {prefix: null}\n");
+        assert_null(p->revocation_endpoint);
+        assert_null(p->ca_file);
+        assert_null(p->issuer);
+        assert_null(p->api.version_header);
+        assert_null(p->api.default_version);
+        assert_int_equal(p->n_api_rules, 0);
+        assert_int_equal(p->n_token_rules, 0);
+        assert_int_equal(p->n_authorization_parameters, 1);
+        assert_string_equal(p->authorization_parameters[0].name, "prompt");
+        assert_null(p->webhook.prefix);
+}
+
+static void test_a_section_without_anything_in_it_says_nothing(void **state)
+{
+        _cleanup_(provider_freep) struct provider *p = read_well(
+                ENDPOINTS
+                "api:\nrevocation:\nwebhooks:\nauthorization_parameters:\ntoken_endpoint_answers:\n");
+
+        assert_null(p->api.url);
+        assert_int_equal(p->n_token_rules, 0);
+}
+
+#define URL_MUST "must be an https URL without user or fragment (http only to a loopback address)"
+#define HEADER_MUST "must be the name of an HTTP header (a token, RFC 9110 section 5.6.2)"
+#define RULE "token_endpoint_answers:\n  - "
+
+static void test_every_mistake_has_its_line(void **state)
+{
+        static const struct {
+                const char *text, *line;
+        } cases[] = {
+                { "- a\n", "f:1:1: must be a mapping (key: value)" },
+                { "text\n", "f:1:1: must be a mapping (key: value)" },
+                { "token_endpoint: https://a.example/t\n",
+                  "f:1:1: authorization_endpoint: is missing, and there is no issuer to discover it from (a "
+                  "provider that changes "
+                  "another one says `extends`)" },
+                { "authorization_endpoint: https://a.example/t\n",
+                  "f:1:1: token_endpoint: is missing, and there is no issuer to discover it from (a provider "
+                  "that changes "
+                  "another one says `extends`)" },
+                { ENDPOINTS "tokenendpoint: x\n",
+                  "f:3:1: tokenendpoint: unknown key; did you mean 'token_endpoint'?" },
+                { ENDPOINTS "Issuer: x\n", "f:3:1: Issuer: unknown key; did you mean 'issuer'?" },
+                { ENDPOINTS "api: {test-query: x}\n",
+                  "f:3:7: api.test-query: unknown key; did you mean 'test_query'?" },
+                { ENDPOINTS "api: {defualt_version: x}\n",
+                  "f:3:7: api.defualt_version: unknown key; did you mean 'default_version'?" },
+                { ENDPOINTS "revocation: {zzzzzzzz: x}\n", "f:3:14: revocation.zzzzzzzz: unknown key; known "
+                                                           "here: method, mutation, error, ends_account" },
+                { ENDPOINTS "api: text\n", "f:3:6: api: must be a mapping (key: value)" },
+                { ENDPOINTS "api: null\n", "f:3:6: api: must be a mapping (key: value)" },
+                { ENDPOINTS "api: {answers: {status: 1}}\n", "f:3:16: api.answers: must be a list (- item)" },
+                { ENDPOINTS "revocation_endpoint: [x]\n", "f:3:22: revocation_endpoint: must be text" },
+                { ENDPOINTS "revocation_endpoint:\n", "f:3:21: revocation_endpoint: has no value" },
+                { ENDPOINTS "revocation_endpoint: ''\n", "f:3:22: revocation_endpoint: must not be empty" },
+                { ENDPOINTS "revocation_endpoint: http://id.example.com/r\n",
+                  "f:3:22: revocation_endpoint: " URL_MUST },
+                { ENDPOINTS "revocation_endpoint: \"https://id.example.com/\\x07\"\n",
+                  "f:3:22: revocation_endpoint: holds a control character" },
+                { ENDPOINTS "revocation_endpoint: \"https://id.example.com/\\u0085\"\n",
+                  "f:3:22: revocation_endpoint: holds a control character" },
+                { ENDPOINTS "revocation_endpoint: |\n  https://id.example.com/\n",
+                  "f:3:22: revocation_endpoint: must be one line" },
+                { "token_endpoint: http://a.example/t\nauthorization_endpoint: https://a.example/t\n",
+                  "f:1:17: token_endpoint: " URL_MUST },
+                { "issuer: https://id.example.com/?x=y\n",
+                  "f:1:9: issuer: " URL_MUST ", and without query (RFC 8414 section 2)" },
+                { ENDPOINTS "token_endpoint_auth_method: private_key_jwt\n",
+                  "f:3:29: token_endpoint_auth_method: must be one of: client_secret_post, "
+                  "client_secret_basic, none" },
+                { ENDPOINTS "token_endpoint_auth_method: null\n",
+                  "f:3:29: token_endpoint_auth_method: must be one of: client_secret_post, "
+                  "client_secret_basic, none" },
+                { ENDPOINTS "code_challenge_method: plain\n",
+                  "f:3:24: code_challenge_method: must be one of: S256, off" },
+                { ENDPOINTS "ca_file: ca.pem\n", "f:3:10: ca_file: must be an absolute path" },
+                { ENDPOINTS "scope_in_url: no\n", "f:3:15: scope_in_url: must be true or false" },
+                { ENDPOINTS "scope_in_url: 'true'\n", "f:3:15: scope_in_url: must be true or false" },
+                { ENDPOINTS "default_token_lifetime: soon\n",
+                  "f:3:25: default_token_lifetime: must be a duration, like 60m; at least 1s" },
+                { ENDPOINTS "default_token_lifetime: 0\n",
+                  "f:3:25: default_token_lifetime: must be a duration, like 60m; at least 1s" },
+                { ENDPOINTS "default_token_lifetime: [1h]\n",
+                  "f:3:25: default_token_lifetime: must be text" },
+                { ENDPOINTS "max_replays: 6\n", "f:3:14: max_replays: must be a number from 0 to 5" },
+                { ENDPOINTS "max_replays: -1\n", "f:3:14: max_replays: must be a number from 0 to 5" },
+                { ENDPOINTS "max_replays: 18446744073709551617\n",
+                  "f:3:14: max_replays: must be a number from 0 to 5" },
+                { ENDPOINTS "authorization_parameters: [a]\n",
+                  "f:3:27: authorization_parameters: must be a mapping (key: value)" },
+                { ENDPOINTS "authorization_parameters: {state: a}\n",
+                  "f:3:35: authorization_parameters.state: is not for a provider to set" },
+                { ENDPOINTS "authorization_parameters: {client_secret: hunter2}\n",
+                  "f:3:43: authorization_parameters.client_secret: is not for a provider to set" },
+                { ENDPOINTS "authorization_parameters: {a: [b]}\n",
+                  "f:3:31: authorization_parameters.a: must be text" },
+                { ENDPOINTS "authorization_parameters: {'': b}\n",
+                  "f:3:28: authorization_parameters.'': must not be empty" },
+                { ENDPOINTS RULE "{status: 200}\n", "f:4:5: token_endpoint_answers[0].means: is missing" },
+                { ENDPOINTS RULE "{means: try_again}\n", "f:4:5: token_endpoint_answers[0]: must name at "
+                                                         "least one of status, error, member, contains" },
+                { ENDPOINTS RULE "{status: 200, means: try_agian}\n",
+                  "f:4:26: token_endpoint_answers[0].means: must be one of: authorization_required, "
+                  "try_again, notice, "
+                  "client_refused, foreign_refresher" },
+                { ENDPOINTS RULE "{status: 200, means: token_rejected}\n",
+                  "f:4:26: token_endpoint_answers[0].means: must be one of: authorization_required, "
+                  "try_again, notice, "
+                  "client_refused, foreign_refresher" },
+                { ENDPOINTS "api: {answers: [{status: 200, means: foreign_refresher}]}\n",
+                  "f:3:38: api.answers[0].means: must be one of: authorization_required, try_again, notice, "
+                  "token_rejected, "
+                  "version_unsupported, version_to_be_removed" },
+                { ENDPOINTS RULE "{status: 99, means: notice}\n",
+                  "f:4:14: token_endpoint_answers[0].status: must be an HTTP status, 100 to 599" },
+                { ENDPOINTS RULE "{member: warning, means: notice}\n",
+                  "f:4:14: token_endpoint_answers[0].member: must be a JSON pointer, like /errors/0/message "
+                  "(RFC 6901)" },
+                { ENDPOINTS RULE "text\n",
+                  "f:4:5: token_endpoint_answers[0]: must be a mapping (key: value)" },
+                { ENDPOINTS RULE "{state: 200, means: notice}\n",
+                  "f:4:6: token_endpoint_answers[0].state: unknown key; did you mean 'status'?" },
+                { ENDPOINTS "api: {version_header: 'X Version'}\n",
+                  "f:3:23: api.version_header: " HEADER_MUST " that nothing else uses" },
+                { ENDPOINTS "api: {version_header: \"X-Version:\"}\n",
+                  "f:3:23: api.version_header: " HEADER_MUST " that nothing else uses" },
+                { ENDPOINTS "api: {version_header: authorization}\n",
+                  "f:3:23: api.version_header: " HEADER_MUST " that nothing else uses" },
+                { ENDPOINTS "api: {version_header: X-V, default_version: \"\xc3\xbc\"}\n",
+                  "f:3:45: api.default_version: must be 1 to 63 visible ASCII characters" },
+                { ENDPOINTS "api: {default_version: '1'}\n",
+                  "f:3:6: api.version_header: is missing, but there is a default_version" },
+                { ENDPOINTS "api: {test_query: x}\n",
+                  "f:3:6: api.url: is missing, but there is a test_query to send" },
+                { ENDPOINTS "api: {url: https://a.example, test_query: x, test_url: https://a.example/me}\n",
+                  "f:3:56: api.test_url: there is a test_query, too: one of the two must be null" },
+                { ENDPOINTS "api: {test_answer: {account_id: id}}\n",
+                  "f:3:33: api.test_answer.account_id: must be a JSON pointer, like /data/account/id (RFC "
+                  "6901)" },
+                { ENDPOINTS "api: {test_answer: {account_id: /a~2}}\n",
+                  "f:3:33: api.test_answer.account_id: must be a JSON pointer, like /data/account/id (RFC "
+                  "6901)" },
+                { ENDPOINTS "api: {test_answer: {served_version_header: 'a b'}}\n",
+                  "f:3:44: api.test_answer.served_version_header: " HEADER_MUST },
+                { ENDPOINTS "revocation: {method: rfc7009}\n",
+                  "f:1:1: revocation_endpoint: is missing, but revocation.method is rfc7009" },
+                { ENDPOINTS "revocation: {method: post}\n",
+                  "f:3:22: revocation.method: must be one of: none, rfc7009, graphql" },
+                { ENDPOINTS "api: {url: https://a.example}\nrevocation: {method: graphql}\n",
+                  "f:4:13: revocation.mutation: is missing, but method is graphql" },
+                { ENDPOINTS "revocation: {method: graphql, mutation: x}\n",
+                  "f:1:1: api.url: is missing, but revocation.method is graphql" },
+                { ENDPOINTS "webhooks: {disconnect_pointer: /t}\n",
+                  "f:3:11: webhooks.disconnect_value: is missing, but there is a disconnect_pointer" },
+                { ENDPOINTS "webhooks: {disconnect_value: t}\n",
+                  "f:3:11: webhooks.disconnect_pointer: is missing, but there is a disconnect_value" },
+                { ENDPOINTS "webhooks: {encoding: base32}\n",
+                  "f:3:22: webhooks.encoding: must be one of: base64, hex" },
+        };
+
+        for (size_t i = 0; i < N(cases); i++) {
+                struct problems problems = PROBLEMS_INIT;
+                _cleanup_(yaml_node_freep) struct yaml_node *node = NULL;
+                _cleanup_(provider_freep) struct provider *provider = NULL;
+
+                assert_int_equal(yaml_doc_parse(&node, "f", cases[i].text, strlen(cases[i].text), &problems),
+                                 0);
+                if (provider_read(&provider, "p", NULL, "f", "", node, &problems) != PROVIDER_E_MISTAKES)
+                        fail_msg("%s: no mistake", cases[i].text);
+                assert_string_equal(problems.lines[0], cases[i].line);
+                if (problems.n != 1)
+                        fail_msg("%s: also %s", cases[i].text, problems.lines[1]);
+                assert_true(provider->has_mistakes);
+                problems_done(&problems);
+        }
+}
+
+static void test_an_extension_of_a_mistaken_base_is_blamed_for_its_own_mistakes_alone(void **state)
+{
+        static const char base_text[] = "token_endpoint: http://a.example/t\n", text[] = "max_replays: 9\n";
+        struct problems problems = PROBLEMS_INIT;
+        _cleanup_(yaml_node_freep) struct yaml_node *base_node = NULL, *node = NULL;
+        _cleanup_(provider_freep) struct provider *base = NULL, *provider = NULL;
+
+        assert_int_equal(yaml_doc_parse(&base_node, "f", base_text, strlen(base_text), &problems), 0);
+        assert_int_equal(yaml_doc_parse(&node, "g", text, strlen(text), &problems), 0);
+        assert_int_equal(provider_read(&base, "b", NULL, "f", "", base_node, &problems), PROVIDER_E_MISTAKES);
+        problems_done(&problems);
+        assert_int_equal(provider_read(&provider, "p", base, "g", "providers.p", node, &problems),
+                         PROVIDER_E_MISTAKES);
+        assert_int_equal(problems.n, 1);
+        assert_string_equal(problems.lines[0],
+                            "g:1:14: providers.p.max_replays: must be a number from 0 to 5");
+        problems_done(&problems);
+}
+
+static void test_a_sentence_of_a_rule_fits_a_status_line(void **state)
+{
+        char text[600], say[302];
+        struct problems problems = PROBLEMS_INIT;
+
+        for (size_t n = 300; n <= 301; n++) {
+                _cleanup_(yaml_node_freep) struct yaml_node *node = NULL;
+                _cleanup_(provider_freep) struct provider *provider = NULL;
+
+                memset(say, 'x', n);
+                say[n] = '\0';
+                snprintf(text, sizeof(text), ENDPOINTS RULE "{status: 200, means: notice, say: %s}\n", say);
+                assert_int_equal(yaml_doc_parse(&node, "f", text, strlen(text), &problems), 0);
+                assert_int_equal(provider_read(&provider, "p", NULL, "f", "", node, &problems),
+                                 n == 300 ? 0 : PROVIDER_E_MISTAKES);
+        }
+        assert_string_equal(problems.lines[0],
+                            "f:4:39: token_endpoint_answers[0].say: is too long: at most 300 bytes");
+        problems_done(&problems);
+}
+
+static void test_urls_are_acceptable_over_tls_or_on_loopback(void **state)
+{
+        static const char *const good[] = {
+                "https://id.example.com",       "https://id.example.com/token?tenant=a%20b&c=d",
+                "HTTPS://ID.EXAMPLE.COM:8443/", "https://[2001:db8::1]:443/t",
+                "https://192.0.2.1/t",          "http://127.0.0.1/t",
+                "http://127.8.9.10:8080/t",     "http://localhost:3000",
+                "http://LocalHost/t",           "http://[::1]:8080/t",
+        };
+        static const char *const bad[] = {
+                "",
+                "id.example.com",
+                "/token",
+                "https:",
+                "https://",
+                "https:///path",
+                "https:id.example.com",
+                "ftp://id.example.com/",
+                "http://id.example.com/",
+                "http://127.0.0.1.example.com/",
+                "http://127.1/",
+                "http://2130706433/",
+                "http://0x7f.0.0.1/",
+                "http://0.0.0.0/",
+                "http://128.0.0.1/",
+                "http://[::2]/",
+                "http://[::ffff:127.0.0.1]/",
+                "http://localhost.example.com/",
+                "http://localhost@example.com/",
+                "https://user@id.example.com/",
+                "https://user:hunter2@id.example.com/",
+                "http://127.0.0.1\\@example.com/",
+                "https://id.example.com/#part",
+                "https://id.example.com/a b",
+                "https://id.example.com/%zz",
+                "https://id.example.com/\xc3\xbc",
+                "https://id.example.com:/",
+                "https://id.example.com:0/",
+                "https://id.example.com:65536/",
+                "https://id.example.com:8a/",
+                "https://[2001:db8::1/",
+                "https://[2001:db8::1]x/",
+                "https://[]/",
+                "https://[fe80::1%25eth0]/",
+                "https://.example.com/",
+                "https://-a.example.com/",
+                "https://a*b.example.com/",
+                " https://id.example.com/",
+                "https://id.example.com/\n",
+        };
+
+        for (size_t i = 0; i < N(good); i++)
+                if (!url_is_acceptable(good[i]))
+                        fail_msg("%s was refused", good[i]);
+        for (size_t i = 0; i < N(bad); i++)
+                if (url_is_acceptable(bad[i]))
+                        fail_msg("%s was accepted", bad[i]);
+}
+
+static void test_loopback_is_told_by_the_host_alone(void **state)
+{
+        assert_true(url_is_loopback("http://127.0.0.1:8723/callback"));
+        assert_true(url_is_loopback("https://localhost/"));
+        assert_true(url_is_loopback("http://[::1]"));
+        assert_false(url_is_loopback("http://example.com/127.0.0.1"));
+        assert_false(url_is_loopback("http://127.0.0.1@example.com/"));
+        assert_false(url_is_loopback("localhost"));
+}
+
+static void test_redirects_go_to_tls_loopback_or_an_application(void **state)
+{
+        static const char *const good[] = { "https://app.example.com/callback?x=y",
+                                            "http://127.0.0.1:8723/callback", "http://localhost:3001/",
+                                            "com.example.app:/callback", "urn:ietf:wg:oauth:2.0:oob" };
+        static const char *const bad[] = { "/callback",
+                                           "callback",
+                                           "app.example.com/callback",
+                                           "http://app.example.com/callback",
+                                           "https://app.example.com/#x",
+                                           "com.example.app:/callback#x",
+                                           "com.example.app:",
+                                           "https://user@app.example.com/",
+                                           "javascript:alert(1)",
+                                           "data:text/html,x",
+                                           "file:///etc/passwd",
+                                           "1a:/x",
+                                           "a b:/x" };
+
+        for (size_t i = 0; i < N(good); i++)
+                if (!url_is_redirect(good[i]))
+                        fail_msg("%s was refused", good[i]);
+        for (size_t i = 0; i < N(bad); i++)
+                if (url_is_redirect(bad[i]))
+                        fail_msg("%s was accepted", bad[i]);
+}
+
+static void test_a_version_is_visible_text_that_fits(void **state)
+{
+        char longest[65];
+
+        memset(longest, '1', sizeof(longest));
+        longest[63] = '\0';
+        assert_true(api_version_is_valid(longest));
+        longest[63] = '1';
+        longest[64] = '\0';
+        assert_false(api_version_is_valid(longest));
+        assert_true(api_version_is_valid("2023-08-18"));
+        assert_true(api_version_is_valid("2023-10-16; beta=v1"));
+        assert_false(api_version_is_valid(""));
+        assert_false(api_version_is_valid(" 1"));
+        assert_false(api_version_is_valid("1 "));
+        assert_false(api_version_is_valid("1\r\nX: y"));
+        assert_false(api_version_is_valid("\xc3\xbc"));
+}
+
+static void test_every_meaning_has_the_name_that_files_use(void **state)
+{
+        assert_string_equal(meaning_name(MEANING_NONE), "none");
+        assert_string_equal(meaning_name(MEANING_AUTHORIZATION_REQUIRED), "authorization_required");
+        assert_string_equal(meaning_name(MEANING_TRY_AGAIN), "try_again");
+        assert_string_equal(meaning_name(MEANING_CLIENT_REFUSED), "client_refused");
+        assert_string_equal(meaning_name(MEANING_TOKEN_REJECTED), "token_rejected");
+        assert_string_equal(meaning_name(MEANING_FOREIGN_REFRESHER), "foreign_refresher");
+        assert_string_equal(meaning_name(MEANING_VERSION_UNSUPPORTED), "version_unsupported");
+        assert_string_equal(meaning_name(MEANING_VERSION_TO_BE_REMOVED), "version_to_be_removed");
+        assert_string_equal(meaning_name(MEANING_NOTICE), "notice");
+}
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_two_endpoints_are_enough_and_the_rest_has_defaults),
+                cmocka_unit_test(test_an_issuer_stands_for_the_endpoints),
+                cmocka_unit_test(test_every_key_is_read),
+                cmocka_unit_test(test_an_extension_has_all_that_its_base_has),
+                cmocka_unit_test(test_an_extension_merges_mappings_and_replaces_lists),
+                cmocka_unit_test(test_null_takes_back_what_was_inherited),
+                cmocka_unit_test(test_a_section_without_anything_in_it_says_nothing),
+                cmocka_unit_test(test_every_mistake_has_its_line),
+                cmocka_unit_test(test_an_extension_of_a_mistaken_base_is_blamed_for_its_own_mistakes_alone),
+                cmocka_unit_test(test_a_sentence_of_a_rule_fits_a_status_line),
+                cmocka_unit_test(test_urls_are_acceptable_over_tls_or_on_loopback),
+                cmocka_unit_test(test_loopback_is_told_by_the_host_alone),
+                cmocka_unit_test(test_redirects_go_to_tls_loopback_or_an_application),
+                cmocka_unit_test(test_a_version_is_visible_text_that_fits),
+                cmocka_unit_test(test_every_meaning_has_the_name_that_files_use),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
