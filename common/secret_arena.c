@@ -208,9 +208,9 @@ static struct slab *slab_new(unsigned class, unsigned n_blocks, unsigned n_slots
         struct slab *slab;
         unsigned first;
 
-        TAILQ_FOREACH(chunk, &arena.open, link)
-        if (runs_of(chunk->free, n_blocks) != 0)
-                break;
+        TAILQ_FOREACH (chunk, &arena.open, link)
+                if (runs_of(chunk->free, n_blocks) != 0)
+                        break;
         if (!chunk)
                 chunk = chunk_add(n_blocks);
         if (!chunk)

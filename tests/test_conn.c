@@ -373,6 +373,45 @@ static void test_many_pipelined_messages_are_not_moved_for_each(void **state)
         assert_true(n_moved <= sizeof(text));
 }
 
+static uint32_t next_random(uint32_t *seed)
+{
+        *seed = *seed * 1664525 + 1013904223;
+        return *seed >> 8;
+}
+
+/* However the bytes are cut on their way, and however many messages are taken at a time, they are the messages that were sent. */
+static void test_any_cut_gives_the_same_messages(void **state)
+{
+        static char text[300000];
+        size_t n_sent = 0, n_taken = 0;
+        uint32_t seed = 1;
+
+        for (size_t i = 0, n; i < sizeof(text); i += n + 1) {
+                n = next_random(&seed) % (next_random(&seed) % 8 == 0 ? 9000 : 60);
+                if (n > sizeof(text) - i - 1)
+                        n = sizeof(text) - i - 1;
+                memset(text + i, (int)('a' + n % 26), n);
+        }
+        while (n_taken < sizeof(text)) {
+                size_t n = next_random(&seed) % 4000;
+                unsigned n_wanted = next_random(&seed) % 90;
+                const char *bytes;
+
+                n = n < sizeof(text) - n_sent ? n : sizeof(text) - n_sent;
+                if (n > 0)
+                        peer_writes(text + n_sent, n);
+                n_sent += n;
+                assert_in_range(conn_read(conn), 0, CONN_E_AGAIN);
+                while (n_wanted-- > 0 && conn_next(conn, &bytes, &n) == 0) {
+                        assert_string_equal(bytes, text + n_taken);
+                        assert_int_equal(n, strlen(bytes));
+                        n_taken += n + 1;
+                }
+        }
+        assert_int_equal(n_taken, sizeof(text));
+        assert_int_equal(next(), CONN_E_AGAIN);
+}
+
 /* ---- sending ---- */
 
 static void assert_peer_reads(const char *expected, size_t n)
@@ -520,6 +559,7 @@ int main(void)
                 TEST(test_a_flood_is_read_no_further_than_the_limit),
                 TEST(test_one_call_takes_no_more_than_its_share),
                 TEST(test_many_pipelined_messages_are_not_moved_for_each),
+                TEST(test_any_cut_gives_the_same_messages),
                 TEST(test_what_is_put_is_sent_with_its_end),
                 TEST(test_a_nul_inside_would_be_two_messages_and_is_refused),
                 TEST(test_no_more_is_queued_than_the_limit),

@@ -1,0 +1,96 @@
+// links: common/wire.c common/secret.c common/fault.c
+/* What the parser takes, the writer writes so that the parser takes it again, unchanged. */
+#include "common/wire.h"
+
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void require(bool condition)
+{
+        if (!condition)
+                abort();
+}
+
+static void refused_with_a_reason(int r, const struct diag *diag)
+{
+        require(r == WIRE_E_MALFORMED);
+        require(diag->text[0] != '\0');
+}
+
+static void fuzz_call(const char *bytes, size_t n)
+{
+        struct wire_call call = { 0 }, again = { 0 };
+        struct secret_buf buf = SECRET_BUF_INIT(16 << 20);
+        struct diag diag = DIAG_INIT;
+        int r = wire_parse_call(bytes, n, &call, &diag);
+
+        if (r != 0) {
+                refused_with_a_reason(r, &diag);
+                return;
+        }
+        require(wire_format_call(&buf, call.method, call.parameters, call.more, call.oneway && !call.more) ==
+                0);
+        require(wire_parse_call(buf.data, buf.n, &again, &diag) == 0);
+        require(strcmp(call.method, again.method) == 0);
+        require(json_equal(call.parameters, again.parameters));
+        require(again.more == call.more);
+        wire_call_done(&call);
+        wire_call_done(&again);
+        secret_buf_done(&buf);
+}
+
+static void fuzz_reply(const char *bytes, size_t n)
+{
+        struct wire_reply reply = { 0 }, again = { 0 };
+        struct secret_buf buf = SECRET_BUF_INIT(16 << 20);
+        struct diag diag = DIAG_INIT;
+        int r = wire_parse_reply(bytes, n, &reply, &diag);
+
+        if (r != 0) {
+                refused_with_a_reason(r, &diag);
+                return;
+        }
+        require(wire_format_reply(&buf, reply.error, reply.parameters, reply.continues) == 0);
+        require(wire_parse_reply(buf.data, buf.n, &again, &diag) == 0);
+        require(!reply.error == !again.error && (!reply.error || strcmp(reply.error, again.error) == 0));
+        require(json_equal(reply.parameters, again.parameters));
+        require(again.continues == reply.continues);
+        wire_reply_done(&reply);
+        wire_reply_done(&again);
+        secret_buf_done(&buf);
+}
+
+/* Any bytes as a string: refused as a whole, or read back as they were. */
+static void fuzz_string(const char *bytes, size_t n)
+{
+        struct secret_buf buf = SECRET_BUF_INIT(16 << 20);
+        struct wire_reply reply = { 0 };
+
+        require(secret_buf_append_string(&buf, "{\"error\":") == 0);
+        if (wire_append_string(&buf, bytes, n) == 0) {
+                require(secret_buf_append_string(&buf, "}") == 0);
+                if (n > 0 && memchr(bytes, '\0', n)) {
+                        require(wire_parse_reply(buf.data, buf.n, &reply, NULL) == WIRE_E_MALFORMED);
+                } else {
+                        require(wire_parse_reply(buf.data, buf.n, &reply, NULL) == 0);
+                        require(strlen(reply.error) == n && memcmp(reply.error, bytes, n) == 0);
+                }
+        } else {
+                require(strcmp(buf.data, "{\"error\":") == 0);
+        }
+        wire_reply_done(&reply);
+        secret_buf_done(&buf);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+        const char *bytes = (const char *)data;
+
+        fuzz_call(bytes, size);
+        fuzz_reply(bytes, size);
+        fuzz_string(bytes, size);
+        return 0;
+}
