@@ -73,7 +73,7 @@ static int read_endpoint(const json_t *root, const char *name, bool required, ch
 
 static int read_root(const json_t *root, const char *issuer, struct oauth_metadata *ret, struct diag *diag)
 {
-        const char *said = json_string_value(json_object_get(root, "issuer"));
+        const char *said = json_text_string_at(root, "/issuer");
 
         if (!said || strcmp(said, issuer) != 0) {
                 diag_set(diag,
@@ -86,6 +86,18 @@ static int read_root(const json_t *root, const char *issuer, struct oauth_metada
         if (r == 0)
                 r = read_endpoint(root, "revocation_endpoint", false, &ret->revocation_endpoint, diag);
         return r;
+}
+
+/* A member with two values: which one holds would depend on who reads it. */
+static const char *find_ambiguity(const struct secret_buf *body)
+{
+        static const char *const names[] = { "issuer", "authorization_endpoint", "token_endpoint",
+                                             "revocation_endpoint" };
+
+        for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+                if (json_text_is_ambiguous(body->data, body->n, names[i]))
+                        return names[i];
+        return NULL;
 }
 
 int oauth_read_metadata(const char *issuer, const struct http_response *response, struct oauth_metadata *ret,
@@ -107,6 +119,11 @@ int oauth_read_metadata(const char *issuer, const struct http_response *response
                 return r;
         if (!json_is_object(root)) {
                 diag_set(diag, "the issuer's metadata is no JSON object");
+                return OAUTH_E_UNUSABLE;
+        }
+        const char *ambiguous = find_ambiguity(&response->body);
+        if (ambiguous) {
+                diag_set(diag, "the issuer's metadata has two values for %s", ambiguous);
                 return OAUTH_E_UNUSABLE;
         }
         r = read_root(root, issuer, &metadata, diag);
