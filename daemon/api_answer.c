@@ -103,6 +103,8 @@ static void judge_by_status(const struct api_reading *reading)
                 conclude(reading, API_TRY_AGAIN, "The API sent an empty answer", NULL);
         else if (answer_is_success(&reading->answer) && !reading->answer.root)
                 conclude(reading, API_TRY_AGAIN, "The API sent a page or a broken answer", NULL);
+        else if (answer_is_success(&reading->answer))
+                conclude(reading, API_TRY_AGAIN, "The API's answer holds no data", NULL);
         else
                 conclude(reading, API_TRY_AGAIN, "The API refuses the request", NULL);
 }
