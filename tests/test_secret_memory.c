@@ -648,6 +648,33 @@ static void grandchild(void)
         in_child(child_reads_and_frees);
 }
 
+/* clone(2) runs no handlers: the kernel alone keeps the secrets from the child, with zeroes or with nothing in their place. */
+static void parent_and_clone(void)
+{
+        const char *exposed = secret_expose(make(100, 'p'));
+        int status;
+        pid_t pid = (pid_t)__real_syscall(SYS_clone, (long)SIGCHLD, 0L, 0L, 0L, 0L);
+
+        CHECK(pid >= 0);
+        if (pid == 0)
+                _exit(holds(exposed, 100, 'p') ? 1 : 0);
+        CHECK(waitpid(pid, &status, 0) == pid);
+        CHECK(WIFSIGNALED(status) ? WTERMSIG(status) == SIGSEGV : WEXITSTATUS(status) == 0);
+        CHECK(holds(exposed, 100, 'p'));
+}
+
+static void parent_and_clone_with_locked_pages(void)
+{
+        kernel.secretmem_errno = ENOSYS;
+        parent_and_clone();
+}
+
+static void test_a_child_that_passes_by_the_c_library_has_no_secrets_either(void **state)
+{
+        in_child(parent_and_clone);
+        in_child(parent_and_clone_with_locked_pages);
+}
+
 static void test_a_child_finds_zeroes_and_cannot_hurt_its_parent(void **state)
 {
         in_child(parent_and_child);
@@ -785,6 +812,7 @@ int main(void)
                 cmocka_unit_test(test_forbidden_pages_surround_secrets),
                 cmocka_unit_test(test_a_program_that_frees_wrongly_ends),
                 cmocka_unit_test(test_a_child_finds_zeroes_and_cannot_hurt_its_parent),
+                cmocka_unit_test(test_a_child_that_passes_by_the_c_library_has_no_secrets_either),
                 cmocka_unit_test(test_secrets_never_overlap_and_new_ones_are_zero),
                 cmocka_unit_test(test_threads_may_hold_different_secrets),
         };
