@@ -116,8 +116,10 @@ int load_file(struct loader *loader, const char *file, struct documents *documen
         r = yaml_doc_parse(&root, name, bytes, n, loader->problems);
         if (r < 0)
                 return r;
-        if (r == YAML_E_MISTAKES && !root)
+        if (r == YAML_E_MISTAKES && !root) {
                 loader->incomplete = true;
+                return 0;
+        }
         r = add_document(documents, name, root);
         if (r == 0)
                 root = NULL;

@@ -55,7 +55,7 @@ static int add_definition(struct loader *loader, const char *name, size_t n_name
 /* jobber.yaml defines the provider jobber. */
 static int define_by_file(struct loader *loader, const struct document *document)
 {
-        static const struct yaml_node nowhere = { .kind = YAML_MAPPING };
+        static const struct yaml_node nowhere = { .kind = YAML_MAPPING, .line = 1, .column = 1 };
         const char *base = strrchr(document->file, '/');
         const struct yaml_node *node = document->root ? document->root : &nowhere;
         char name[65];

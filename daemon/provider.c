@@ -292,12 +292,12 @@ enum { N_TEXTS = sizeof(texts) / sizeof(texts[0]) };
 
 static char **text_field(struct provider *provider, size_t i)
 {
-        return (char **)((char *)provider + texts[i]);
+        return (void *)((char *)provider + texts[i]);
 }
 
 static const char *text_of(const struct provider *provider, size_t i)
 {
-        return *(char *const *)((const char *)provider + texts[i]);
+        return *(char *const *)(const void *)((const char *)provider + texts[i]);
 }
 
 struct provider *provider_free(struct provider *provider)
@@ -398,6 +398,14 @@ static bool is_given(const struct yaml_node *mapping, const char *key)
         return node && !yaml_is_null(node);
 }
 
+/* As it stands here, and not by default. */
+static bool is_revocation_method(const struct yaml_node *mapping, const char *name)
+{
+        const struct yaml_node *method = yaml_node_get(yaml_node_get(mapping, "revocation"), "method");
+
+        return method && method->kind == YAML_SCALAR && strcmp(method->scalar, name) == 0;
+}
+
 /* Tells that something is missing, at the innermost mapping that is there. */
 static int demand(const struct yaml_place *at, const struct yaml_node *mapping, const char *section,
                   const char *key, const char *why)
@@ -439,12 +447,12 @@ static int check_demands(const struct yaml_place *at, const struct yaml_node *ma
 {
         bool graphql = p->revocation == REVOCATION_GRAPHQL;
         bool has_header = p->api.version_header, discovers = p->issuer || is_given(mapping, "issuer");
-        const struct yaml_node *method = yaml_node_get(yaml_node_get(mapping, "revocation"), "method");
+        bool rfc7009 = is_revocation_method(mapping, "rfc7009");
         const struct demand demands[] = {
                 { !p->authorization_endpoint && !discovers, NULL, "authorization_endpoint", ENDPOINT_WHY },
                 { !p->token_endpoint && !discovers, NULL, "token_endpoint", ENDPOINT_WHY },
-                { method && p->revocation == REVOCATION_RFC7009 && !p->revocation_endpoint && !discovers,
-                  NULL, "revocation_endpoint", "is missing, but revocation.method is rfc7009" },
+                { rfc7009 && !p->revocation_endpoint && !discovers, NULL, "revocation_endpoint",
+                  "is missing, but revocation.method is rfc7009" },
                 { p->api.default_version && !has_header, "api", "version_header",
                   "is missing, but there is a default_version" },
                 { p->api.test_query && !p->api.url, "api", "url",

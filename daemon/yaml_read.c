@@ -264,8 +264,8 @@ static int read_text(const struct yaml_place *at, const struct yaml_node *node, 
         const struct yaml_text_rule *rule = key->more;
         int r;
 
-        if (yaml_is_null(node) && !key->required)
-                return set_text(field, NULL);
+        if (yaml_is_null(node))
+                return key->required ? yaml_mistake(at, node, "has no value") : set_text(field, NULL);
         if (!yaml_check_text(at, node, several_lines, &r))
                 return r;
         if (rule && !rule->holds(node->scalar))

@@ -332,7 +332,7 @@ static void test_every_mistake_has_its_line(void **state)
                   "(RFC 6901)" },
                 { ENDPOINTS RULE "text\n",
                   "f:4:5: token_endpoint_answers[0]: must be a mapping (key: value)" },
-                { ENDPOINTS RULE "{state: 200, means: notice}\n",
+                { ENDPOINTS RULE "{state: 200, error: x, means: notice}\n",
                   "f:4:6: token_endpoint_answers[0].state: unknown key; did you mean 'status'?" },
                 { ENDPOINTS "api: {version_header: 'X Version'}\n",
                   "f:3:23: api.version_header: " HEADER_MUST " that nothing else uses" },
