@@ -321,6 +321,15 @@ static int open_or_make(struct store_file *file, struct diag *diag)
         return r != 0 ? r : open_existing(file, diag);
 }
 
+/* Looking at a file makes an empty journal beside it. */
+static int remove_empty_wal(const struct store_dir *dir)
+{
+        struct file_mark wal;
+        int r = store_dir_mark(dir, WAL_FILE, &wal);
+
+        return r == 0 && wal.there && wal.size == 0 ? store_dir_remove(dir, WAL_FILE) : r;
+}
+
 int store_file_open(struct store_file **ret, const struct store_dir *dir, struct diag *diag)
 {
         struct store_file *file = calloc(1, sizeof(*file));
@@ -331,6 +340,8 @@ int store_file_open(struct store_file **ret, const struct store_dir *dir, struct
         int r = open_or_make(file, diag);
         if (r != 0) {
                 store_file_close(file, true);
+                if (r != STORE_E_IN_USE)
+                        (void)remove_empty_wal(dir);
                 return r;
         }
         *ret = file;
