@@ -31,6 +31,7 @@ int refresher_new(struct refresher **ret, struct context *context)
 
         refresher->context = context;
         timer_init(&refresher->stop_timer, on_stop_due, refresher);
+        timer_init(&refresher->tell_timer, waiters_on_tell, refresher);
         r = discovery_new(&refresher->discovery, context);
         if (r < 0) {
                 free(refresher);
@@ -63,6 +64,9 @@ struct refresher *refresher_free(struct refresher *refresher)
         refresher->stopping = true;
         refresher->on_stopped = NULL;
         (void)vault_each(refresher->context->vault, false, release_one, refresher);
+        while (refresher->telling)
+                waiter_free(refresher->telling);
+        timer_stop(refresher->context->timers, &refresher->tell_timer);
         timer_stop(refresher->context->timers, &refresher->stop_timer);
         lanes_free(refresher);
         discovery_free(refresher->discovery);

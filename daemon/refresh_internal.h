@@ -30,6 +30,8 @@ struct refresher {
         void (*on_stopped)(void *userdata);
         void *on_stopped_userdata;
         struct timer stop_timer; /* tells on_stopped from the loop */
+        struct waiter *telling; /* whose wait is over, and who are told at the next turn of the loop */
+        struct timer tell_timer;
         struct refresh_stats stats;
 };
 
@@ -40,6 +42,7 @@ struct waiter {
         void *userdata;
         struct timer patience;
         uint64_t min_valid_usec;
+        struct token_answer answer; /* of one who is told at the next turn */
         bool fail_fast; /* told of a passing failure at once: it reported a rejection, or ordered a refresh */
         struct waiter *next;
 };
@@ -83,6 +86,8 @@ int waiter_new(struct refresher *refresher, struct credential *credential, uint6
 void waiter_answer_with_what_there_is(const struct waiter *waiter, uint64_t now, struct token_answer *answer);
 void waiter_answer_unavailable(const struct credential *credential, uint64_t now,
                                struct token_answer *answer);
+/* Tells those on refresher->telling. */
+void waiters_on_tell(void *userdata);
 /* What the waiters get after the credential's refresh ended. failed: it failed for a passing reason; final_for_now: waiting does not help. */
 void waiters_tell_success(struct credential *credential);
 void waiters_tell_failure(struct refresher *refresher, struct credential *credential, bool final_for_now);

@@ -6,9 +6,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* The list that it is on: its credential's, or that of those who are told next. */
+static struct waiter **list_of(struct waiter *waiter)
+{
+        return waiter->credential ? &waiter->credential->waiters : &waiter->refresher->telling;
+}
+
 static void waiter_unlink(struct waiter *waiter)
 {
-        struct waiter **at = &waiter->credential->waiters;
+        struct waiter **at = list_of(waiter);
 
         while (*at && *at != waiter)
                 at = &(*at)->next;
@@ -21,20 +27,43 @@ struct waiter *waiter_free(struct waiter *waiter)
         if (!waiter)
                 return NULL;
 
-        if (waiter->credential)
-                waiter_unlink(waiter);
+        waiter_unlink(waiter);
         timer_stop(waiter->refresher->context->timers, &waiter->patience);
         free(waiter);
         return NULL;
 }
 
-/* Each waiter is off the list before it is told, since what it does may ask again or free others. */
+/*
+ * Its answer is fixed now, and told at the next turn of the loop: what it does when it is told may free credentials and other
+ * waiters, which nobody on the stack above could bear.
+ */
 static void waiter_tell(struct waiter *waiter, const struct token_answer *answer)
 {
+        struct refresher *refresher = waiter->refresher;
+        struct context *context = refresher->context;
+
         waiter_unlink(waiter);
+        timer_stop(context->timers, &waiter->patience);
         waiter->credential = NULL;
-        timer_stop(waiter->refresher->context->timers, &waiter->patience);
-        waiter->on_answer(answer, waiter->userdata);
+        waiter->answer = *answer;
+        waiter->next = refresher->telling;
+        refresher->telling = waiter;
+        if (!timer_is_armed(&refresher->tell_timer))
+                (void)timer_set(context->timers, &refresher->tell_timer, context_now(context));
+}
+
+void waiters_on_tell(void *userdata)
+{
+        struct refresher *refresher = userdata;
+
+        while (refresher->telling) {
+                struct waiter *waiter = refresher->telling;
+                struct token_answer answer = waiter->answer;
+
+                refresher->telling = waiter->next;
+                waiter->next = NULL;
+                waiter->on_answer(&answer, waiter->userdata);
+        }
 }
 
 static void answer_refused(const struct credential *credential, uint64_t now, struct token_answer *answer)

@@ -15,7 +15,7 @@
 #include <string.h>
 #include <unistd.h>
 
-static const char base_configuration[] =
+static const char base_providers[] =
         "providers:\n"
         "  idp:\n"
         "    authorization_endpoint: https://idp.test/authorize\n"
@@ -24,13 +24,14 @@ static const char base_configuration[] =
         "    api:\n"
         "      url: https://api.test/graphql\n"
         "      test_query: 'query { account { id name } }'\n"
-        "      test_answer: {account_id: /data/account/id, account_name: /data/account/name}\n"
-        "clients:\n"
-        "  app:\n"
-        "    provider: idp\n"
-        "    client_id: the-client\n"
-        "    client_secret: {store: true}\n"
-        "    redirect_uri: http://127.0.0.1:8723/callback\n";
+        "      test_answer: {account_id: /data/account/id, account_name: /data/account/name}\n";
+
+static const char base_clients[] = "clients:\n"
+                                   "  app:\n"
+                                   "    provider: idp\n"
+                                   "    client_id: the-client\n"
+                                   "    client_secret: {store: true}\n"
+                                   "    redirect_uri: http://127.0.0.1:8723/callback\n";
 
 /* context.random_bytes has no argument of its own. */
 static struct core *the_core;
@@ -53,7 +54,7 @@ static void on_change(struct credential *credential, bool gone, void *userdata)
         core->changes++;
 }
 
-static struct config *load_configuration(struct core *core, const char *more)
+static struct config *load_configuration(struct core *core, const char *providers, const char *more)
 {
         _cleanup_(problems_done) struct problems problems = PROBLEMS_INIT;
         struct config *config = NULL;
@@ -64,7 +65,7 @@ static struct config *load_configuration(struct core *core, const char *more)
         snprintf(path, sizeof(path), "%s/purser.yaml", core->directory);
         file = fopen(path, "we");
         assert_non_null(file);
-        assert_true(fputs(base_configuration, file) >= 0);
+        assert_true(fprintf(file, "%s%s%s", base_providers, providers ? providers : "", base_clients) > 0);
         if (more)
                 assert_true(fputs(more, file) >= 0);
         assert_int_equal(fclose(file), 0);
@@ -103,6 +104,11 @@ void core_start(struct core *core)
 
 void core_setup(struct core *core, const char *more)
 {
+        core_setup_with_provider(core, NULL, more);
+}
+
+void core_setup_with_provider(struct core *core, const char *provider, const char *more)
+{
         *core = (struct core){ .random = 42, .boot_id = "11111111-2222-3333-4444-555555555555" };
         the_core = core;
         strcpy(core->directory, "/tmp/purser-core-XXXXXX");
@@ -110,7 +116,7 @@ void core_setup(struct core *core, const char *more)
         fake_clock_init(&core->clock);
         core->disk = fake_disk_new();
         assert_non_null(core->disk);
-        core->config = load_configuration(core, more);
+        core->config = load_configuration(core, provider, more);
         core->context = (struct context){
                 .clock = &core->clock.clock,
                 .timers = &core->timers,
@@ -161,7 +167,7 @@ void core_reload(struct core *core, const char *more)
 {
         struct config *old = core->config;
 
-        core->config = load_configuration(core, more);
+        core->config = load_configuration(core, NULL, more);
         core->context.config = core->config;
         assert_int_equal(vault_bind(core->context.vault), 0);
         refresher_plan_all(core->refresher);
@@ -200,7 +206,11 @@ struct credential *core_give_grant(struct core *core, const char *name, const ch
 
 void core_run(struct core *core)
 {
-        timers_run(&core->timers, core->clock.boot_usec);
+        /* What a callback arms for now runs at the next turn, a moment later. */
+        for (int turn = 0; turn < 10 && timers_next(&core->timers) <= core->clock.boot_usec; turn++) {
+                timers_run(&core->timers, core->clock.boot_usec);
+                fake_clock_advance(&core->clock, 1);
+        }
 }
 
 void core_advance(struct core *core, uint64_t seconds)
@@ -212,6 +222,7 @@ void core_advance(struct core *core, uint64_t seconds)
 void core_save(struct core *core)
 {
         fake_store_complete_all(core->store, 0);
+        core_run(core);
 }
 
 void core_answer(struct core *core, long status, const char *body)
@@ -219,6 +230,7 @@ void core_answer(struct core *core, long status, const char *body)
         core_save(core);
         assert_true(fake_http_n_in_flight(core->context.http) > 0);
         fake_http_answer(core->context.http, 0, status, NULL, body);
+        core_run(core);
 }
 
 static void on_answer(const struct token_answer *answer, void *userdata)

@@ -31,6 +31,8 @@ struct core {
 
 /* One provider 'idp' (tokens live 3600 s) and one client 'app'; `more` is YAML that is put behind them, or NULL. */
 void core_setup(struct core *core, const char *more);
+/* The same with YAML of one more provider. */
+void core_setup_with_provider(struct core *core, const char *provider, const char *more);
 void core_teardown(struct core *core);
 
 /* The process dies: what is not durable is lost. core_start() reads the disk again. */
