@@ -1,19 +1,17 @@
 /* The schema of a provider, as tables, and what its keys demand of one another. Knows no provider by name. */
 #include "daemon/provider.h"
 
-#include "common/clock.h"
+#include "daemon/provider_make.h"
 #include "daemon/provider_rules.h"
 #include "daemon/yaml_read.h"
 
 #include <ctype.h>
-#include <errno.h>
 #include <string.h>
 #include <strings.h>
 
 enum {
         PARAMETERS_MAX = 32,
         VERSION_LENGTH_MAX = 63,
-        MAX_REPLAYS_DEFAULT = 5,
 };
 
 /* ---- what a value must be ---- */
@@ -80,7 +78,7 @@ static const struct yaml_text_rule version_header = {
 static const struct yaml_text_rule version = { api_version_is_valid, API_VERSION_MUST };
 static const struct yaml_text_rule pointer = { json_pointer_is_valid,
                                                "must be a JSON pointer, like /data/account/id (RFC 6901)" };
-static const struct yaml_range replays = { 0, MAX_REPLAYS_DEFAULT, "must be a number from 0 to 5" };
+static const struct yaml_range replays = { 0, PROVIDER_MAX_REPLAYS, "must be a number from 0 to 5" };
 static const struct yaml_range lifetimes = { 1, 10 * 365 * 86400,
                                              "must be a duration, like 60m; at least 1s" };
 
@@ -126,45 +124,10 @@ static bool is_own_parameter(const char *name)
         return false;
 }
 
-static struct parameter *find_parameter(struct provider *provider, const char *name)
-{
-        for (size_t i = 0; i < provider->n_authorization_parameters; i++)
-                if (strcmp(provider->authorization_parameters[i].name, name) == 0)
-                        return &provider->authorization_parameters[i];
-        return NULL;
-}
-
-static int add_parameter(struct provider *provider, const char *name, const char *value)
-{
-        size_t n = provider->n_authorization_parameters;
-        _cleanup_(freep) char *name_copy = strdup(name), *value_copy = strdup(value);
-        struct parameter *parameters;
-
-        if (!name_copy || !value_copy)
-                return fault(-ENOMEM);
-        parameters = reallocarray(provider->authorization_parameters, n + 1, sizeof(*parameters));
-        if (!parameters)
-                return fault(-ENOMEM);
-        provider->authorization_parameters = parameters;
-        parameters[n].name = take_ptr(name_copy);
-        parameters[n].value = take_ptr(value_copy);
-        provider->n_authorization_parameters++;
-        return 0;
-}
-
-static void drop_parameter(struct provider *provider, struct parameter *parameter)
-{
-        struct parameter *last = &provider->authorization_parameters[--provider->n_authorization_parameters];
-
-        free(parameter->name);
-        free(parameter->value);
-        *parameter = *last;
-}
-
 static int read_parameter(const struct yaml_place *at, const char *name, const struct yaml_node *node,
                           struct provider *provider)
 {
-        struct parameter *old = find_parameter(provider, name);
+        struct parameter *old = provider_find_parameter(provider, name);
         int r;
 
         if (is_own_parameter(name))
@@ -172,12 +135,12 @@ static int read_parameter(const struct yaml_place *at, const char *name, const s
         if (!yaml_is_null(node) && !yaml_check_text(at, node, false, &r))
                 return r;
         if (old)
-                drop_parameter(provider, old);
+                provider_drop_parameter(provider, old);
         if (yaml_is_null(node))
                 return 0;
         if (provider->n_authorization_parameters >= PARAMETERS_MAX)
                 return yaml_mistake(at, node, "is one parameter too many: at most %d", PARAMETERS_MAX);
-        return add_parameter(provider, name, node->scalar);
+        return provider_add_parameter(provider, name, node->scalar);
 }
 
 static int read_parameters(const struct yaml_place *at, const struct yaml_node *node,
@@ -259,129 +222,6 @@ static const struct yaml_key provider_keys[] = {
         { "webhooks", yaml_read_section, 0, webhook_keys, false },
         { 0 },
 };
-
-/* ---- making, copying, freeing ---- */
-
-/* Every text of a provider beside its name, for copying and freeing. */
-static const size_t texts[] = {
-        FIELD(issuer),
-        FIELD(authorization_endpoint),
-        FIELD(token_endpoint),
-        FIELD(revocation_endpoint),
-        FIELD(ca_file),
-        FIELD(api.url),
-        FIELD(api.version_header),
-        FIELD(api.default_version),
-        FIELD(api.test_query),
-        FIELD(api.test_url),
-        FIELD(api.account_id),
-        FIELD(api.account_name),
-        FIELD(api.served_version),
-        FIELD(api.version_warning),
-        FIELD(api.served_version_header),
-        FIELD(revocation_mutation),
-        FIELD(revocation_error),
-        FIELD(webhook.header),
-        FIELD(webhook.prefix),
-        FIELD(webhook.disconnect_pointer),
-        FIELD(webhook.disconnect_value),
-        FIELD(webhook.account_id),
-};
-
-enum { N_TEXTS = sizeof(texts) / sizeof(texts[0]) };
-
-static char **text_field(struct provider *provider, size_t i)
-{
-        return (void *)((char *)provider + texts[i]);
-}
-
-static const char *text_of(const struct provider *provider, size_t i)
-{
-        return *(char *const *)(const void *)((const char *)provider + texts[i]);
-}
-
-struct provider *provider_free(struct provider *provider)
-{
-        if (!provider)
-                return NULL;
-        for (size_t i = 0; i < N_TEXTS; i++)
-                free(*text_field(provider, i));
-        for (size_t i = 0; i < provider->n_authorization_parameters; i++) {
-                free(provider->authorization_parameters[i].name);
-                free(provider->authorization_parameters[i].value);
-        }
-        free(provider->authorization_parameters);
-        answer_rules_free(provider->token_rules, provider->n_token_rules);
-        answer_rules_free(provider->api_rules, provider->n_api_rules);
-        free(provider->name);
-        free(provider);
-        return NULL;
-}
-
-/* token_endpoint_auth_method as in RFC 8414 section 2; PKCE as in RFC 9700 section 2.1.1. */
-static int provider_new(struct provider **ret, const char *name)
-{
-        _cleanup_(provider_freep) struct provider *provider = calloc(1, sizeof(*provider));
-
-        if (!provider)
-                return fault(-ENOMEM);
-        provider->name = strdup(name);
-        if (!provider->name)
-                return fault(-ENOMEM);
-        provider->auth_method = AUTH_METHOD_BASIC;
-        provider->pkce = true;
-        provider->scope_in_url = true;
-        provider->max_replays = MAX_REPLAYS_DEFAULT;
-        provider->revocation = REVOCATION_RFC7009;
-        *ret = take_ptr(provider);
-        return 0;
-}
-
-static int copy_texts(struct provider *provider, const struct provider *base)
-{
-        for (size_t i = 0; i < N_TEXTS; i++) {
-                const char *text = text_of(base, i);
-
-                if (!text)
-                        continue;
-                *text_field(provider, i) = strdup(text);
-                if (!*text_field(provider, i))
-                        return fault(-ENOMEM);
-        }
-        return 0;
-}
-
-static int copy_lists(struct provider *provider, const struct provider *base)
-{
-        int r = 0;
-
-        for (size_t i = 0; i < base->n_authorization_parameters && r == 0; i++)
-                r = add_parameter(provider, base->authorization_parameters[i].name,
-                                  base->authorization_parameters[i].value);
-        if (r == 0)
-                r = answer_rules_copy(&provider->token_rules, &provider->n_token_rules, base->token_rules,
-                                      base->n_token_rules);
-        if (r == 0)
-                r = answer_rules_copy(&provider->api_rules, &provider->n_api_rules, base->api_rules,
-                                      base->n_api_rules);
-        return r;
-}
-
-static int provider_inherit(struct provider *provider, const struct provider *base)
-{
-        int r;
-
-        provider->auth_method = base->auth_method;
-        provider->pkce = base->pkce;
-        provider->scope_in_url = base->scope_in_url;
-        provider->default_token_lifetime_usec = base->default_token_lifetime_usec;
-        provider->max_replays = base->max_replays;
-        provider->revocation = base->revocation;
-        provider->revocation_ends_account = base->revocation_ends_account;
-        provider->webhook.encoding = base->webhook.encoding;
-        r = copy_texts(provider, base);
-        return r < 0 ? r : copy_lists(provider, base);
-}
 
 /* ---- what keys demand of one another ---- */
 

@@ -1,5 +1,5 @@
 // links: daemon/config.c daemon/config_files.c daemon/config_providers.c daemon/config_clients.c daemon/config_entries.c
-// links: daemon/config_allow.c daemon/config_secret.c daemon/provider.c daemon/provider_rules.c daemon/provider_url.c
+// links: daemon/config_allow.c daemon/config_secret.c daemon/provider.c daemon/provider_make.c daemon/provider_rules.c daemon/provider_url.c
 // links: daemon/yaml_read.c daemon/yaml_doc.c daemon/problems.c common/duration.c common/fault.c
 // links: common/secret.c common/secret_arena.c common/secret_pages.c
 // libs: yaml-0.1 libsodium
