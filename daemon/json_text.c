@@ -122,9 +122,14 @@ static bool literal_is(const char *literal, size_t n, const char *name)
         return json_is_string(value) && strcmp(json_string_value(value), name) == 0;
 }
 
+static bool is_blank(char c)
+{
+        return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
 static size_t skip_blanks(const char *bytes, size_t n, size_t at)
 {
-        while (at < n && bytes[at] != '\0' && strchr(" \t\r\n", bytes[at]))
+        while (at < n && is_blank(bytes[at]))
                 at++;
         return at;
 }
@@ -151,27 +156,47 @@ static size_t skip_value(const char *bytes, size_t n, size_t at)
         return n;
 }
 
+/* A member of the top object, by the bytes of its name and value. */
+struct member {
+        const char *name, *value;
+        size_t n_name, n_value;
+};
+
+/* The member at *at, which moves behind it; false at the end. */
+static bool next_member(const char *bytes, size_t n, size_t *at, struct member *ret)
+{
+        size_t name = skip_blanks(bytes, n, *at);
+        if (name >= n || bytes[name] != '"')
+                return false;
+        size_t name_end = skip_string(bytes, n, name);
+        size_t value = skip_blanks(bytes, n, skip_blanks(bytes, n, name_end) + 1);
+        if (value >= n)
+                return false;
+        size_t value_end = skip_value(bytes, n, value);
+
+        *at = value_end + 1;
+        while (value_end > value && is_blank(bytes[value_end - 1]))
+                value_end--;
+        *ret = (struct member){ .name = bytes + name,
+                                .value = bytes + value,
+                                .n_name = name_end - name,
+                                .n_value = value_end - value };
+        return true;
+}
+
 bool json_text_is_ambiguous(const char *bytes, size_t n, const char *name)
 {
-        const char *found = NULL;
-        size_t n_found = 0;
+        struct member member, found = { .value = NULL };
         const char *brace = memchr(bytes, '{', n);
+        size_t at = brace ? (size_t)(brace - bytes) + 1 : n;
 
-        for (size_t at = brace ? (size_t)(brace - bytes) + 1 : n; at < n;) {
-                size_t key = skip_blanks(bytes, n, at);
-                if (key >= n || bytes[key] != '"')
-                        return false;
-                size_t key_end = skip_string(bytes, n, key);
-                size_t value = skip_blanks(bytes, n, skip_blanks(bytes, n, key_end) + 1);
-                size_t value_end = value < n ? skip_value(bytes, n, value) : n;
-                if (value < n && literal_is(bytes + key, key_end - key, name)) {
-                        size_t n_value = value_end - value;
-                        if (found && (n_value != n_found || memcmp(found, bytes + value, n_value) != 0))
-                                return true;
-                        found = bytes + value;
-                        n_found = n_value;
-                }
-                at = value_end + 1;
+        while (next_member(bytes, n, &at, &member)) {
+                if (!literal_is(member.name, member.n_name, name))
+                        continue;
+                if (found.value && (member.n_value != found.n_value ||
+                                    memcmp(member.value, found.value, found.n_value) != 0))
+                        return true;
+                found = member;
         }
         return false;
 }

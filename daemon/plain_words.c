@@ -146,6 +146,10 @@ static bool part_is_token_like(const char *bytes, size_t n)
 
 static bool run_is_token_like(const char *bytes, size_t n)
 {
+        /* What no address has: then a slash is one of the token's own characters. */
+        for (size_t i = 0; i < n; i++)
+                if (strchr("+=%|", bytes[i]))
+                        return part_is_token_like(bytes, n);
         for (size_t i = 0; i < n;) {
                 const char *slash = memchr(bytes + i, '/', n - i);
                 size_t n_part = slash ? (size_t)(slash - bytes) - i : n - i;
