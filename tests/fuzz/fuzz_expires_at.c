@@ -1,0 +1,20 @@
+// links: daemon/lifetime.c daemon/json_text.c daemon/http_message.c common/secret*.c common/fault.c common/wipe.c
+// libs: libsodium jansson
+/* Times as providers write them. What is read must be a time between 1970 and the year 10000, or so many seconds as digits can say. */
+#include "daemon/lifetime.h"
+
+#include "tests/fuzz/fuzz.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
+{
+        char *text = malloc(n + 1);
+
+        fuzz_check(text);
+        if (n > 0)
+                memcpy(text, data, n);
+        text[n] = '\0';
+        int64_t seconds = lifetime_parse_time(text);
+        fuzz_check(seconds >= -1 && seconds <= INT64_C(999999999999));
+        free(text);
+        return 0;
+}

@@ -1,0 +1,37 @@
+// links: daemon/oauth_redirect.c daemon/form.c daemon/plain_words.c daemon/json_text.c
+// links: common/secret*.c common/fault.c common/wipe.c
+// libs: libsodium jansson
+/* Redirects that anybody can make up. A code comes out only where this login's state stands in the text. */
+#include "daemon/oauth.h"
+
+#include "tests/fuzz/fuzz.h"
+
+static const char state[] = "s7ate";
+
+/* The state may be percent-encoded: what must be there in any case is "state", however it is written. */
+static void check_redirect(const struct redirect *redirect, const char *text)
+{
+        fuzz_check_line(redirect->reason, sizeof redirect->reason);
+        fuzz_check((redirect->verdict == REDIRECT_CODE) == (redirect->code != NULL));
+        fuzz_check((redirect->verdict == REDIRECT_CODE) == (*redirect->reason == '\0'));
+        if (redirect->code) {
+                fuzz_check(secret_size(redirect->code) > 0 && secret_size(redirect->code) <= OAUTH_TOKEN_MAX);
+                fuzz_check(strchr(text, '%') || strstr(text, "state=s7ate"));
+        }
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
+{
+        struct redirect redirect;
+        char *text = malloc(n + 1);
+
+        fuzz_check(text);
+        if (n > 0)
+                memcpy(text, data, n);
+        text[n] = '\0';
+        fuzz_check(oauth_read_redirect(text, state, "https://id.example.com", &redirect) == 0);
+        check_redirect(&redirect, text);
+        redirect_done(&redirect);
+        free(text);
+        return 0;
+}

@@ -1,0 +1,38 @@
+// links: daemon/webhook.c daemon/json_text.c common/secret*.c common/fault.c common/wipe.c
+// links: tests/provider_samples.c daemon/http_message.c
+// libs: libsodium jansson
+/* Webhooks from anybody. Input: which provider, a signature up to the first NUL, then the body. None can be valid: nobody has the key. */
+#include "daemon/webhook.h"
+
+#include "tests/fuzz/fuzz.h"
+#include "tests/provider_samples.h"
+
+static void check(const struct provider *provider, const char *signature, const char *body, size_t n)
+{
+        struct webhook_notice notice;
+        struct secret *key = NULL;
+
+        fuzz_check(secret_new_string(&key, "a key that is in no corpus") == 0);
+        fuzz_check(!webhook_verify(provider, key, body, n, signature));
+        fuzz_check(webhook_read_notice(provider, body, n, &notice) == 0);
+        if (notice.account_id)
+                fuzz_check_line(notice.account_id, 256);
+        webhook_notice_done(&notice);
+        secret_free(key);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
+{
+        const struct provider *const providers[] = { &sample_jobber, &sample_rest };
+        const uint8_t *end = n > 1 ? memchr(data + 1, '\0', n - 1) : NULL;
+
+        if (!end)
+                return 0;
+        size_t n_body = n - (size_t)(end + 1 - data);
+        char *body = malloc(n_body + 1);
+        fuzz_check(body);
+        memcpy(body, end + 1, n_body);
+        check(providers[data[0] % 2], (const char *)data + 1, body, n_body);
+        free(body);
+        return 0;
+}
