@@ -1,0 +1,43 @@
+/*
+ * Who used what, and who was turned away, for the journal. A caller can make it write as often as it likes, so each user has a bucket
+ * of lines; what was left out is counted and told later.
+ */
+#pragma once
+
+#include "common/cleanup.h"
+#include "common/clock.h"
+#include "daemon/peer.h"
+#include "daemon/rate.h"
+#include "daemon/timers.h"
+
+struct credential;
+
+enum {
+        AUDIT_USERS = 64, /* buckets; beyond them, the one that rested longest is used again */
+        AUDIT_BURST = 20,
+        AUDIT_EVERY_SEC = 5, /* one more line */
+        AUDIT_SUMMARY_SEC = 60, /* what was left out is told so often */
+};
+
+struct audit_user {
+        uid_t uid;
+        struct rate rate;
+        uint64_t used_usec; /* 0: free */
+};
+
+/* Embedded in its owner. */
+struct audit {
+        struct clock *clock;
+        struct timers *timers;
+        struct timer summary;
+        struct audit_user users[AUDIT_USERS];
+};
+
+void audit_init(struct audit *audit, struct clock *clock, struct timers *timers);
+void audit_done(struct audit *audit); /* tells what was left out */
+
+/* Both look the peer's unit up, when they write. name: what was asked for, as the caller wrote it; NULL: nothing in particular. */
+void audit_granted(struct audit *audit, struct peer *peer, const struct credential *credential);
+void audit_denied(struct audit *audit, struct peer *peer, const char *method, const char *name);
+/* A line about a peer's bad manners, under the same bucket. `what` completes "user 1000: ...". */
+void audit_complain(struct audit *audit, const struct peer *peer, const char *what);
