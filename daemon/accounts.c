@@ -1,0 +1,105 @@
+/* The books. What follows from a number is the server's to decide. */
+#include "daemon/accounts.h"
+
+#include "common/fault.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+
+void accounts_init(struct accounts *accounts)
+{
+        *accounts = (struct accounts){ 0 };
+        for (size_t i = 0; i < ACCOUNTS_BUCKETS; i++)
+                LIST_INIT(&accounts->buckets[i]);
+}
+
+struct account *accounts_find(struct accounts *accounts, uid_t uid)
+{
+        struct account *account;
+
+        LIST_FOREACH (account, &accounts->buckets[uid % ACCOUNTS_BUCKETS], link)
+                if (account->uid == uid)
+                        return account;
+        return NULL;
+}
+
+int account_enter(struct accounts *accounts, struct account_entry *entry, uid_t uid)
+{
+        struct account *account = accounts_find(accounts, uid);
+
+        assert(!entry->account);
+
+        if (!account) {
+                account = calloc(1, sizeof(*account));
+                if (!account)
+                        return fault(-ENOMEM);
+                account->uid = uid;
+                TAILQ_INIT(&account->idle);
+                LIST_INSERT_HEAD(&accounts->buckets[uid % ACCOUNTS_BUCKETS], account, link);
+        }
+
+        *entry = (struct account_entry){ .account = account };
+        account->n_connections++;
+        accounts->n_connections++;
+        return 0;
+}
+
+void account_leave(struct accounts *accounts, struct account_entry *entry)
+{
+        struct account *account = entry->account;
+
+        if (!account)
+                return;
+
+        account_set_held(accounts, entry, 0);
+        account_set_waiting(entry, false);
+        account_set_idle(entry, false);
+        entry->account = NULL;
+        accounts->n_connections--;
+        if (--account->n_connections == 0) {
+                LIST_REMOVE(account, link);
+                free(account);
+        }
+}
+
+void account_set_waiting(struct account_entry *entry, bool waiting)
+{
+        if (waiting == entry->waiting)
+                return;
+        entry->waiting = waiting;
+        entry->account->n_waiting += waiting ? 1 : -1U;
+}
+
+void account_set_idle(struct account_entry *entry, bool idle)
+{
+        if (entry->idle)
+                TAILQ_REMOVE(&entry->account->idle, entry, link);
+        entry->idle = idle;
+        if (idle)
+                TAILQ_INSERT_TAIL(&entry->account->idle, entry, link);
+}
+
+void account_set_held(struct accounts *accounts, struct account_entry *entry, size_t bytes)
+{
+        accounts->held_bytes = accounts->held_bytes - entry->held_bytes + bytes;
+        entry->account->held_bytes = entry->account->held_bytes - entry->held_bytes + bytes;
+        entry->held_bytes = bytes;
+}
+
+struct account *accounts_greediest(struct accounts *accounts)
+{
+        struct account *account, *greediest = NULL;
+
+        for (size_t i = 0; i < ACCOUNTS_BUCKETS; i++)
+                LIST_FOREACH (account, &accounts->buckets[i], link)
+                        if (!TAILQ_EMPTY(&account->idle) &&
+                            (!greediest || account->n_connections > greediest->n_connections))
+                                greediest = account;
+        return greediest;
+}
+
+struct account_entry *account_idlest(struct account *account)
+{
+        return TAILQ_FIRST(&account->idle);
+}

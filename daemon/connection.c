@@ -1,0 +1,429 @@
+/* One peer: its messages in order, one call at a time, and the answers to them. Knows no method. */
+#include "daemon/server.h"
+
+#include "daemon/audit.h"
+#include "daemon/log.h"
+#include "daemon/server_internal.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+
+static struct connection *connection_of(struct call *call)
+{
+        return (struct connection *)(void *)((char *)call - offsetof(struct connection, call));
+}
+
+static const struct connection *connection_of_const(const struct call *call)
+{
+        return (const struct connection *)(const void *)((const char *)call -
+                                                         offsetof(struct connection, call));
+}
+
+/* ---- the end ---- */
+
+void connection_drop(struct connection *connection, const char *why)
+{
+        if (connection->dead)
+                return;
+        if (why)
+                audit_complain(connection->server->audit, connection->call.peer, why);
+
+        connection->dead = true;
+        if (connection->entry.waiting)
+                connection->server->n_waiting--;
+        /* What it held counts for others at once; its memory goes when nobody is on the stack who uses it. */
+        account_leave(&connection->server->accounts, &connection->entry);
+        timer_stop(connection->server->timers, &connection->deadline);
+        connection_schedule(connection);
+}
+
+static void drop_by_fault(struct connection *connection, int r)
+{
+        if (connection->dead)
+                return;
+        log_error("A connection is dropped: %s (%s).", strerror(-r), fault_origin());
+        connection_drop(connection, NULL);
+}
+
+static void set_waiting(struct connection *connection, bool waiting)
+{
+        if (connection->dead || connection->entry.waiting == waiting)
+                return;
+        connection->server->n_waiting += waiting ? 1 : -1U;
+        account_set_waiting(&connection->entry, waiting);
+}
+
+/* ---- answers ---- */
+
+static void end_call(struct connection *connection)
+{
+        struct call *call = &connection->call;
+
+        assert(connection->calling);
+
+        wire_call_done(&call->wire);
+        call->pending = NULL;
+        call->on_dropped = NULL;
+        call->on_drained = NULL;
+        connection->calling = false;
+        set_waiting(connection, false);
+        if (!connection->in_turn)
+                connection_schedule(connection);
+}
+
+void call_send(struct call *call, const char *message, size_t n, bool continues)
+{
+        struct connection *connection = connection_of(call);
+        int r = 0;
+
+        if (!call->wire.oneway && !connection->dead)
+                r = conn_put(connection->conn, message, n);
+        if (r == CONN_E_TOO_LARGE) {
+                connection->server->stats.stalled++;
+                connection_drop(connection, "does not read its answers");
+        } else if (r != 0) {
+                drop_by_fault(connection, r);
+        }
+
+        if (!continues)
+                end_call(connection);
+        else if (!connection->in_turn)
+                connection_schedule(connection);
+}
+
+static void send_values(struct call *call, const char *error, const json_t *parameters, bool continues)
+{
+        struct secret_buf message = SECRET_BUF_INIT(2 * WIRE_MESSAGE_MAX);
+        int r;
+
+        r = call->wire.oneway ? 0 : wire_format_reply(&message, error, parameters, continues);
+        if (r < 0)
+                call_fail(call, r);
+        else
+                call_send(call, message.data, message.n, continues);
+        secret_buf_done(&message);
+}
+
+void call_reply(struct call *call, const json_t *parameters)
+{
+        send_values(call, NULL, parameters, false);
+}
+
+void call_error(struct call *call, const char *error, const json_t *parameters)
+{
+        send_values(call, error, parameters, false);
+}
+
+void call_reply_continues(struct call *call, const json_t *parameters)
+{
+        send_values(call, NULL, parameters, true);
+}
+
+void call_fail(struct call *call, int fault)
+{
+        struct connection *connection = connection_of(call);
+
+        drop_by_fault(connection, fault);
+        end_call(connection);
+}
+
+size_t call_queued(const struct call *call)
+{
+        return conn_queued(connection_of_const(call)->conn);
+}
+
+/* ---- messages ---- */
+
+/* The protocol has no error for what is no call; this one is the nearest, and tells a person what is wrong. */
+static void refuse_message(struct connection *connection, const char *why)
+{
+        _cleanup_(json_decrefp) json_t *parameters = NULL;
+        struct secret_buf message = SECRET_BUF_INIT(WIRE_MESSAGE_MAX);
+
+        connection->server->stats.malformed++;
+        audit_complain(connection->server->audit, connection->call.peer, why);
+        parameters = json_pack("{s:s, s:s}", "parameter", "", "reason", why);
+        if (parameters &&
+            wire_format_reply(&message, "org.varlink.service.InvalidParameter", parameters, false) == 0)
+                (void)conn_put(connection->conn, message.data, message.n);
+        secret_buf_done(&message);
+        connection->closing = true;
+}
+
+static void begin_call(struct connection *connection)
+{
+        struct server *server = connection->server;
+        int r;
+
+        connection->calling = true;
+        connection->call.began_usec = clock_boot_usec(server->clock);
+        server->stats.calls++;
+        account_set_idle(&connection->entry, false);
+
+        r = server->handler.on_call(&connection->call, server->handler.userdata);
+        if (r < 0 && connection->calling)
+                call_fail(&connection->call, r);
+        if (connection->dead || !connection->calling)
+                return;
+
+        set_waiting(connection, true);
+        if (connection->entry.account->n_waiting <= server->limits.waiting_per_user)
+                return;
+        server->handler.on_crowded(&connection->call, server->handler.userdata);
+        if (connection->calling)
+                connection_drop(connection, "has too many calls that wait");
+}
+
+/* False: there is no whole message. */
+static bool take_message(struct connection *connection)
+{
+        struct diag diag = DIAG_INIT;
+        const char *bytes;
+        size_t n;
+        int r;
+
+        r = conn_next(connection->conn, &bytes, &n);
+        if (r == CONN_E_AGAIN)
+                return false;
+        if (r == CONN_E_TOO_LARGE) {
+                refuse_message(connection, "the message is too long");
+                return true;
+        }
+
+        if (r == 0)
+                r = wire_parse_call(bytes, n, &connection->call.wire, &diag);
+        if (r == WIRE_E_MALFORMED)
+                refuse_message(connection, diag.text);
+        else if (r < 0)
+                drop_by_fault(connection, r);
+        else
+                begin_call(connection);
+        return true;
+}
+
+/* ---- turns ---- */
+
+static bool may_take(const struct connection *connection)
+{
+        return !connection->dead && !connection->calling && !connection->closing &&
+               conn_queued(connection->conn) < SERVER_SEND_HIGH;
+}
+
+static void flush(struct connection *connection)
+{
+        size_t before = conn_queued(connection->conn);
+        int r;
+
+        if (before == 0)
+                return;
+        r = conn_flush(connection->conn);
+        if (r == CONN_E_CLOSED)
+                connection_drop(connection, NULL);
+        else if (r < 0)
+                drop_by_fault(connection, r);
+        else if (r == 0 && connection->calling && connection->call.on_drained)
+                connection->call.on_drained(connection->call.pending);
+}
+
+static void on_deadline(void *userdata)
+{
+        struct connection *connection = userdata;
+        struct server *server = connection->server;
+
+        if (!connection->deadline_is_stall) {
+                connection_drop(connection, "began a message and did not end it");
+                return;
+        }
+        if (conn_queued(connection->conn) < connection->stalled_at) {
+                /* It reads, if slowly. */
+                connection_schedule(connection);
+                return;
+        }
+        server->stats.stalled++;
+        connection_drop(connection, "does not read its answers");
+}
+
+/* took: a message was whole, so that the next one has all the time again. */
+static int set_deadline(struct connection *connection, bool took)
+{
+        struct server *server = connection->server;
+        bool stall = conn_queued(connection->conn) > 0;
+        bool partial = !stall && !connection->calling && conn_has_partial(connection->conn);
+
+        if (!stall && !partial) {
+                if (timer_is_armed(&connection->deadline))
+                        timer_stop(server->timers, &connection->deadline);
+                return 0;
+        }
+        if (timer_is_armed(&connection->deadline) && connection->deadline_is_stall == stall && !took)
+                return 0;
+
+        connection->deadline_is_stall = stall;
+        connection->stalled_at = conn_queued(connection->conn);
+        return timer_set(server->timers, &connection->deadline,
+                         usec_add(clock_boot_usec(server->clock),
+                                  stall ? server->limits.stalled_usec : server->limits.partial_usec));
+}
+
+static int set_interest(struct connection *connection)
+{
+        struct epoll_event event = { .data.ptr = &connection->source };
+
+        if (may_take(connection) && !connection->at_end)
+                event.events |= EPOLLIN;
+        if (conn_queued(connection->conn) > 0)
+                event.events |= EPOLLOUT;
+        if (event.events == connection->interest)
+                return 0;
+        if (epoll_ctl(connection->server->epoll_fd, EPOLL_CTL_MOD, connection->source.fd, &event) < 0)
+                return fault(-errno);
+        connection->interest = event.events;
+        return 0;
+}
+
+static bool holds_too_much(struct connection *connection)
+{
+        struct server *server = connection->server;
+        size_t held = conn_held(connection->conn) + conn_queued(connection->conn);
+
+        if (held == connection->entry.held_bytes)
+                return false;
+        account_set_held(&server->accounts, &connection->entry, held);
+        /* Small ones are not what fills memory, and go on while somebody else does. */
+        if (held <= SERVER_HELD_SMALL)
+                return false;
+        return connection->entry.account->held_bytes > server->limits.held_per_user ||
+               server->accounts.held_bytes > server->limits.held;
+}
+
+static void settle(struct connection *connection, bool took, bool more_to_take)
+{
+        int r;
+
+        if (conn_queued(connection->conn) == 0 &&
+            (connection->closing || (connection->at_end && !connection->calling && !more_to_take))) {
+                connection_drop(connection, NULL);
+                return;
+        }
+        if (holds_too_much(connection)) {
+                connection_drop(connection, "fills too many buffers");
+                return;
+        }
+
+        if (!connection->calling)
+                account_set_idle(&connection->entry, true);
+        r = set_deadline(connection, took);
+        if (r == 0)
+                r = set_interest(connection);
+        if (r < 0)
+                drop_by_fault(connection, r);
+        else if (more_to_take && may_take(connection))
+                connection_schedule(connection);
+}
+
+void connection_turn(struct connection *connection)
+{
+        unsigned n_taken = 0;
+        bool more_to_take = true;
+
+        connection->in_turn = true;
+        while (n_taken < SERVER_CALLS_PER_TURN && may_take(connection)) {
+                more_to_take = take_message(connection);
+                if (!more_to_take)
+                        break;
+                n_taken++;
+        }
+        if (!connection->dead)
+                flush(connection);
+        connection->in_turn = false;
+
+        if (!connection->dead)
+                settle(connection, n_taken > 0, more_to_take && !connection->calling);
+}
+
+void connection_on_events(struct connection *connection, uint32_t events)
+{
+        int r;
+
+        if (connection->dead)
+                return;
+        /* Nobody is left who would read an answer. */
+        if ((events & EPOLLERR) || ((events & EPOLLHUP) && connection->calling)) {
+                connection_drop(connection, NULL);
+                return;
+        }
+
+        if ((events & (EPOLLIN | EPOLLHUP)) && may_take(connection)) {
+                r = conn_read(connection->conn);
+                if (r == CONN_E_CLOSED)
+                        connection->at_end = true;
+                else if (r < 0) {
+                        drop_by_fault(connection, r);
+                        return;
+                }
+        }
+        connection_turn(connection);
+}
+
+/* ---- life ---- */
+
+int connection_new(struct connection **ret, struct server *server, int fd)
+{
+        _cleanup_(peer_freep) struct peer *peer = NULL;
+        _cleanup_(freep) struct connection *connection = NULL;
+        struct epoll_event event = { .events = EPOLLIN };
+        int r;
+
+        r = peer_from_socket(&peer, fd);
+        if (r == 0 && !server_make_room(server, peer->uid))
+                r = CONNECTION_E_REFUSED;
+        if (r == 0 && !(connection = calloc(1, sizeof(*connection))))
+                r = fault(-ENOMEM);
+        if (r == 0)
+                r = conn_new(&connection->conn, fd, server->limits.max_message, server->limits.max_queued);
+        if (r != 0) {
+                close(fd);
+                return r;
+        }
+
+        connection->server = server;
+        connection->source.fd = fd;
+        connection->interest = event.events;
+        timer_init(&connection->deadline, on_deadline, connection);
+        event.data.ptr = &connection->source;
+        if (epoll_ctl(server->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0)
+                r = fault(-errno);
+        else
+                r = account_enter(&server->accounts, &connection->entry, peer->uid);
+        if (r < 0) {
+                conn_free(connection->conn);
+                return r;
+        }
+
+        account_set_idle(&connection->entry, true);
+        connection->call.peer = take_ptr(peer);
+        LIST_INSERT_HEAD(&server->connections, connection, link);
+        *ret = take_ptr(connection);
+        return 0;
+}
+
+struct connection *connection_free(struct connection *connection)
+{
+        struct call *call = &connection->call;
+
+        if (!connection->dead)
+                connection_drop(connection, NULL);
+        if (connection->calling) {
+                if (call->on_dropped)
+                        call->on_dropped(call->pending);
+                wire_call_done(&call->wire);
+        }
+        LIST_REMOVE(connection, link);
+        conn_free(connection->conn);
+        peer_free(call->peer);
+        free(connection);
+        return NULL;
+}

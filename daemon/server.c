@@ -1,0 +1,343 @@
+/*
+ * Listening, accepting and dispatching. Many ready connections are one source of the event loop, which would otherwise make a system call
+ * for each: they are in an epoll set of their own.
+ */
+#include "daemon/server.h"
+
+#include "daemon/audit.h"
+#include "daemon/log.h"
+#include "daemon/server_internal.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <systemd/sd-event.h>
+
+enum {
+        EVENTS_PER_ROUND = 64,
+        ACCEPTS_PER_ROUND = 64,
+        PAUSE_MSEC = 100,
+
+        CONNECTIONS_MOST = 16384,
+        DESCRIPTORS_RESERVED = 256, /* for the store, the providers' connections, configuration files */
+        DESCRIPTORS_EACH = 2, /* of a connection: the socket, and the peer's pidfd */
+};
+
+struct server_limits server_limits_for(uint64_t n_descriptors)
+{
+        uint64_t reserved =
+                n_descriptors / 4 < DESCRIPTORS_RESERVED ? n_descriptors / 4 : DESCRIPTORS_RESERVED;
+        uint64_t n = (n_descriptors - reserved) / DESCRIPTORS_EACH;
+
+        if (n > CONNECTIONS_MOST)
+                n = CONNECTIONS_MOST;
+        return (struct server_limits){
+                .connections = (unsigned)n,
+                .connections_per_user = (unsigned)(n / 2),
+                .waiting_per_user = (unsigned)(n / 8 * 3),
+                .held_per_user = 16 * 1024 * 1024,
+                .held = 64 * 1024 * 1024,
+                .max_message = WIRE_MESSAGE_MAX,
+                .max_queued = 2 * WIRE_MESSAGE_MAX,
+                .partial_usec = 20 * USEC_PER_SEC,
+                .stalled_usec = 60 * USEC_PER_SEC,
+        };
+}
+
+/* ---- accepting ---- */
+
+static void set_listening(struct server *server, uint32_t events)
+{
+        struct listener *listener;
+
+        LIST_FOREACH (listener, &server->listeners, link) {
+                struct epoll_event event = { .events = events, .data.ptr = &listener->source };
+
+                epoll_ctl(server->epoll_fd, EPOLL_CTL_MOD, listener->source.fd, &event);
+        }
+}
+
+static void on_resume(void *userdata)
+{
+        struct server *server = userdata;
+
+        server->paused = false;
+        set_listening(server, EPOLLIN);
+}
+
+/* A listening socket that stays ready, with nothing to take it, would spin the loop. */
+static void pause_accepting(struct server *server)
+{
+        if (server->paused ||
+            timer_set(server->timers, &server->resume,
+                      usec_add(clock_boot_usec(server->clock), PAUSE_MSEC * USEC_PER_MSEC)) < 0)
+                return;
+        server->paused = true;
+        set_listening(server, 0);
+}
+
+/* Makes room by closing the connection that rested longest, of this user, or of whoever has most. */
+static bool evict(struct server *server, struct account *account)
+{
+        struct account_entry *entry;
+
+        if (!account)
+                account = accounts_greediest(&server->accounts);
+        entry = account ? account_idlest(account) : NULL;
+        if (!entry)
+                return false;
+
+        server->stats.evicted++;
+        connection_drop(connection_of_entry(entry), "has too many connections; the idlest is closed");
+        return true;
+}
+
+/* Out of descriptors: the peer is told by a closed connection rather than left to wait. */
+static void refuse_one(struct server *server, int listener_fd)
+{
+        int fd;
+
+        server->stats.refused++;
+        if (server->reserve_fd < 0)
+                return;
+        close(server->reserve_fd);
+        fd = accept4(listener_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        if (fd >= 0)
+                close(fd);
+        server->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
+bool server_make_room(struct server *server, uid_t uid)
+{
+        struct account *account = accounts_find(&server->accounts, uid);
+
+        if (account && account->n_connections >= server->limits.connections_per_user)
+                return evict(server, account);
+        if (server->accounts.n_connections >= server->limits.connections)
+                return evict(server, NULL);
+        return true;
+}
+
+static void welcome(struct server *server, int fd)
+{
+        struct connection *connection;
+
+        if (connection_new(&connection, server, fd) != 0) {
+                server->stats.refused++;
+                return;
+        }
+        server->stats.accepted++;
+        /* Who connects has mostly sent the call already. */
+        connection_on_events(connection, EPOLLIN);
+}
+
+/* accept(2): what can go wrong with one peer is passed over; without descriptors or memory, all of them wait a moment. */
+static void on_connections(struct server *server, int listener_fd)
+{
+        for (unsigned i = 0; i < ACCEPTS_PER_ROUND && !server->paused; i++) {
+                int fd = accept4(listener_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+                if (fd >= 0) {
+                        welcome(server, fd);
+                        continue;
+                }
+                switch (errno) {
+                case EAGAIN:
+                        return;
+                case EINTR:
+                case ECONNABORTED:
+                case EPERM:
+                        continue;
+                case EMFILE:
+                case ENFILE:
+                        if (!evict(server, NULL)) {
+                                refuse_one(server, listener_fd);
+                                pause_accepting(server);
+                        }
+                        /* The descriptors come back when this round is over. */
+                        return;
+                default:
+                        log_warning("Cannot accept a connection: %m; trying again.");
+                        pause_accepting(server);
+                        return;
+                }
+        }
+}
+
+/* ---- the loop ---- */
+
+/* Gives the turns that are due, and frees what is dead; turns that come up meanwhile wait for the next round. */
+static void reap(struct server *server)
+{
+        STAILQ_HEAD(, connection) due;
+
+        STAILQ_INIT(&due);
+        STAILQ_CONCAT(&due, &server->turns);
+
+        while (!STAILQ_EMPTY(&due)) {
+                struct connection *connection = STAILQ_FIRST(&due);
+
+                STAILQ_REMOVE_HEAD(&due, turn_link);
+                connection->scheduled = false;
+                if (!connection->dead)
+                        connection_turn(connection);
+                if (connection->dead && !connection->scheduled)
+                        connection_free(connection);
+        }
+}
+
+static int on_later(sd_event_source *source, void *userdata)
+{
+        reap(userdata);
+        return 0;
+}
+
+static int on_ready(sd_event_source *source, int fd, uint32_t revents, void *userdata)
+{
+        struct server *server = userdata;
+        struct epoll_event events[EVENTS_PER_ROUND];
+        int n;
+
+        n = epoll_wait(server->epoll_fd, events, EVENTS_PER_ROUND, 0);
+        for (int i = 0; i < n; i++) {
+                struct source *ready = events[i].data.ptr;
+
+                if (ready->is_listener)
+                        on_connections(server, ready->fd);
+                else
+                        connection_on_events((struct connection *)(void *)ready, events[i].events);
+        }
+        reap(server);
+        return 0;
+}
+
+void connection_schedule(struct connection *connection)
+{
+        struct server *server = connection->server;
+
+        if (connection->scheduled)
+                return;
+        connection->scheduled = true;
+        STAILQ_INSERT_TAIL(&server->turns, connection, turn_link);
+        sd_event_source_set_enabled(server->later, SD_EVENT_ONESHOT);
+}
+
+/* ---- life ---- */
+
+int server_new(struct server **ret, void *event, struct clock *clock, struct timers *timers,
+               struct audit *audit, const struct server_limits *limits, const struct server_handler *handler)
+{
+        _cleanup_(server_freep) struct server *server = NULL;
+        sd_event_source *source;
+        int r;
+
+        server = calloc(1, sizeof(*server));
+        if (!server)
+                return fault(-ENOMEM);
+        *server = (struct server){
+                .clock = clock,
+                .timers = timers,
+                .audit = audit,
+                .limits = *limits,
+                .handler = *handler,
+                .epoll_fd = -1,
+                .reserve_fd = -1,
+        };
+        server->event = sd_event_ref(event);
+        accounts_init(&server->accounts);
+        LIST_INIT(&server->listeners);
+        LIST_INIT(&server->connections);
+        STAILQ_INIT(&server->turns);
+        timer_init(&server->resume, on_resume, server);
+
+        server->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+        server->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+        if (server->reserve_fd < 0 || server->epoll_fd < 0)
+                return fault(-errno);
+
+        r = sd_event_add_io(event, &source, server->epoll_fd, EPOLLIN, on_ready, server);
+        if (r < 0)
+                return fault(r);
+        server->io = source;
+        r = sd_event_add_defer(event, &source, on_later, server);
+        if (r < 0)
+                return fault(r);
+        server->later = source;
+        r = sd_event_source_set_enabled(source, SD_EVENT_OFF);
+        if (r < 0)
+                return fault(r);
+
+        *ret = take_ptr(server);
+        return 0;
+}
+
+struct server *server_free(struct server *server)
+{
+        if (!server)
+                return NULL;
+
+        server_stop_accepting(server);
+        while (!LIST_EMPTY(&server->connections))
+                connection_free(LIST_FIRST(&server->connections));
+        sd_event_source_disable_unref(server->io);
+        sd_event_source_disable_unref(server->later);
+        sd_event_unref(server->event);
+        if (server->epoll_fd >= 0)
+                close(server->epoll_fd);
+        if (server->reserve_fd >= 0)
+                close(server->reserve_fd);
+        free(server);
+        return NULL;
+}
+
+int server_listen(struct server *server, int fd)
+{
+        struct listener *listener;
+        struct epoll_event event = { .events = EPOLLIN };
+        int flags;
+
+        listener = calloc(1, sizeof(*listener));
+        if (!listener) {
+                close(fd);
+                return fault(-ENOMEM);
+        }
+        *listener = (struct listener){ .source = { .is_listener = true, .fd = fd } };
+        event.data.ptr = &listener->source;
+
+        flags = fcntl(fd, F_GETFL);
+        if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0 || fcntl(fd, F_SETFD, FD_CLOEXEC) < 0 ||
+            epoll_ctl(server->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0) {
+                int r = -errno;
+
+                close(fd);
+                free(listener);
+                return fault(r);
+        }
+
+        LIST_INSERT_HEAD(&server->listeners, listener, link);
+        return 0;
+}
+
+void server_stop_accepting(struct server *server)
+{
+        while (!LIST_EMPTY(&server->listeners)) {
+                struct listener *listener = LIST_FIRST(&server->listeners);
+
+                LIST_REMOVE(listener, link);
+                epoll_ctl(server->epoll_fd, EPOLL_CTL_DEL, listener->source.fd, NULL);
+                close(listener->source.fd);
+                free(listener);
+        }
+        timer_stop(server->timers, &server->resume);
+}
+
+void server_get_stats(const struct server *server, struct server_stats *ret)
+{
+        *ret = server->stats;
+        ret->connections = server->accounts.n_connections;
+        ret->waiting = server->n_waiting;
+}

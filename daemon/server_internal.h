@@ -1,0 +1,92 @@
+/* Shared by server.c, which has the sockets and the loop, and connection.c, which has one peer's messages. */
+#pragma once
+
+#include "common/conn.h"
+#include "daemon/accounts.h"
+#include "daemon/server.h"
+
+#include <sys/queue.h>
+
+enum {
+        SERVER_CALLS_PER_TURN = 32, /* of one connection, before others have theirs */
+        SERVER_SEND_HIGH = 256 * 1024, /* queued bytes above which no further call is read */
+        SERVER_HELD_SMALL = 8 * 1024, /* bytes that a connection may hold whatever its user holds */
+};
+
+/* What stands behind an entry of the inner epoll set. */
+struct source {
+        bool is_listener;
+        int fd;
+};
+
+struct listener {
+        struct source source;
+        LIST_ENTRY(listener) link;
+};
+
+struct connection {
+        struct source source;
+        struct server *server;
+        struct conn *conn;
+        struct call call;
+        struct account_entry entry;
+
+        bool calling; /* `call` is under way */
+        bool in_turn; /* connection_turn() is on the stack, and will see to what changed */
+        bool at_end; /* the peer will send nothing more */
+        bool closing; /* closed when all is sent; nothing more is read */
+        bool dead; /* to be freed, from where nobody holds it */
+        bool scheduled; /* has a turn coming */
+        uint32_t interest;
+
+        struct timer deadline;
+        bool deadline_is_stall;
+        size_t stalled_at; /* queued bytes when the deadline was set */
+
+        LIST_ENTRY(connection) link;
+        STAILQ_ENTRY(connection) turn_link;
+};
+
+struct server {
+        void *event;
+        struct clock *clock;
+        struct timers *timers;
+        struct audit *audit;
+        struct server_limits limits;
+        struct server_handler handler;
+
+        int epoll_fd;
+        int reserve_fd; /* given up to take, and close, a connection that there is no descriptor for */
+        void *io, *later; /* sd_event_source */
+        bool paused;
+        struct timer resume;
+
+        struct accounts accounts;
+        unsigned n_waiting;
+        LIST_HEAD(, listener) listeners;
+        LIST_HEAD(, connection) connections;
+        STAILQ_HEAD(, connection) turns; /* of which a turn, or their end, is due */
+        struct server_stats stats;
+};
+
+/* True when the user may have one more connection; for that, one that rests may have been dropped. */
+bool server_make_room(struct server *server, uid_t uid);
+
+enum {
+        CONNECTION_E_REFUSED = 1,
+};
+
+/* Takes fd in any case. */
+int connection_new(struct connection **ret, struct server *server, int fd);
+struct connection *connection_free(struct connection *connection);
+/* What the epoll set says. */
+void connection_on_events(struct connection *connection, uint32_t events);
+void connection_turn(struct connection *connection);
+/* Marks it for the next turn of the loop, or its end. */
+void connection_schedule(struct connection *connection);
+/* `why` NULL: nothing that anybody need know. */
+void connection_drop(struct connection *connection, const char *why);
+
+/* An entry's connection. */
+#define connection_of_entry(pointer)                                                                         \
+        ((struct connection *)(void *)((char *)(pointer)-offsetof(struct connection, entry)))
