@@ -1,0 +1,31 @@
+/*
+ * One credential's token and everything that goes with it, as one reply that is ready to be sent. It holds the token, so that it is secret
+ * memory and never a tree of JSON values. Pure.
+ */
+#pragma once
+
+#include "common/secret.h"
+#include "daemon/credential.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Embedded in its owner. */
+struct bundle {
+        struct secret_buf message; /* {"parameters":{...,"warnings":[...]}} */
+        bool has_warnings;
+};
+
+#define BUNDLE_INIT                                                                                          \
+        {                                                                                                    \
+                .message = SECRET_BUF_INIT(256 * 1024)                                                       \
+        }
+
+/* The credential must have an access token. On failure the bundle is empty. */
+int bundle_render(struct bundle *bundle, const struct credential *credential, uint64_t boot_now,
+                  int64_t wall_now);
+void bundle_done(struct bundle *bundle);
+
+/* The same as it was rendered, with one warning more (NULL: none), and as one of several answers. ret is appended to. */
+int bundle_render_variant(const struct bundle *bundle, const char *warning, bool continues,
+                          struct secret_buf *ret);

@@ -1,0 +1,111 @@
+/* io.purser.Tokens: GetToken, which is what the daemon is there for, and ListCredentials. */
+#include "daemon/method_internal.h"
+
+#include <errno.h>
+
+static void note_latency(struct service *service, const struct call *call)
+{
+        histogram_add(&service->metrics.get_token, context_now(service->parts.context) - call->began_usec);
+}
+
+static int answer_token(struct service *service, struct call *call, struct credential *credential,
+                        const struct token_answer *answer)
+{
+        note_latency(service, call);
+        if (answer->verdict != TOKEN_READY)
+                return reply_no_token(service, call, credential->name, answer);
+        return reply_bundle(service, call, credential, answer->short_lived, false);
+}
+
+static void on_answer(const struct token_answer *answer, void *userdata)
+{
+        struct pending *pending = userdata;
+        int r;
+
+        r = answer_token(pending->service, pending->call, pending->credential, answer);
+        if (r < 0)
+                call_fail(pending->call, r);
+        pending_end(pending);
+}
+
+static int ask(struct service *service, struct call *call, struct credential *credential,
+               const struct token_demand *demand)
+{
+        struct token_answer answer;
+        struct pending *pending;
+        int r;
+
+        r = pending_begin(service, call, PENDING_TOKEN, credential, NULL, &pending);
+        if (r < 0)
+                return r;
+        r = refresher_ask(service->parts.refresher, credential, demand, on_answer, pending, &answer,
+                          &pending->waiter);
+        if (r == 0)
+                on_answer(&answer, pending);
+        return pending_started(pending, r);
+}
+
+int method_get_token(struct service *service, struct call *call)
+{
+        struct {
+                const char *credential, *rejected;
+                struct optional_int min_valid_seconds;
+        } args;
+        static const struct argument arguments[] = {
+                { "credential", ARGUMENT_STRING, true, offsetof(__typeof__(args), credential) },
+                { "min_valid_seconds", ARGUMENT_INT, false, offsetof(__typeof__(args), min_valid_seconds) },
+                { "rejected", ARGUMENT_STRING, false, offsetof(__typeof__(args), rejected) },
+        };
+        struct credential *credential;
+        int r;
+
+        r = READ_ARGUMENTS(call, arguments, &args);
+        if (r != 0)
+                return r < 0 ? r : 0;
+        if (args.min_valid_seconds.value < 0)
+                return reply_invalid(call, "min_valid_seconds", "It must not be negative.");
+        r = find_for_caller(service, call, args.credential, &credential);
+        if (r != 0)
+                return r < 0 ? r : 0;
+
+        return ask(service, call, credential,
+                   &(struct token_demand){
+                           .min_valid_given = args.min_valid_seconds.given,
+                           .min_valid_sec = args.min_valid_seconds.value,
+                           .rejected = args.rejected,
+                   });
+}
+
+struct listing {
+        struct service *service;
+        struct call *call;
+        struct now now;
+        json_t *array;
+};
+
+static int list_one(struct credential *credential, void *userdata)
+{
+        struct listing *listing = userdata;
+
+        if (!call_may_use(listing->service, listing->call, credential))
+                return 0;
+        if (json_array_append_new(listing->array, status_credential(credential, &listing->now)) < 0)
+                return fault(-ENOMEM);
+        return 0;
+}
+
+int method_list_credentials(struct service *service, struct call *call)
+{
+        _cleanup_(json_decrefp) json_t *array = json_array();
+        struct listing listing = {
+                .service = service, .call = call, .now = service_now(service), .array = array
+        };
+        int r;
+
+        if (!array)
+                return fault(-ENOMEM);
+        r = vault_each(service->parts.context->vault, true, list_one, &listing);
+        if (r < 0)
+                return r;
+        return reply_values(call, json_pack("{s:O}", "credentials", array));
+}

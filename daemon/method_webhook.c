@@ -1,0 +1,139 @@
+/* io.purser.Tokens.VerifyWebhook: the signature is held against the client secret here, so that nobody else need have it. */
+#include "daemon/method_internal.h"
+#include "daemon/webhook.h"
+
+#include <errno.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct webhook_call {
+        const char *client, *body, *signature;
+};
+
+/* The client, for whoever its `allow` names. */
+static int find_client(struct service *service, struct call *call, const char *name,
+                       const struct client **ret)
+{
+        const struct client *client = config_find_client(service->parts.context->config, name);
+        int r;
+
+        if (client && call_is_allowed(service, call, &client->allow)) {
+                *ret = client;
+                return 0;
+        }
+        if (!client && call_is_admin(service, call))
+                r = reply_error(call, OUTCOME_NO_SUCH_CLIENT, &(struct error_facts){ .name = name });
+        else
+                r = reply_denied(service, call, name);
+        return r < 0 ? r : METHOD_E_ANSWERED;
+}
+
+static int find_key(struct service *service, struct call *call, const struct client *client,
+                    struct secret **ret)
+{
+        struct diag diag = DIAG_INIT;
+        int r;
+
+        if (!webhook_is_signed(client->provider)) {
+                r = reply_invalid(call, "client", "Its provider file does not say how webhooks are signed.");
+                return r < 0 ? r : METHOD_E_ANSWERED;
+        }
+        r = vault_client_secret(service->parts.context->vault, client, ret, &diag);
+        if (r == 0 && *ret)
+                return 0;
+        if (r >= 0)
+                r = reply_error(call, OUTCOME_CLIENT_REFUSED,
+                                &(struct error_facts){
+                                        .name = client->name,
+                                        .reason = diag.text[0] ? diag.text : "It has no client secret.",
+                                });
+        return r < 0 ? r : METHOD_E_ANSWERED;
+}
+
+/* RFC 4648 section 4. The bytes are the caller's to free. */
+static int decode_body(struct call *call, const char *text, unsigned char **ret, size_t *ret_n)
+{
+        size_t n_text = strlen(text), n_most = n_text / 4 * 3 + 1;
+        _cleanup_(freep) unsigned char *bytes = malloc(n_most);
+        const char *end;
+        int r;
+
+        if (!bytes)
+                return fault(-ENOMEM);
+        if (sodium_base642bin(bytes, n_most, text, n_text, NULL, ret_n, &end,
+                              sodium_base64_VARIANT_ORIGINAL) < 0 ||
+            end != text + n_text) {
+                r = reply_invalid(call, "body", "It is no base64.");
+                return r < 0 ? r : METHOD_E_ANSWERED;
+        }
+        *ret = take_ptr(bytes);
+        return 0;
+}
+
+struct match {
+        struct service *service;
+        struct call *call;
+        const struct client *client;
+        const struct webhook_notice *notice;
+        const char *name; /* the first that the caller may use */
+};
+
+static int match_one(struct credential *credential, void *userdata)
+{
+        struct match *match = userdata;
+
+        if (credential->client != match->client || !credential->account_id ||
+            strcmp(credential->account_id, match->notice->account_id) != 0)
+                return 0;
+        if (match->notice->disconnected)
+                refresher_cut(match->service->parts.refresher, credential,
+                              "The account has disconnected this app.");
+        if (!match->name && call_may_use(match->service, match->call, credential))
+                match->name = credential->name;
+        return 0;
+}
+
+static int answer_valid(struct service *service, struct call *call, const struct client *client,
+                        const unsigned char *body, size_t n)
+{
+        _cleanup_(webhook_notice_done) struct webhook_notice notice = { 0 };
+        struct match match = { .service = service, .call = call, .client = client, .notice = &notice };
+        int r;
+
+        r = webhook_read_notice(client->provider, (const char *)body, n, &notice);
+        if (r == 0 && notice.account_id)
+                r = vault_each(service->parts.context->vault, true, match_one, &match);
+        if (r < 0)
+                return r;
+        return reply_values(call, json_pack("{s:b, s:s*}", "valid", 1, "credential", match.name));
+}
+
+int method_verify_webhook(struct service *service, struct call *call)
+{
+        struct webhook_call args;
+        static const struct argument arguments[] = {
+                { "client", ARGUMENT_STRING, true, offsetof(struct webhook_call, client) },
+                { "body", ARGUMENT_STRING, true, offsetof(struct webhook_call, body) },
+                { "signature", ARGUMENT_STRING, true, offsetof(struct webhook_call, signature) },
+        };
+        _cleanup_(secret_freep) struct secret *key = NULL;
+        _cleanup_(freep) unsigned char *body = NULL;
+        const struct client *client;
+        size_t n;
+        int r;
+
+        r = READ_ARGUMENTS(call, arguments, &args);
+        if (r == 0)
+                r = find_client(service, call, args.client, &client);
+        if (r == 0)
+                r = decode_body(call, args.body, &body, &n);
+        if (r == 0)
+                r = find_key(service, call, client, &key);
+        if (r != 0)
+                return r < 0 ? r : 0;
+
+        if (!webhook_verify(client->provider, key, body, n, args.signature))
+                return reply_values(call, json_pack("{s:b}", "valid", 0));
+        return answer_valid(service, call, client, body, n);
+}
