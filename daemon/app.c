@@ -1,0 +1,288 @@
+/* Making the daemon, in order, and taking it apart. */
+#include "daemon/app.h"
+
+#include "daemon/events.h"
+#include "daemon/http.h"
+#include "daemon/log.h"
+#include "daemon/vault.h"
+
+#include <errno.h>
+#include <sodium.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sysexits.h>
+#include <systemd/sd-daemon.h>
+#include <systemd/sd-event.h>
+#include <systemd/sd-login.h>
+#include <unistd.h>
+
+#ifndef PURSER_VERSION
+#define PURSER_VERSION "unknown"
+#endif
+
+int app_fail(int status, const char *format, ...)
+{
+        struct diag words = DIAG_INIT;
+        va_list ap;
+
+        va_start(ap, format);
+        diag_vset(&words, format, ap);
+        va_end(ap);
+        log_error("%s", words.text);
+        return status;
+}
+
+int app_fault(int fault)
+{
+        return app_fail(fault == -ENOMEM ? EX_OSERR : EX_SOFTWARE, "%s (%s)", strerror(-fault),
+                        fault_origin());
+}
+
+/* ---- configuration ---- */
+
+static int tell_problems(const struct problems *problems)
+{
+        for (size_t i = 0; i < problems->n; i++)
+                log_error("%s", problems->lines[i]);
+        if (problems->n_unlisted > 0)
+                log_error("... and %zu more.", problems->n_unlisted);
+        return EX_CONFIG;
+}
+
+int app_load_config(const struct options *options, struct config **ret)
+{
+        _cleanup_(problems_done) struct problems problems = PROBLEMS_INIT;
+        _cleanup_(config_freep) struct config *config = NULL;
+        int r;
+
+        r = config_load(&config, options->config, options->providers, 2, &problems);
+        if (r == 0)
+                r = config_check_secrets(config, options->credentials_directory, geteuid(), &problems);
+        if (r < 0)
+                return app_fault(r);
+        if (problems_count(&problems) > 0)
+                return tell_problems(&problems);
+        *ret = take_ptr(config);
+        return 0;
+}
+
+/* ---- making ---- */
+
+static void random_bytes(void *bytes, size_t n)
+{
+        randombytes_buf(bytes, n);
+}
+
+static struct access_self describe_self(void)
+{
+        struct access_self self = { .uid = geteuid() };
+        char *unit = NULL;
+        uid_t owner;
+
+        self.in_user_manager = sd_pid_get_owner_uid(0, &owner) >= 0 && owner == self.uid &&
+                               sd_pid_get_user_unit(0, &unit) >= 0;
+        free(unit);
+        return self;
+}
+
+/* As many as may be: each caller is two of them. */
+static uint64_t raise_descriptors(void)
+{
+        struct rlimit limit;
+
+        if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+                return 1024;
+        limit.rlim_cur = limit.rlim_max;
+        if (setrlimit(RLIMIT_NOFILE, &limit) < 0 && getrlimit(RLIMIT_NOFILE, &limit) < 0)
+                return 1024;
+        return limit.rlim_cur;
+}
+
+static int make_core(struct app *app)
+{
+        int r;
+
+        r = refresher_new(&app->refresher, &app->context);
+        if (r == 0)
+                r = prober_new(&app->prober, &app->context, app->refresher);
+        if (r == 0)
+                r = logins_new(&app->logins, &app->context, app->refresher, app->prober);
+        return r < 0 ? app_fault(r) : 0;
+}
+
+static int make_service(struct app *app)
+{
+        struct service_parts parts = {
+                .context = &app->context,
+                .refresher = app->refresher,
+                .prober = app->prober,
+                .logins = app->logins,
+                .audit = &app->audit,
+                .self = describe_self(),
+                .facts = {
+                        .version = PURSER_VERSION,
+                        .pid = getpid(),
+                        .started_at = app->started_at,
+                        .state_directory = app->state_dir,
+                        .sealing_key = app->sealing_key,
+                },
+                .reload = app_reload,
+                .reload_userdata = app,
+        };
+        struct server_limits limits = server_limits_for(raise_descriptors());
+        struct server_handler handler;
+        int r;
+
+        r = service_new(&app->service, &parts);
+        if (r < 0)
+                return app_fault(r);
+        handler = service_handler(app->service);
+        r = server_new(&app->server, app->event, app->context.clock, &app->timers, &app->audit, &limits,
+                       &handler);
+        if (r < 0)
+                return app_fault(r);
+        service_set_server(app->service, app->server);
+        app->context.on_change = app_on_change;
+        app->context.on_change_userdata = app;
+        return 0;
+}
+
+static int listen_fail(int r, const struct diag *diag)
+{
+        if (r < 0)
+                return app_fault(r);
+        return app_fail(r == LISTEN_E_IN_USE ? EX_TEMPFAIL : EX_CONFIG, "%s", diag->text);
+}
+
+static int serve_sockets(struct app *app)
+{
+        struct diag diag = DIAG_INIT;
+        size_t n;
+        int fd, r;
+
+        r = listen_passed(&n);
+        if (r < 0)
+                return app_fault(r);
+        for (size_t i = 0; i < n; i++) {
+                r = listen_take_passed(i, &fd, &diag);
+                if (r != 0)
+                        return listen_fail(r, &diag);
+                r = server_listen(app->server, fd);
+                if (r < 0)
+                        return app_fault(r);
+        }
+        if (!app->options->listen)
+                return 0;
+
+        r = listen_bind(app->options->listen, &fd, &app->listen_path, &diag);
+        if (r != 0)
+                return listen_fail(r, &diag);
+        r = server_listen(app->server, fd);
+        return r < 0 ? app_fault(r) : 0;
+}
+
+/* Credentials that were due while nobody ran are refreshed from here on. */
+static void plan(struct app *app)
+{
+        refresher_plan_all(app->refresher);
+        prober_plan_all(app->prober);
+        logins_resume(app->logins);
+}
+
+static int make_loop(struct app *app)
+{
+        sd_event *event;
+        int r;
+
+        r = sd_event_new(&event);
+        if (r < 0)
+                return app_fault(r);
+        app->event = event;
+        r = app_add_signals(app);
+        if (r == 0)
+                r = loop_new(&app->loop, event, &app->timers, app->context.clock, app_on_clock_jump, app);
+        if (r == 0)
+                r = http_new(&app->context.http, event, app->context.clock);
+        if (r == 0)
+                r = sd_event_set_watchdog(event, true);
+        return r < 0 ? app_fault(r) : 0;
+}
+
+static void tell_started(struct app *app)
+{
+        struct diag words;
+
+        app->status[0] = '\0';
+        diag_set(&words, "purserd %s serves %zu credentials of %zu clients, sealed with a key from %s.",
+                 PURSER_VERSION, vault_count(app->context.vault), app->config->n_clients,
+                 strcmp(app->sealing_key, "key-file") == 0 ? "a key file" : "a systemd credential");
+        log_event(&(struct log_event){ .message_id = EVENT_STARTED, .level = LOG_LEVEL_NOTICE }, "%s",
+                  words.text);
+        service_summary(app->service, app->status, sizeof(app->status));
+        sd_notifyf(0, "READY=1\nSTATUS=%s", app->status);
+}
+
+int app_start(struct app *app, const struct options *options, struct config *config)
+{
+        int r;
+
+        *app = (struct app){
+                .options = options,
+                .timers = TIMERS_INIT,
+                .config = config,
+                .started_at = clock_wall_usec(&clock_system) / (int64_t)USEC_PER_SEC,
+        };
+        app->context = (struct context){
+                .clock = &clock_system,
+                .timers = &app->timers,
+                .config = config,
+                .random_bytes = random_bytes,
+                .credentials_directory = options->credentials_directory,
+                .own_uid = geteuid(),
+        };
+        audit_init(&app->audit, app->context.clock, &app->timers);
+        timer_init(&app->status_timer, app_tell_status, app);
+
+        r = make_loop(app);
+        if (r == 0)
+                r = app_open(app);
+        if (r == 0)
+                r = make_core(app);
+        if (r == 0)
+                r = make_service(app);
+        if (r != 0)
+                return r;
+        plan(app);
+        r = serve_sockets(app);
+        if (r == 0)
+                tell_started(app);
+        return r;
+}
+
+/* ---- taking apart ---- */
+
+void app_done(struct app *app)
+{
+        /* Nobody is told of what ends now. */
+        app->context.on_change = NULL;
+        server_free(app->server);
+        listen_path_done(&app->listen_path);
+        service_free(app->service);
+        logins_free(app->logins);
+        prober_free(app->prober);
+        refresher_free(app->refresher);
+        vault_free(app->context.vault);
+        http_free(app->context.http);
+        audit_done(&app->audit);
+        timer_stop(&app->timers, &app->status_timer);
+        loop_free(app->loop);
+        for (size_t i = 0; i < sizeof(app->signals) / sizeof(app->signals[0]); i++)
+                sd_event_source_disable_unref(app->signals[i]);
+        sd_event_unref(app->event);
+        timers_done(&app->timers);
+        config_free(app->config);
+        free(app->state_dir);
+}

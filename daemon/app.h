@@ -1,0 +1,61 @@
+/*
+ * The daemon as a whole: made in order, run, stopped, and taken apart in the opposite order. Functions that end with an exit status
+ * (sysexits.h) have said why on the log.
+ */
+#pragma once
+
+#include "daemon/context.h"
+#include "daemon/listen.h"
+#include "daemon/loop.h"
+#include "daemon/method.h"
+#include "daemon/options.h"
+#include "daemon/server.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct app {
+        const struct options *options;
+        void *event; /* sd_event */
+        struct timers timers;
+        struct context context;
+        struct config *config;
+        struct refresher *refresher;
+        struct prober *prober;
+        struct logins *logins;
+        struct audit audit;
+        struct service *service;
+        struct server *server;
+        struct loop *loop;
+        struct listen_path listen_path;
+        char *state_dir; /* absolute */
+        const char *sealing_key;
+        int64_t started_at;
+        bool stopping;
+
+        void *signals[3]; /* sd_event_source */
+        struct timer status_timer;
+        char status[160]; /* as last told to the service manager */
+};
+
+/* Reads the configuration and its secrets' sources; every mistake is told. 0, or an exit status. */
+int app_load_config(const struct options *options, struct config **ret);
+
+/* app: zeroed. Takes config. 0: it serves. */
+int app_start(struct app *app, const struct options *options, struct config *config);
+/* Until it is told to stop; then orderly. */
+int app_run(struct app *app);
+void app_done(struct app *app); /* safe on one that was not started wholly */
+
+/* The parts of app_start() and app_run() that have files of their own. */
+int app_open(struct app *app); /* app_open.c: state, key, store, vault */
+int app_add_signals(struct app *app); /* app_run.c */
+int app_reload(struct problems *problems, void *userdata); /* app_run.c */
+void app_on_change(struct credential *credential, bool gone, void *userdata); /* app_run.c */
+void app_on_clock_jump(void *userdata); /* app_run.c */
+void app_tell_status(void *userdata); /* app_run.c; of status_timer */
+
+/* Tells it, and gives the exit status back; the words say what to do. */
+int app_fail(int status, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* The same of a fault. */
+int app_fault(int fault);
