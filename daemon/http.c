@@ -35,6 +35,8 @@ enum {
         HEADER_LINE_MAX = 32 * 1024, /* one that we send */
 };
 
+#define TRUST_WORDS "SSL certificate problem: "
+
 struct http {
         struct clock *clock;
         struct http_loop *loop;
@@ -52,6 +54,7 @@ struct http_transfer {
         size_t body_taken;
         struct secret_buf answer;
         size_t header_bytes, header_lines;
+        bool head_is_whole;
         const char *broken; /* why we ended the transfer ourselves */
         char curl_words[CURL_ERROR_SIZE];
 };
@@ -97,6 +100,11 @@ static size_t count_header(char *bytes, size_t size, size_t n, void *userdata)
 
         transfer->header_bytes += size * n;
         transfer->header_lines++;
+        /* Interim answers have a head of their own; trailers come as headers, too, and change nothing. */
+        if (n >= 5 && memcmp(bytes, "HTTP/", 5) == 0)
+                transfer->head_is_whole = false;
+        else if (*bytes == '\r' || *bytes == '\n')
+                transfer->head_is_whole = true;
         if (transfer->header_bytes <= HEADER_BYTES_MAX && transfer->header_lines <= HEADER_LINES_MAX)
                 return size * n;
         transfer->broken = "the answer has too many headers";
@@ -139,7 +147,6 @@ static const char *words_for(CURLcode code)
         case CURLE_SEND_FAIL_REWIND:
                 return "the connection broke";
         case CURLE_WEIRD_SERVER_REPLY:
-        case CURLE_UNSUPPORTED_PROTOCOL:
                 return "the answer is not HTTP";
         case CURLE_WRITE_ERROR:
                 return "the answer is not usable";
@@ -150,19 +157,22 @@ static const char *words_for(CURLcode code)
 
 static void describe(const struct http_transfer *transfer, CURLcode code, char *text, size_t size)
 {
-        long os_error = 0, verify = 0;
+        long os_error = 0;
 
         curl_easy_getinfo(transfer->easy, CURLINFO_OS_ERRNO, &os_error);
-        curl_easy_getinfo(transfer->easy, CURLINFO_SSL_VERIFYRESULT, &verify);
         if (transfer->broken)
                 snprintf(text, size, "%s", transfer->broken);
         else if (code == CURLE_OPERATION_TIMEDOUT)
                 snprintf(text, size, "%s in time",
                          may_have_arrived(transfer) ? "no answer" : "no connection");
+        else if (code == CURLE_UNSUPPORTED_PROTOCOL)
+                snprintf(text, size, "%s",
+                         may_have_arrived(transfer) ? words_for(CURLE_WEIRD_SERVER_REPLY)
+                                                    : "only https is spoken, and http to this machine");
         else if (code == CURLE_COULDNT_CONNECT && os_error != 0)
                 snprintf(text, size, "no connection: %s", strerror((int)os_error));
-        else if (code == CURLE_PEER_FAILED_VERIFICATION && verify != 0 && transfer->curl_words[0])
-                /* With a verify result curl's own words are fixed ones, not the certificate's. */
+        else if (strncmp(transfer->curl_words, TRUST_WORDS, strlen(TRUST_WORDS)) == 0)
+                /* What follows is one of OpenSSL's own sentences; other words of curl's may quote the certificate. */
                 snprintf(text, size, "%.150s", transfer->curl_words);
         else
                 snprintf(text, size, "%s", words_for(code));
@@ -223,10 +233,11 @@ static void read_headers(const struct http_transfer *transfer, struct http_respo
 static void read_outcome(struct http_transfer *transfer, CURLcode code, struct http_response *response)
 {
         *response = (struct http_response){ .date_sec = -1, .retry_after_sec = -1 };
-        /* curl has reported success without any answer before, when a repetition was impossible: hence the status. */
+        /* To curl an answer that ends within its head is one without a body. */
+        if (code == CURLE_OK && !transfer->head_is_whole)
+                code = transfer->header_lines > 0 ? CURLE_PARTIAL_FILE : CURLE_GOT_NOTHING;
         if (code == CURLE_OK &&
-            curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &response->status) == CURLE_OK &&
-            response->status > 0) {
+            curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &response->status) == CURLE_OK) {
                 response->result = HTTP_ANSWERED;
                 response->body = transfer->answer;
                 transfer->answer = (struct secret_buf){ 0 };
@@ -235,8 +246,7 @@ static void read_outcome(struct http_transfer *transfer, CURLcode code, struct h
         }
         response->status = 0;
         response->result = may_have_arrived(transfer) ? HTTP_OUTCOME_UNKNOWN : HTTP_NOT_SENT;
-        describe(transfer, code == CURLE_OK ? CURLE_GOT_NOTHING : code, response->problem,
-                 sizeof(response->problem));
+        describe(transfer, code, response->problem, sizeof(response->problem));
 }
 
 static void on_finished(CURL *easy, CURLcode code, void *userdata)
