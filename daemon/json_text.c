@@ -81,13 +81,16 @@ static int mend(const char *bytes, size_t n, struct secret_buf *ret)
         return r;
 }
 
+/* Where jansson has no words for a failure, it was memory. */
 static int load(const char *bytes, size_t n, json_t **ret, enum json_error_code *ret_code)
 {
-        json_error_t error;
+        json_error_t error = { .line = 0 };
 
         *ret = json_loadb(bytes, n, JSON_ALLOW_NUL, &error);
-        *ret_code = *ret ? json_error_unknown : json_error_code(&error);
-        return !*ret && *ret_code == json_error_out_of_memory ? fault(-ENOMEM) : 0;
+        *ret_code = json_error_code(&error);
+        if (!*ret && (*ret_code == json_error_out_of_memory || *ret_code == json_error_unknown))
+                return fault(-ENOMEM);
+        return 0;
 }
 
 int json_text_parse(const char *bytes, size_t n, json_t **ret)

@@ -6,6 +6,8 @@
 #include "common/clock.h"
 #include "tests/provider_samples.h"
 
+#include <errno.h>
+#include <jansson.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -729,6 +731,40 @@ static void test_a_page_is_never_quoted(void **state)
         assert_non_null(strstr(answer.reason, "(HTTP 403)"));
 }
 
+/* jansson's allocator, failing once after so many calls. */
+static size_t calls_left;
+
+static void *failing_malloc(size_t size)
+{
+        return calls_left-- == 0 ? NULL : malloc(size);
+}
+
+static void test_want_of_memory_is_a_fault_or_an_unknown_outcome(void **state)
+{
+        static const char body[] = "{\"access_token\":\"" ACCESS_JWT "\",\"refresh_token\":\"" NEW_TOKEN
+                                   "\",\"expires_in\":3600,\"scope\":\"a\\u0062c\"}";
+        bool granted = false;
+
+        json_set_alloc_funcs(failing_malloc, free);
+        for (size_t n = 0; !granted; n++) {
+                struct http_response response = sample_answer(200, NULL, body);
+                struct oauth_answer answer = { 0 };
+                assert_true(n < 1000);
+                calls_left = n;
+                int r = oauth_read_token_answer(&sample_jobber, &response, NOW, &answer);
+                http_response_done(&response);
+                assert_true(r == 0 || r == -ENOMEM);
+                granted = r == 0 && answer.verdict == OAUTH_GRANTED && answer.access_token &&
+                          answer.refresh_token;
+                if (r == 0 && !granted) {
+                        assert_int_equal(answer.verdict, OAUTH_TRY_AGAIN);
+                        assert_true(answer.outcome_unknown);
+                }
+                oauth_answer_done(&answer);
+        }
+        json_set_alloc_funcs(malloc, free);
+}
+
 static void test_an_answer_can_be_done_twice(void **state)
 {
         struct oauth_answer answer =
@@ -835,6 +871,7 @@ int main(void)
                 cmocka_unit_test(test_a_short_token_of_the_answer_is_hidden_by_its_name),
                 cmocka_unit_test(test_reasons_are_one_clean_bounded_line),
                 cmocka_unit_test(test_a_page_is_never_quoted),
+                cmocka_unit_test(test_want_of_memory_is_a_fault_or_an_unknown_outcome),
                 cmocka_unit_test(test_an_answer_can_be_done_twice),
                 cmocka_unit_test(test_a_revocation_that_went_through_is_told_from_one_that_did_not),
                 cmocka_unit_test(test_a_grant_that_had_ended_already_counts_as_revoked),
