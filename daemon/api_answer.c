@@ -51,11 +51,9 @@ static void read_unanswered(const struct http_response *response, struct api_ans
 /* Words about a version lie in good answers, too, where they change the version's state and nothing else. */
 static bool rule_judges(const struct api_reading *reading, const struct answer_rule *rule)
 {
-        const char *warning = reading->provider->api.version_warning;
-
         if (rule->meaning != MEANING_VERSION_UNSUPPORTED || !answer_is_success(&reading->answer))
                 return true;
-        return rule->member && (!warning || strcmp(rule->member, warning) != 0);
+        return rule->member && !api_rule_is_about_version(reading, rule);
 }
 
 static bool judge_by_rule(const struct api_reading *reading)
@@ -192,15 +190,27 @@ static bool lacks_account(const struct api_reading *reading)
         return !reading->graphql || has_errors(reading) || json_text_at(reading->answer.root, pointer);
 }
 
+/* A rule that only wants its words read knows an error better than any sentence here. */
+static const char *error_sentence(const struct api_reading *reading, const char *otherwise)
+{
+        const struct answer_rule *rule = api_find_rule(reading, MEANING_BIT(MEANING_NOTICE));
+
+        return rule && rule->say && !api_rule_is_about_version(reading, rule) ? rule->say : otherwise;
+}
+
 static void judge_unusable_test(const struct api_reading *reading)
 {
+        static const char unknown_account[] = "The API answered without telling whose account this is";
+
         if (judge_by_rule(reading) || judge_by_graphql_code(reading))
                 return;
         if (is_answer(reading))
-                conclude(reading, API_TRY_AGAIN, "The API answered without telling whose account this is",
+                conclude(reading, API_TRY_AGAIN,
+                         has_errors(reading) ? error_sentence(reading, unknown_account) : unknown_account,
                          NULL);
         else if (answer_is_success(&reading->answer) && has_errors(reading))
-                conclude(reading, API_TRY_AGAIN, "The API answered the test with an error", NULL);
+                conclude(reading, API_TRY_AGAIN,
+                         error_sentence(reading, "The API answered the test with an error"), NULL);
         else
                 judge_by_status(reading);
 }
@@ -213,7 +223,9 @@ static int judge_test(const struct api_reading *reading)
                         return r;
                 if (!lacks_account(reading)) {
                         if (has_errors(reading))
-                                conclude(reading, API_OK, "The API answered, with an error beside the answer",
+                                conclude(reading, API_OK,
+                                         error_sentence(reading,
+                                                        "The API answered, with an error beside the answer"),
                                          NULL);
                         return 0;
                 }
@@ -223,7 +235,7 @@ static int judge_test(const struct api_reading *reading)
 }
 
 /* The sentence of a good test: what a person wants to know of it. */
-static void tell_good_test(struct api_answer *result, const char *api_version)
+static void tell_good_test(struct api_answer *result, const char *api_version, const struct answer_rule *rule)
 {
         static const char *const sentences[] = {
                 [VERSION_NONE] = "The API answered",
@@ -239,7 +251,8 @@ static void tell_good_test(struct api_answer *result, const char *api_version)
         if (result->version_state == VERSION_SERVED_AS_ANOTHER)
                 snprintf(detail, sizeof detail, "asked for %.60s, served by %s", api_version,
                          result->served_version);
-        words_sentence(result->message, sizeof result->message, sentences[result->version_state], detail);
+        words_sentence(result->message, sizeof result->message,
+                       rule && rule->say ? rule->say : sentences[result->version_state], detail);
 }
 
 int api_read_test_answer(const struct provider *provider, const char *api_version,
@@ -260,9 +273,9 @@ int api_read_test_answer(const struct provider *provider, const char *api_versio
                         r = judge_test(&reading);
                 if (r < 0)
                         return r;
-                api_read_version(&reading, api_version);
+                const struct answer_rule *rule = api_read_version(&reading, api_version);
                 if (!*result.message)
-                        tell_good_test(&result, api_version);
+                        tell_good_test(&result, api_version, rule);
         }
         *ret = result;
         result.account_id = result.account_name = NULL;

@@ -14,5 +14,11 @@ struct api_reading {
 /* The first of the provider's rules that matches, among those whose meaning is in the set; NULL: none. */
 const struct answer_rule *api_find_rule(const struct api_reading *reading, unsigned meanings);
 
-/* Fills in served_version, version_warning and version_state; the verdict must be there. api_version NULL: none is pinned. */
-void api_read_version(const struct api_reading *reading, const char *api_version);
+/* True when it looks at the version's warning, and so speaks of nothing else. */
+bool api_rule_is_about_version(const struct api_reading *reading, const struct answer_rule *rule);
+
+/*
+ * Fills in served_version, version_warning and version_state; the verdict must be there. api_version NULL: none is pinned. Returns the
+ * rule that the state comes from; NULL: none.
+ */
+const struct answer_rule *api_read_version(const struct api_reading *reading, const char *api_version);

@@ -31,25 +31,28 @@ static void read_version_warning(const struct api_reading *reading)
                             warning, strlen(warning), &reading->answer.hidden);
 }
 
+bool api_rule_is_about_version(const struct api_reading *reading, const struct answer_rule *rule)
+{
+        const char *warning = reading->provider->api.version_warning;
+
+        return rule->member && warning && strcmp(rule->member, warning) == 0;
+}
+
 /* A rule that only wants to be read (MEANING_NOTICE) takes a warning's sting where it is about the warning itself. */
 static const struct answer_rule *find_version_rule(const struct api_reading *reading)
 {
         const unsigned meanings =
                 MEANING_BIT(MEANING_VERSION_UNSUPPORTED) | MEANING_BIT(MEANING_VERSION_TO_BE_REMOVED);
         const struct answer_rule *rule = api_find_rule(reading, meanings | MEANING_BIT(MEANING_NOTICE));
-        const char *warning = reading->provider->api.version_warning;
 
-        if (rule && rule->meaning == MEANING_NOTICE &&
-            !(rule->member && warning && strcmp(rule->member, warning) == 0))
+        if (rule && rule->meaning == MEANING_NOTICE && !api_rule_is_about_version(reading, rule))
                 return api_find_rule(reading, meanings);
         return rule;
 }
 
 /* The wording of warnings changes over the years: one that no rule knows announces the end, to be read whole. */
-static enum version_state warned_state(const struct api_reading *reading)
+static enum version_state warned_state(const struct api_reading *reading, const struct answer_rule *rule)
 {
-        const struct answer_rule *rule = find_version_rule(reading);
-
         if (rule && rule->meaning == MEANING_VERSION_UNSUPPORTED)
                 return VERSION_UNSUPPORTED;
         if (rule && rule->meaning == MEANING_NOTICE)
@@ -57,7 +60,8 @@ static enum version_state warned_state(const struct api_reading *reading)
         return rule || *reading->result->version_warning ? VERSION_TO_BE_REMOVED : VERSION_OK;
 }
 
-static enum version_state version_state(const struct api_reading *reading, const char *api_version)
+/* What is plain without any words; VERSION_OK where the words decide. */
+static enum version_state plain_state(const struct api_reading *reading, const char *api_version)
 {
         const struct provider *provider = reading->provider;
         const struct api_answer *result = reading->result;
@@ -66,21 +70,26 @@ static enum version_state version_state(const struct api_reading *reading, const
                 return VERSION_NONE;
         if (result->verdict == API_VERSION_UNSUPPORTED)
                 return VERSION_UNSUPPORTED;
-        if (*result->served_version && strcmp(result->served_version, api_version) != 0)
-                return VERSION_SERVED_AS_ANOTHER;
+        if (*result->served_version)
+                return strcmp(result->served_version, api_version) == 0 ? VERSION_OK
+                                                                        : VERSION_SERVED_AS_ANOTHER;
         bool can_tell = provider->api.served_version || provider->api.served_version_header;
-        if (!*result->served_version && !*result->version_warning && (can_tell || result->verdict != API_OK))
-                return VERSION_UNKNOWN;
-        return warned_state(reading);
+        return !*result->version_warning && (can_tell || result->verdict != API_OK) ? VERSION_UNKNOWN
+                                                                                    : VERSION_OK;
 }
 
-void api_read_version(const struct api_reading *reading, const char *api_version)
+const struct answer_rule *api_read_version(const struct api_reading *reading, const char *api_version)
 {
         struct api_answer *result = reading->result;
 
         read_served_version(reading);
         read_version_warning(reading);
-        result->version_state = version_state(reading, api_version);
+        result->version_state = plain_state(reading, api_version);
+        if (result->version_state != VERSION_OK)
+                return NULL;
+        const struct answer_rule *rule = find_version_rule(reading);
+        result->version_state = warned_state(reading, rule);
+        return rule;
 }
 
 const char *version_state_name(enum version_state state)

@@ -12,6 +12,7 @@
 enum {
         TOKEN_LIKE_MIN = 16, /* runs with digits or mixed case are words up to here */
         WORD_MAX = 40, /* and runs of nothing but small letters up to here */
+        DETAIL_MIN = 20, /* a detail that has less room is left out */
         VALUE_MIN = 4, /* shorter values are no secrets, but would tear holes into every sentence */
 };
 
@@ -287,13 +288,12 @@ void words_sentence(char *ret, size_t size, const char *sentence, const char *de
 
         if (n > 0 && said[n - 1] == '.' && !(n > 3 && strcmp(said + n - 3, "...") == 0))
                 said[--n] = '\0';
-        size_t fixed = n + strlen(" ().");
-        size_t room = fixed + sizeof "..." < size ? size - fixed : 0;
-        size_t n_told =
-                room > 0 ? words_clean(told, room < sizeof told ? room : sizeof told, detail, strlen(detail))
-                         : 0;
+        size_t taken = n + strlen(" ().");
+        size_t room = taken + DETAIL_MIN < size ? size - taken : 0;
+        if (room > sizeof told)
+                room = sizeof told;
 
-        if (n_told > 0)
+        if (words_clean(told, room, detail, strlen(detail)) > 0)
                 snprintf(ret, size, "%s (%s).", said, told);
         else
                 snprintf(ret, size, "%s.", said);

@@ -47,7 +47,12 @@ static struct answer_rule jobber_api_rules[] = {
           .meaning = MEANING_VERSION_UNSUPPORTED },
         { .member = TEXT("/extensions/versioning/warning"),
           .contains = TEXT("scheduled to stop"),
-          .meaning = MEANING_VERSION_TO_BE_REMOVED },
+          .meaning = MEANING_VERSION_TO_BE_REMOVED,
+          .say = TEXT("Jobber is about to drop the pinned version: pin a newer one.") },
+        { .member = TEXT("/errors/0/message"),
+          .contains = TEXT("hidden due to permissions"),
+          .meaning = MEANING_NOTICE,
+          .say = TEXT("The app lacks a scope that the query needs.") },
 };
 
 const struct provider sample_jobber = {

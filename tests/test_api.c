@@ -7,6 +7,7 @@
 #include "tests/provider_samples.h"
 
 #include <errno.h>
+#include <jansson.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -270,13 +271,13 @@ static void test_a_field_hidden_due_to_permissions_is_no_token_problem(void **st
                "{\"errors\":[{\"message\":\"The field jobs on an object of type Query was hidden due to "
                "permissions\"}],"
                "\"data\":null}",
-               API_TRY_AGAIN, "hidden due to permissions");
+               API_TRY_AGAIN, "lacks a scope that the query needs (HTTP 200, \"The field jobs on");
         expect(200,
                "{\"errors\":[{\"message\":\"The field jobs on an object of type Query was hidden due to "
                "permissions\"}]," ACCOUNT "}",
                API_OK, "hidden due to permissions");
         expect(200, "{\"errors\":[{\"message\":\"hidden due to permissions\"}],\"data\":{\"jobs\":[]}}",
-               API_TRY_AGAIN, "without telling whose account");
+               API_TRY_AGAIN, "lacks a scope");
 }
 
 static void test_words_of_refusal_in_a_good_answer_refuse_nothing(void **state)
@@ -294,6 +295,54 @@ static void test_no_answer_is_tried_again(void **state)
         assert_int_equal(answer.verdict, API_TRY_AGAIN);
         assert_int_equal(answer.version_state, VERSION_UNKNOWN);
         assert_string_equal(answer.message, "The API could not be asked (the connection was refused).");
+}
+
+/* jansson's allocator, failing once after so many calls. */
+static size_t calls_left;
+
+static void *failing_malloc(size_t size)
+{
+        return calls_left-- == 0 ? NULL : malloc(size);
+}
+
+static void test_want_of_memory_is_a_fault_or_passing(void **state)
+{
+        static const char body[] = "{" ACCOUNT "," VERSION("2023-08-18") "}";
+        bool good = false;
+
+        json_set_alloc_funcs(failing_malloc, free);
+        for (size_t n = 0; !good; n++) {
+                struct http_response response = sample_answer(200, NULL, body);
+                struct api_answer answer = { 0 };
+                assert_true(n < 1000);
+                calls_left = n;
+                int r = api_read_test_answer(&sample_jobber, PINNED, &response, &answer);
+                http_response_done(&response);
+                assert_true(r == 0 || r == -ENOMEM);
+                good = r == 0 && answer.verdict == API_OK && answer.account_id;
+                if (r == 0 && !good)
+                        assert_int_equal(answer.verdict, API_TRY_AGAIN);
+                api_answer_done(&answer);
+        }
+        json_set_alloc_funcs(malloc, free);
+}
+
+static void test_want_of_memory_makes_no_request(void **state)
+{
+        _cleanup_(secret_freep) struct secret *token = NULL;
+        int r = -ENOMEM;
+
+        assert_int_equal(secret_new_string(&token, TOKEN), 0);
+        json_set_alloc_funcs(failing_malloc, free);
+        for (size_t n = 0; r != 0; n++) {
+                _cleanup_(http_request_freep) struct http_request *request = NULL;
+                assert_true(n < 1000);
+                calls_left = n;
+                r = api_test_request(&sample_jobber, PINNED, "Bearer", token, &request);
+                assert_true(r == 0 || r == -ENOMEM);
+                assert_int_equal(request != NULL, r == 0);
+        }
+        json_set_alloc_funcs(malloc, free);
 }
 
 static void test_retry_after_counts_for_at_most_an_hour(void **state)
@@ -361,7 +410,8 @@ static void test_the_answer_tells_the_state_of_the_version(void **state)
         expect_version("{\"version\":\"2023-08-18\",\"warning\":\"Support for API version 2023-08-18 is "
                        "scheduled to stop on "
                        "May 13, 2026.\"}",
-                       VERSION_TO_BE_REMOVED, "2023-08-18", "about to go");
+                       VERSION_TO_BE_REMOVED, "2023-08-18",
+                       "about to drop the pinned version: pin a newer one.");
         expect_version("{\"version\":\"2023-08-18\",\"warning\":\"API Version 2023-08-18 is no longer "
                        "supported, and will be "
                        "removed at any time\"}",
@@ -568,6 +618,8 @@ int main(void)
                 cmocka_unit_test(test_a_field_hidden_due_to_permissions_is_no_token_problem),
                 cmocka_unit_test(test_words_of_refusal_in_a_good_answer_refuse_nothing),
                 cmocka_unit_test(test_no_answer_is_tried_again),
+                cmocka_unit_test(test_want_of_memory_is_a_fault_or_passing),
+                cmocka_unit_test(test_want_of_memory_makes_no_request),
                 cmocka_unit_test(test_retry_after_counts_for_at_most_an_hour),
                 cmocka_unit_test(test_no_message_ever_shows_a_token),
                 cmocka_unit_test(test_a_rest_answer_is_any_json_that_tells_the_account),
