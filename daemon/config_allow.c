@@ -104,15 +104,16 @@ static int read_id(const struct yaml_place *at, const struct yaml_node *node, en
                      : yaml_mistake(at, node, "there is no %s '%.64s' on this system", what, node->scalar);
 }
 
-/* systemd.unit(5). Processes live in services and scopes. */
+/* systemd.unit(5). Processes live in services and scopes, and never in a template. */
 static bool is_unit(const char *name)
 {
-        size_t n = strlen(name);
-        bool suffix = (n > 8 && strcmp(name + n - 8, ".service") == 0) ||
-                      (n > 6 && strcmp(name + n - 6, ".scope") == 0);
+        static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789:-_.\\@";
+        const char *suffix = strrchr(name, '.');
 
-        return suffix && n < 256 &&
-               strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789:-_.\\@") == n;
+        if (!suffix || (strcmp(suffix, ".service") != 0 && strcmp(suffix, ".scope") != 0))
+                return false;
+        return suffix > name && suffix[-1] != '@' && strlen(name) < 256 &&
+               strspn(name, allowed) == strlen(name);
 }
 
 static int read_rule(const struct yaml_place *at, const struct yaml_node *node, enum allow_kind kind,

@@ -600,6 +600,8 @@ static void test_every_mistake_has_its_line(void **state)
                 { "admins: [{user: [root]}]\n", "purser.yaml:1:17: admins[0].user: must be text\n" },
                 { "admins: [{unit: sync}]\n",
                   "purser.yaml:1:17: admins[0].unit: must be the name of a unit, like sync.service\n" },
+                { "admins: [{unit: sync@.service}]\n",
+                  "purser.yaml:1:17: admins[0].unit: must be the name of a unit, like sync.service\n" },
                 { "admins: [{unit: a/b.service}]\n",
                   "purser.yaml:1:17: admins[0].unit: must be the name of a unit, like sync.service\n" },
                 { "admins: [{unit: .service}]\n",
