@@ -10,7 +10,7 @@
 #include <stddef.h>
 
 enum {
-        FORM_E_END = 1,   /* no further pair */
+        FORM_E_END = 1, /* no further pair */
         FORM_E_MALFORMED, /* a percent sign without two hexadecimal digits */
 };
 

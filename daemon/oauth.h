@@ -17,7 +17,7 @@ struct oauth_endpoints {
         const char *authorization;
         const char *token;
         const char *revocation; /* NULL: none */
-        const char *issuer;     /* NULL: unknown; else a redirect's `iss` must equal it */
+        const char *issuer; /* NULL: unknown; else a redirect's `iss` must equal it */
 };
 
 /* Who asks. Borrowed. secret is NULL for a public client. */
@@ -37,48 +37,55 @@ struct oauth_authorization {
 };
 
 /* RFC 6749 section 4.1.1, RFC 7636 section 4.3. The endpoint's own query is kept (RFC 6749 section 3.1). */
-int oauth_authorization_url(const struct oauth_client *client, const struct oauth_authorization *authorization, char **ret);
+int oauth_authorization_url(const struct oauth_client *client,
+                            const struct oauth_authorization *authorization, char **ret);
 /* RFC 6749 section 4.1.3. verifier NULL: none was promised. */
-int oauth_exchange_request(const struct oauth_client *client, const struct secret *code, const char *redirect_uri,
-                           const struct secret *verifier, struct http_request **ret);
+int oauth_exchange_request(const struct oauth_client *client, const struct secret *code,
+                           const char *redirect_uri, const struct secret *verifier,
+                           struct http_request **ret);
 /* RFC 6749 section 6. */
-int oauth_refresh_request(const struct oauth_client *client, const struct secret *refresh_token, struct http_request **ret);
+int oauth_refresh_request(const struct oauth_client *client, const struct secret *refresh_token,
+                          struct http_request **ret);
 /* RFC 7009 section 2.1, of a refresh token. */
-int oauth_revoke_request(const struct oauth_client *client, const struct secret *token, struct http_request **ret);
+int oauth_revoke_request(const struct oauth_client *client, const struct secret *token,
+                         struct http_request **ret);
 
 enum oauth_verdict {
-        OAUTH_GRANTED,          /* the answer holds an access token, or at least a new refresh token */
-        OAUTH_GRANT_REFUSED,    /* final: a person must log in */
-        OAUTH_CLIENT_REFUSED,   /* client_id or client_secret is wrong; the grant may be fine */
-        OAUTH_TRY_AGAIN,        /* passing */
+        OAUTH_GRANTED, /* the answer holds an access token, or at least a new refresh token */
+        OAUTH_GRANT_REFUSED, /* final: a person must log in */
+        /* client_id, client_secret or the client's registration is wrong; the grant may be fine */
+        OAUTH_CLIENT_REFUSED,
+        OAUTH_TRY_AGAIN, /* passing */
 };
 
 struct oauth_answer {
         enum oauth_verdict verdict;
-        bool outcome_unknown;          /* with OAUTH_TRY_AGAIN: the provider may have rotated the grant all the same */
-        bool foreign_refresher;        /* somebody else refreshes this grant */
-        struct secret *access_token;   /* NULL in an OAUTH_GRANTED answer: unusable or absent, refresh again */
-        struct secret *refresh_token;  /* NULL: none in the answer; the old one stays */
-        char token_type[32];           /* "Bearer" when absent; canonical spelling for bearer */
-        uint64_t lifetime_usec;        /* counted from when the answer came */
-        uint64_t retry_after_usec;     /* 0: not said; at most one hour */
-        char reason[320];              /* one clean sentence: what happened, and what to do where there is something; never a secret */
-        char notice[512];              /* the provider's own warning in a good answer, cleaned; "" when none */
+        bool outcome_unknown; /* with OAUTH_TRY_AGAIN: the provider may have rotated the grant all the same */
+        bool foreign_refresher; /* somebody else refreshes this grant */
+        struct secret *access_token; /* NULL in an OAUTH_GRANTED answer: unusable or absent, refresh again */
+        struct secret *refresh_token; /* NULL: none in the answer; the old one stays */
+        char token_type[32]; /* "Bearer" when absent; canonical spelling for bearer */
+        uint64_t lifetime_usec; /* counted from when the answer came */
+        uint64_t retry_after_usec; /* 0: not said; at most one hour */
+        /* One clean line: what happened, and what to do where there is something; "" when all is well. Never a secret. */
+        char reason[320];
+        char notice[512]; /* the provider's own warning in a good answer, cleaned; "" when none */
 };
 
 /* wall_sec: the local clock when the answer came. 0 or a fault of memory; every answer has a verdict. */
-int oauth_read_token_answer(const struct provider *provider, const struct http_response *response, int64_t wall_sec,
-                            struct oauth_answer *ret);
+int oauth_read_token_answer(const struct provider *provider, const struct http_response *response,
+                            int64_t wall_sec, struct oauth_answer *ret);
 void oauth_answer_done(struct oauth_answer *answer); /* safe on a zeroed one */
 
 /* RFC 7009 section 2.2: OAUTH_GRANTED means revoked (or never valid). */
-int oauth_read_revocation_answer(const struct provider *provider, const struct http_response *response, struct oauth_answer *ret);
+int oauth_read_revocation_answer(const struct provider *provider, const struct http_response *response,
+                                 struct oauth_answer *ret);
 
 enum redirect_verdict {
         REDIRECT_CODE,
-        REDIRECT_DENIED,     /* an error, or neither code nor error: Jobber sends no parameters at all to say no */
-        REDIRECT_MISMATCH,   /* wrong or missing state, another issuer: not the answer to this login */
-        REDIRECT_MALFORMED,  /* no URL or query */
+        REDIRECT_DENIED, /* an error, or neither code nor error: Jobber sends no parameters at all to say no */
+        REDIRECT_MISMATCH, /* wrong or missing state, another issuer: not the answer to this login */
+        REDIRECT_MALFORMED, /* no URL or query */
 };
 
 struct redirect {
@@ -107,7 +114,8 @@ enum {
 };
 
 /* The answer's issuer must equal ours (RFC 8414 section 3.3); endpoints must be acceptable URLs. */
-int oauth_read_metadata(const char *issuer, const struct http_response *response, struct oauth_metadata *ret, struct diag *diag);
+int oauth_read_metadata(const char *issuer, const struct http_response *response, struct oauth_metadata *ret,
+                        struct diag *diag);
 void oauth_metadata_done(struct oauth_metadata *metadata);
 
 enum { OAUTH_TOKEN_MAX = 16 * 1024 };

@@ -43,15 +43,6 @@ void oauth_metadata_done(struct oauth_metadata *metadata)
         *metadata = (struct oauth_metadata){ 0 };
 }
 
-/* Visible ASCII, no fragment (RFC 6749 sections 3.1 and 3.2), and a scheme and host that secrets may be sent to. */
-static bool endpoint_is_acceptable(const char *url)
-{
-        for (const char *c = url; *c; c++)
-                if (*c < 0x21 || *c > 0x7e || *c == '#')
-                        return false;
-        return url_is_acceptable(url);
-}
-
 static int read_endpoint(const json_t *root, const char *name, bool required, char **ret, struct diag *diag)
 {
         const json_t *value = json_object_get(root, name);
@@ -63,7 +54,7 @@ static int read_endpoint(const json_t *root, const char *name, bool required, ch
                 return OAUTH_E_UNUSABLE;
         }
         const char *url = json_string_value(value);
-        if (strlen(url) != json_string_length(value) || !endpoint_is_acceptable(url)) {
+        if (strlen(url) != json_string_length(value) || !url_is_acceptable(url)) {
                 diag_set(diag, "the metadata's %s is neither an https URL nor one of this host", name);
                 return OAUTH_E_UNUSABLE;
         }

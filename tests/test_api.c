@@ -491,9 +491,11 @@ static void test_an_api_that_cannot_tell_its_version_is_taken_at_its_word(void *
         struct provider provider = sample_jobber;
 
         provider.api.served_version = NULL;
-        _cleanup_(api_answer_done) struct api_answer answer =
+        _cleanup_(api_answer_done) struct api_answer good =
                 read_test(&provider, PINNED, 200, "{" ACCOUNT "}");
-        assert_int_equal(answer.version_state, VERSION_OK);
+        assert_int_equal(good.version_state, VERSION_OK);
+        _cleanup_(api_answer_done) struct api_answer bad = read_test(&provider, PINNED, 503, "{}");
+        assert_int_equal(bad.version_state, VERSION_UNKNOWN);
 }
 
 static void test_a_version_may_come_back_in_a_header(void **state)

@@ -91,6 +91,7 @@ static void test_a_member_is_ambiguous_when_it_has_two_values(void **state)
         } cases[] = {
                 { "{\"a\":1}", false },
                 { "{\"a\":1,\"a\":2}", true },
+                { "{\"a\":1,\"a\":12}", true },
                 { "{\"a\":1,\"b\":{\"a\":2},\"c\":[{\"a\":3}]}", false },
                 { "{\"b\":{\"a\":2,\"a\":3},\"a\":1}", false },
                 { "{\"a\":1 ,\"b\":2,\"a\":1\n}", false },

@@ -136,7 +136,7 @@ static void test_another_issuers_metadata_is_refused(void **state)
                                                "\"https://id.example.com/tenant1\\u0000\"",
                                                "null",
                                                "7",
-                                               "[\"" ISSUER "\"]" };
+                                               "[\"https://id.example.com/tenant1\"]" };
         char body[512];
 
         for (size_t i = 0; i < sizeof issuers / sizeof issuers[0]; i++) {

@@ -16,12 +16,23 @@ static inline void fuzz_check(bool holds)
                 abort();
 }
 
+/* The bytes in memory of their exact size, and a NUL: a read behind them is seen. To be freed. */
+static inline char *fuzz_copy(const uint8_t *data, size_t n)
+{
+        char *copy = calloc(n + 1, 1);
+
+        fuzz_check(copy != NULL);
+        if (n > 0)
+                memcpy(copy, data, n);
+        return copy;
+}
+
 /* One line for people: ended, and without control characters. */
 static inline void fuzz_check_line(const char *text, size_t size)
 {
         const char *end = memchr(text, '\0', size);
 
-        fuzz_check(end);
+        fuzz_check(end != NULL);
         for (const char *c = text; c < end; c++)
                 fuzz_check((unsigned char)*c >= 0x20 && *c != 0x7f);
 }

@@ -7,12 +7,8 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
-        char *text = malloc(n + 1);
+        char *text = fuzz_copy(data, n);
 
-        fuzz_check(text);
-        if (n > 0)
-                memcpy(text, data, n);
-        text[n] = '\0';
         int64_t seconds = lifetime_parse_time(text);
         fuzz_check(seconds >= -1 && seconds <= INT64_C(999999999999));
         free(text);

@@ -14,11 +14,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
         enum lifetime_source source;
         struct secret *token = NULL;
         int64_t exp = -2, iat = -2;
-        char *copy = malloc(n + 1);
+        char *copy = fuzz_copy(data, n);
 
-        fuzz_check(copy);
-        if (n > 0)
-                memcpy(copy, data, n);
         bool is_jwt = jwt_read_times(copy, n, &exp, &iat);
         fuzz_check(is_jwt ? exp >= -1 && iat >= -1 : exp == -2 && iat == -2);
         fuzz_check(secret_new(&token, copy, n) == 0);

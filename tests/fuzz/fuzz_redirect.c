@@ -23,12 +23,8 @@ static void check_redirect(const struct redirect *redirect, const char *text)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
         struct redirect redirect;
-        char *text = malloc(n + 1);
+        char *text = fuzz_copy(data, n);
 
-        fuzz_check(text);
-        if (n > 0)
-                memcpy(text, data, n);
-        text[n] = '\0';
         fuzz_check(oauth_read_redirect(text, state, "https://id.example.com", &redirect) == 0);
         check_redirect(&redirect, text);
         redirect_done(&redirect);

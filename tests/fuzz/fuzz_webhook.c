@@ -29,9 +29,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
         if (!end)
                 return 0;
         size_t n_body = n - (size_t)(end + 1 - data);
-        char *body = malloc(n_body + 1);
-        fuzz_check(body);
-        memcpy(body, end + 1, n_body);
+        char *body = fuzz_copy(end + 1, n_body);
         check(providers[data[0] % 2], (const char *)data + 1, body, n_body);
         free(body);
         return 0;
