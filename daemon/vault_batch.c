@@ -32,6 +32,11 @@ static int batch_add(struct batch *batch, const struct store_op *op)
         return 0;
 }
 
+int batch_delete_all(struct batch *batch)
+{
+        return batch_add(batch, &(struct store_op){ 0 });
+}
+
 int batch_delete(struct batch *batch, const char *kind, const char *name)
 {
         return batch_add(batch, &(struct store_op){ .kind = kind, .name = name });

@@ -82,7 +82,9 @@ static int write_all_again(struct vault *vault)
         struct vault_write *write;
         int r;
 
-        r = batch_put_key_check(&batch, vault);
+        r = batch_delete_all(&batch);
+        if (r == 0)
+                r = batch_put_key_check(&batch, vault);
         for (struct entry *entry = vault->entries; entry && r == 0; entry = entry->hh.next) {
                 r = batch_put_credential(&batch, vault, entry->credential);
                 if (r == 0 && entry->credential->pending)
