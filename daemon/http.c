@@ -17,6 +17,7 @@
 #include "common/fault.h"
 #include "daemon/http_loop.h"
 
+#include <arpa/inet.h>
 #include <assert.h>
 #include <ctype.h>
 #include <errno.h>
@@ -286,19 +287,25 @@ struct http *http_free(struct http *http)
         return NULL;
 }
 
-/* RFC 6761 section 6.3 and the two loopback literals; the scheme was checked by curl's own parser. */
+/* As when the configuration was read (RFC 6761 section 6.3 for the name); curl has written the host in its usual form. */
+static bool host_is_loopback(const char *host)
+{
+        struct in_addr in;
+
+        if (strcasecmp(host, "localhost") == 0 || strcmp(host, "[::1]") == 0)
+                return true;
+        return inet_pton(AF_INET, host, &in) == 1 && ntohl(in.s_addr) >> 24 == IN_LOOPBACKNET;
+}
+
 static int url_is_loopback(const char *url, bool *ret)
 {
-        static const char *const hosts[] = { "localhost", "127.0.0.1", "[::1]" };
         char *host = NULL;
         CURLU *parsed = curl_url();
 
         if (!parsed)
                 return fault(-ENOMEM);
-        if (curl_url_set(parsed, CURLUPART_URL, url, 0) == CURLUE_OK &&
-            curl_url_get(parsed, CURLUPART_HOST, &host, 0) == CURLUE_OK)
-                for (size_t i = 0; i < sizeof(hosts) / sizeof(hosts[0]); i++)
-                        *ret = *ret || strcasecmp(host, hosts[i]) == 0;
+        *ret = curl_url_set(parsed, CURLUPART_URL, url, 0) == CURLUE_OK &&
+               curl_url_get(parsed, CURLUPART_HOST, &host, 0) == CURLUE_OK && host_is_loopback(host);
         curl_free(host);
         curl_url_cleanup(parsed);
         return 0;

@@ -147,6 +147,30 @@ static void test_neither_netrc_nor_proxy_of_the_environment_is_used(void **state
         assert_false(request_has(0, "\r\nAuthorization:"));
 }
 
+static void test_every_way_to_write_this_machine_is_the_loopback(void **state)
+{
+        static const char *const hosts[] = { "localhost", "LocalHost", "127.0.0.1" };
+        char url[64];
+
+        setenv("http_proxy", "http://127.0.0.1:1/", 1);
+        server_start(&server, answer_briefly);
+        for (size_t i = 0; i < sizeof(hosts) / sizeof(hosts[0]); i++) {
+                snprintf(url, sizeof(url), "http://%s:%u/", hosts[i], server.port);
+                run(&client, &exchange, get(url));
+                assert_answered(200, "{}");
+                end(&exchange);
+        }
+        /* Nobody listens there, but it is asked. */
+        static const char *const others[] = { "http://127.255.3.4:1/", "http://[::1]:1/",
+                                              "http://[0:0::0:1]:1/" };
+        for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+                run(&client, &exchange, get(others[i]));
+                assert_non_null(strstr(exchange.response.problem, "no connection"));
+                end(&exchange);
+        }
+        unsetenv("http_proxy");
+}
+
 static void test_setting_up_forgets_where_tls_keys_would_be_logged(void **state)
 {
         server_start(&server, answer_briefly);
@@ -402,6 +426,7 @@ int main(void)
                 TEST(test_a_large_body_arrives_whole),
                 TEST(test_a_connection_is_used_again_and_cookies_are_not_kept),
                 TEST(test_neither_netrc_nor_proxy_of_the_environment_is_used),
+                TEST(test_every_way_to_write_this_machine_is_the_loopback),
                 TEST(test_setting_up_forgets_where_tls_keys_would_be_logged),
                 TEST(test_status_type_date_and_version_are_read),
                 TEST(test_what_is_absent_is_empty),
