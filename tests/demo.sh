@@ -139,6 +139,7 @@ bundle() {
 
 log_in() {
         show 'purser login demo --no-browser'
+        touch "$dir/login.out"
         purser login demo --no-browser --description 'Acme, for the demo' >"$dir/login.out" 2>"$dir/login.err" &
         login_pid=$!
         until_true 10 'the authorization URL' grep -q '^http' "$dir/login.out"
@@ -240,7 +241,7 @@ start_activation
 say "Jobber's stand-in: $standin; its access tokens live $lifetime_seconds seconds, each refresh token works once"
 purserd_runs && die 'purserd runs before anybody asked'
 show 'purser list'
-purser list | sed 's/^/  /' || die 'purserd did not answer'
+purser list 2>&1 | sed 's/^/  /' || die 'purserd did not answer'
 purserd_runs || die 'the first connection did not start purserd'
 say "the first connection started purserd (process $daemon_pid)"
 
