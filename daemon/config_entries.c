@@ -4,6 +4,7 @@
  */
 #include "daemon/config_internal.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 
@@ -43,19 +44,17 @@ static void entries_done(struct loader *loader, size_t n)
         loader->entries = NULL;
 }
 
-/* Room for as many as there are parts, so that nothing has to grow. */
-static int make_room(struct loader *loader, const char *section, void ***ret)
+/* At least as many as there are different names, so that no array has to grow. */
+static size_t count_parts(const struct loader *loader, const char *section)
 {
-        size_t n = 1;
+        size_t n = 0;
 
         for (size_t i = 0; i < loader->config_files.n; i++) {
                 const struct yaml_node *node = yaml_node_get(loader->config_files.items[i].root, section);
 
                 n += node ? node->n_items : 0;
         }
-        *ret = calloc(n, sizeof(**ret));
-        loader->entries = calloc(n, sizeof(*loader->entries));
-        return *ret && loader->entries ? 0 : fault(-ENOMEM);
+        return n;
 }
 
 /* The version of a provider without a version header would be sent nowhere. */
@@ -120,6 +119,7 @@ static int finish_client(struct loader *loader, const struct entry *entry, struc
         struct yaml_place at = entry_place(loader, entry);
         int r;
 
+        assert(client);
         r = require_client_keys(&at, entry->node, entry->seen);
         if (r < 0 || !client->provider)
                 return r;
@@ -141,11 +141,12 @@ static int compare_clients(const void *a, const void *b)
 int read_clients(struct loader *loader)
 {
         struct config *config = loader->config;
-        void **room = NULL;
+        size_t n = count_parts(loader, "clients");
         int r;
 
-        r = make_room(loader, "clients", &room);
-        config->clients = (struct client **)room;
+        config->clients = calloc(n + 1, sizeof(*config->clients));
+        loader->entries = calloc(n + 1, sizeof(*loader->entries));
+        r = config->clients && loader->entries ? 0 : fault(-ENOMEM);
         if (r == 0)
                 r = for_each_named(loader, "clients", read_client);
         for (size_t i = 0; i < config->n_clients && r == 0; i++)
@@ -194,6 +195,7 @@ static int finish_credential(struct loader *loader, const struct entry *entry,
         const struct client *client;
         int r;
 
+        assert(credential);
         r = require_credential_keys(&at, entry->node, entry->seen);
         if (r < 0 || !credential->client || !credential->api_version)
                 return r;
@@ -210,11 +212,12 @@ static int compare_credentials(const void *a, const void *b)
 int read_credentials(struct loader *loader)
 {
         struct config *config = loader->config;
-        void **room = NULL;
+        size_t n = count_parts(loader, "credentials");
         int r;
 
-        r = make_room(loader, "credentials", &room);
-        config->credentials = (struct credential_config **)room;
+        config->credentials = calloc(n + 1, sizeof(*config->credentials));
+        loader->entries = calloc(n + 1, sizeof(*loader->entries));
+        r = config->credentials && loader->entries ? 0 : fault(-ENOMEM);
         if (r == 0)
                 r = for_each_named(loader, "credentials", read_credential);
         for (size_t i = 0; i < config->n_credentials && r == 0; i++)

@@ -138,7 +138,7 @@ static void test_both_warnings_beside_tokens_are_told_apart(void **state)
 {
         expect_grant("{" TOKENS "}", false, NULL, NULL);
         expect_grant("{" TOKENS ",\"warning\":\"Unexpected Refresh Token Redemption: A newer refresh token "
-                                "exists than the one "
+                     "exists than the one "
                      "that was used for token redemption on this request. Ask.\"}",
                      true, "Unexpected Refresh Token Redemption", "another program refreshes it");
         expect_grant("{" TOKENS
