@@ -11,7 +11,7 @@ fi
 build=$(readlink -f "${PURSER_BUILD:-build}")
 python=/usr/bin/python3
 lifetime_seconds=6
-generations_to_watch=3
+generations_to_watch=4
 callers=4
 dir=$(mktemp -d "${TMPDIR:-/tmp}/purser-demo.XXXXXX")
 socket=$dir/purser.sock
