@@ -146,6 +146,8 @@ static const char *words_for(CURLcode code)
         case CURLE_RECV_ERROR:
         case CURLE_SEND_ERROR:
         case CURLE_SEND_FAIL_REWIND:
+        case CURLE_HTTP2:
+        case CURLE_HTTP2_STREAM:
                 return "the connection broke";
         case CURLE_WEIRD_SERVER_REPLY:
                 return "the answer is not HTTP";
