@@ -1,6 +1,6 @@
 /*
- * purser.yaml, conf.d and the provider files, read once into plain structs that never change. A reload reads a second config and
- * swaps. Client secrets are not in here: a config says where each comes from.
+ * purser.yaml, conf.d and the provider files, read once into plain structs that never change. A reload reads
+ * a second config and swaps. Client secrets are not in here: a config says where each comes from.
  */
 #pragma once
 
@@ -87,10 +87,11 @@ enum {
 };
 
 /*
- * file: the main file; conf.d lies beside it. provider_dirs: from the least to the most important, a missing directory counts as
- * empty; what `providers:` says wins over all. Unreadable files are mistakes, too; a missing main file is one. The files of conf.d
- * add to what the files before them say of the same client or credential, key by key; a provider of the same name replaces the
- * former one, which it extends where it says that it extends its own name.
+ * file: the main file; conf.d lies beside it. provider_dirs: from the least to the most important, a missing
+ * directory counts as empty; what `providers:` says wins over all. Unreadable files are mistakes, too; a
+ * missing main file is one. The files of conf.d add to what the files before them say of the same client or
+ * credential, key by key, but only one of them says what it is (its provider, its client); a provider of the
+ * same name replaces the former one, which it extends where it says that it extends its own name.
  */
 int config_load(struct config **ret, const char *file, const char *const *provider_dirs,
                 size_t n_provider_dirs, struct problems *problems);
@@ -105,25 +106,30 @@ enum {
         CLIENT_SECRET_E_MISSING =
                 1, /* no such credential or file, or it is empty; diag says which and what to do */
         CLIENT_SECRET_E_UNSAFE, /* the file can be read by others, or is theirs; diag names it */
-        CLIENT_SECRET_E_UNUSABLE, /* too long, more than one line, or not visible ASCII (RFC 6749 appendix A.2) */
+        CLIENT_SECRET_E_UNUSABLE, /* too long, several lines, or not visible ASCII (RFC 6749 appendix A.2) */
 };
 
 /*
- * Reads a client secret that comes from a systemd credential ($CREDENTIALS_DIRECTORY, passed as credentials_directory; NULL when
- * unset) or a file (regular, of root or of `own_uid`, no permission for others, none for a group but read of root's or the own
- * one). Symbolic links are followed, since that is how Kubernetes lays secrets down; what counts is the file they lead to. One
- * newline at the end is dropped. SECRET_FROM_STORE and SECRET_NONE are not for this function.
+ * Reads a client secret that comes from a systemd credential ($CREDENTIALS_DIRECTORY, passed as
+ * credentials_directory; NULL when unset) or a file (regular, of root or of `own_uid`, no permission for
+ * others, none for a group but read of root's or the own one). Symbolic links are followed, since that is how
+ * Kubernetes lays secrets down; what counts is the file they lead to. One newline at the end is dropped.
+ * SECRET_FROM_STORE and SECRET_NONE are not for this function.
  */
 int client_secret_read(struct secret **ret, const struct client *client, const char *credentials_directory,
                        unsigned own_uid, struct diag *diag);
 
 /*
- * Checks every client's secret source that can be checked from here: not the store, and systemd credentials only where there is a
- * credentials_directory, since nobody but the unit itself sees them. Mistakes go to problems: CONFIG_E_MISTAKES.
+ * Checks every client's secret source that can be checked from here: not the store, and systemd credentials
+ * only where there is a credentials_directory, since nobody but the unit itself sees them. Mistakes go to
+ * problems: CONFIG_E_MISTAKES.
  */
 int config_check_secrets(const struct config *config, const char *credentials_directory, unsigned own_uid,
                          struct problems *problems);
 
-/* 1 to 64 of A-Z a-z 0-9 . _ -, beginning with a letter or digit: names of credentials, clients and providers. */
+/*
+ * 1 to 64 of A-Z a-z 0-9 . _ -, beginning with a letter or digit: names of credentials, clients and
+ * providers.
+ */
 bool name_is_valid(const char *name);
 #define NAME_MUST "1 to 64 letters, digits, dots, underscores and hyphens, beginning with a letter or digit"

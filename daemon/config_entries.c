@@ -1,6 +1,6 @@
 /*
- * Puts each client and each credential together from its parts in several files, then checks the whole: only then is it known
- * what is missing, and which version holds.
+ * Puts each client and each credential together from its parts in several files, then checks the whole: only
+ * then is it known what is missing, and which version holds.
  */
 #include "daemon/config_internal.h"
 
@@ -13,6 +13,8 @@ struct entry {
         char *path; /* "clients.jobber-app" */
         const char *file;
         const struct yaml_node *node; /* the last part */
+        const char *defined_in; /* the file that says what it is; NULL: none yet */
+        unsigned defined_line;
         uint64_t seen;
 };
 
@@ -26,6 +28,27 @@ static int entry_add_part(struct entry *entry, const struct yaml_place *at, cons
                 return 0;
         entry->path = strdup(yaml_place_format(at, path, sizeof(path)));
         return entry->path ? 0 : fault(-ENOMEM);
+}
+
+/*
+ * Files may add to what another one defines, or change it. Two that both say of a name what it is mean two
+ * things by it, and mixing them would send one registration's secret under another's id.
+ */
+static int define_once(struct entry *entry, const struct yaml_place *at, const struct yaml_node *node,
+                       const char *key)
+{
+        struct yaml_place here = yaml_place_key(at, key);
+        const struct yaml_node *definition = yaml_node_get(node, key);
+
+        if (!definition)
+                return 0;
+        if (entry->defined_in)
+                return yaml_mistake(&here, definition,
+                                    "'%s' is already defined in %s:%u; to change it here, leave out %s",
+                                    at->key, entry->defined_in, entry->defined_line, key);
+        entry->defined_in = at->file;
+        entry->defined_line = definition->line;
+        return 0;
 }
 
 static struct yaml_place entry_place(struct loader *loader, const struct entry *entry)
@@ -97,6 +120,8 @@ static int read_client(struct loader *loader, const struct yaml_place *at, const
                 r = client_new(config, name->scalar);
         if (r == 0)
                 r = entry_add_part(&loader->entries[i], at, node);
+        if (r == 0)
+                r = define_once(&loader->entries[i], at, node, "provider");
         if (r == 0)
                 r = read_client_part(at, node, config->clients[i], &loader->entries[i].seen);
         return r;
@@ -183,6 +208,8 @@ static int read_credential(struct loader *loader, const struct yaml_place *at, c
                 r = credential_new(config, name->scalar);
         if (r == 0)
                 r = entry_add_part(&loader->entries[i], at, node);
+        if (r == 0)
+                r = define_once(&loader->entries[i], at, node, "client");
         if (r == 0)
                 r = read_credential_part(at, node, config->credentials[i], &loader->entries[i].seen);
         return r;

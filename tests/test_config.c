@@ -1,7 +1,8 @@
-// links: daemon/config.c daemon/config_files.c daemon/config_providers.c daemon/config_clients.c daemon/config_entries.c
-// links: daemon/config_allow.c daemon/config_secret.c daemon/provider.c daemon/provider_make.c daemon/provider_rules.c daemon/provider_url.c
-// links: daemon/yaml_read.c daemon/yaml_doc.c daemon/problems.c common/duration.c common/fault.c
-// links: common/secret.c common/secret_arena.c common/secret_pages.c
+// links: daemon/config.c daemon/config_files.c daemon/config_providers.c daemon/config_clients.c
+// links: daemon/config_entries.c daemon/config_allow.c daemon/config_secret.c daemon/provider.c
+// links: daemon/provider_make.c daemon/provider_rules.c daemon/provider_url.c daemon/yaml_read.c
+// links: daemon/yaml_doc.c daemon/problems.c common/duration.c common/fault.c common/secret.c
+// links: common/secret_arena.c common/secret_pages.c
 // libs: yaml-0.1 libsodium
 #include "daemon/config.h"
 
@@ -279,6 +280,28 @@ static void test_a_file_of_conf_d_adds_to_what_came_before_it(void **state)
         assert_int_equal(config->refresh.before_share, 10);
         assert_int_equal(config->admins.n, 2);
         assert_int_equal(config->n_credentials, 1);
+}
+
+static void test_what_two_files_define_is_a_mistake(void **state)
+{
+        struct place *place = *state;
+        char lines[512];
+
+        write_file(place, "purser.yaml",
+                   "providers: {p: {" ENDPOINTS "}}\n"
+                   "clients: {app: {provider: p, client_id: x, client_secret: {store: true}}}\n"
+                   "credentials:\n  c: {client: app}\n");
+        write_file(place, "conf.d/a.yaml",
+                   "clients: {app: {provider: p, client_id: y}}\ncredentials: {c: {client: app}}\n");
+        snprintf(lines, sizeof(lines),
+                 "conf.d/a.yaml:1:27: clients.app.provider: 'app' is already defined in %s/purser.yaml:2; to "
+                 "change it here, "
+                 "leave out provider\n"
+                 "conf.d/a.yaml:2:27: credentials.c.client: 'c' is already defined in %s/purser.yaml:4; to "
+                 "change it here, "
+                 "leave out client\n",
+                 place->directory, place->directory);
+        expect_lines(place, lines);
 }
 
 static void test_a_client_may_be_whole_only_with_all_its_parts(void **state)
@@ -942,6 +965,7 @@ int main(void)
                 TEST(test_an_empty_configuration_has_every_default),
                 TEST(test_clients_and_credentials_are_read),
                 TEST(test_a_file_of_conf_d_adds_to_what_came_before_it),
+                TEST(test_what_two_files_define_is_a_mistake),
                 TEST(test_a_client_may_be_whole_only_with_all_its_parts),
                 TEST(test_providers_cover_those_before_them),
                 TEST(test_the_shipped_configuration_loads_and_so_do_its_comments),
