@@ -1,4 +1,7 @@
-/* Reads `allow` and `admins`. Names of users and groups become numbers here, once; asking who a caller is, is for others. */
+/*
+ * Reads `allow` and `admins`. Names of users and groups become numbers here, once; asking who a caller is, is
+ * for others.
+ */
 #include "daemon/config_internal.h"
 
 #include <errno.h>

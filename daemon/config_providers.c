@@ -1,6 +1,6 @@
 /*
- * Which definition of a provider holds, and what it extends. Definitions lie in the order of their files, each covering the former
- * one of its name; one that extends its own name means the one it covers.
+ * Which definition of a provider holds, and what it extends. Definitions lie in the order of their files,
+ * each covering the former one of its name; one that extends its own name means the one it covers.
  */
 #include "daemon/config_internal.h"
 

@@ -1,4 +1,6 @@
-/* Fetches client secrets from where the configuration says they are, and refuses what others could have read. */
+/*
+ * Fetches client secrets from where the configuration says they are, and refuses what others could have read.
+ */
 #include "daemon/config.h"
 
 #include <errno.h>

@@ -8,7 +8,10 @@
 #include <stdio.h>
 #include <string.h>
 
-/* A line goes to terminals, the journal and JSON: nothing in a file or its name may move a cursor or break a string. */
+/*
+ * A line goes to terminals, the journal and JSON: nothing in a file or its name may move a cursor or break a
+ * string.
+ */
 static void clean(char *line)
 {
         unsigned char *p = (unsigned char *)line, *end = p + strlen(line);

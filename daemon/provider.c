@@ -110,7 +110,10 @@ static int read_challenge_method(const struct yaml_place *at, const struct yaml_
         return r;
 }
 
-/* What the authorization request is made of already (RFC 6749 section 4.1.1, RFC 7636 section 4.3), and what it must never hold. */
+/*
+ * What the authorization request is made of already (RFC 6749 section 4.1.1, RFC 7636 section 4.3), and what
+ * it must never hold.
+ */
 static bool is_own_parameter(const char *name)
 {
         static const char *const own[] = { "client_id",      "client_secret",

@@ -1,6 +1,6 @@
 /*
- * One provider's facts and peculiarities, as data: endpoints (names of RFC 8414), the API behind them, and how its answers are to
- * be read. Immutable once read. No provider is known to the code by name.
+ * One provider's facts and peculiarities, as data: endpoints (names of RFC 8414), the API behind them, and
+ * how its answers are to be read. Immutable once read. No provider is known to the code by name.
  */
 #pragma once
 
@@ -32,10 +32,10 @@ enum meaning {
 };
 
 /*
- * A rule matches when everything it names matches. The first matching rule wins. `contains` is looked for in the raw body,
- * without regard to case; `error` is the OAuth error code of a JSON body (RFC 6749 section 5.2); `member` is a JSON pointer
- * (RFC 6901) to a string of a JSON body, and then `contains` is looked for in it alone; without `contains` it is enough that the
- * string is there. status 0: any.
+ * A rule matches when everything it names matches. The first matching rule wins. `contains` is looked for in
+ * the raw body, without regard to case; `error` is the OAuth error code of a JSON body (RFC 6749 section
+ * 5.2); `member` is a JSON pointer (RFC 6901) to a string of a JSON body, and then `contains` is looked for
+ * in it alone; without `contains` it is enough that the string is there. status 0: any.
  */
 struct answer_rule {
         int status;
@@ -89,8 +89,7 @@ struct provider {
         } api;
 
         uint64_t default_token_lifetime_usec; /* for tokens that tell no end; 0: unknown, taken as one hour */
-        unsigned
-                max_replays; /* how often the old token is tried after an unknown outcome; default and most: 5 */
+        unsigned max_replays; /* tries with the old token after an unknown outcome; default and most: 5 */
 
         struct answer_rule *token_rules; /* answers of the token endpoint */
         size_t n_token_rules;
@@ -106,8 +105,8 @@ struct provider {
                 char *header; /* NULL: webhooks are not signed, or nobody wrote down how */
                 enum webhook_encoding encoding;
                 char *prefix; /* before the encoded digest: "sha256=" */
-                char *disconnect_pointer; /* JSON pointer whose value tells a disconnection, with the value that does */
-                char *disconnect_value;
+                char *disconnect_pointer; /* JSON pointer to what tells a disconnection */
+                char *disconnect_value; /* and what it says then */
                 char *account_id; /* JSON pointer to the account's id */
         } webhook;
 };
@@ -117,23 +116,28 @@ enum {
 };
 
 /*
- * Reads one provider from a mapping. base: what it extends, copied first; NULL: nothing. `extends` itself was resolved by the caller
- * and is skipped here. Mappings merge key by key, lists replace, null takes a text back. Checks: unknown keys with the nearest
- * known one, types, https (or loopback http) for every URL, version_header an HTTP token (RFC 9110 section 5.6.2), no control
- * characters, and that endpoints are given or can be discovered. With PROVIDER_E_MISTAKES *ret is what could be read all the
- * same: good for nothing but to check what extends it.
+ * Reads one provider from a mapping. base: what it extends, copied first; NULL: nothing. `extends` itself was
+ * resolved by the caller and is skipped here. Mappings merge key by key, lists replace, null takes a text
+ * back. Checks: unknown keys with the nearest known one, types, https (or loopback http) for every URL,
+ * version_header an HTTP token (RFC 9110 section 5.6.2), no control characters, and that endpoints are given
+ * or can be discovered. With PROVIDER_E_MISTAKES *ret is what could be read all the same: good for nothing
+ * but to check what extends it.
  */
 int provider_read(struct provider **ret, const char *name, const struct provider *base, const char *file,
                   const char *path, const struct yaml_node *mapping, struct problems *problems);
 struct provider *provider_free(struct provider *provider);
 DEFINE_FREEP(struct provider *, provider_free)
 
-/* https, or http to a loopback host (RFC 8252 section 7.3); with a host, without user, password or fragment. */
+/*
+ * https, or http to a loopback host (RFC 8252 section 7.3); with a host, without user, password or fragment.
+ */
 bool url_is_acceptable(const char *url);
 /* The host is localhost, [::1] or of 127.0.0.0/8. */
 bool url_is_loopback(const char *url);
-/* As an endpoint to be redirected to: absolute, no fragment (RFC 6749 section 3.1.2), no http but to loopback; or an application's
- * own scheme (RFC 8252 section 7.1). */
+/*
+ * As an endpoint to be redirected to: absolute, no fragment (RFC 6749 section 3.1.2), no http but to
+ * loopback; or an application's own scheme (RFC 8252 section 7.1).
+ */
 bool url_is_redirect(const char *url);
 
 /* What can stand behind a version header: visible ASCII and inner blanks, at most 63. */

@@ -4,7 +4,9 @@
 #include "daemon/provider.h"
 #include "daemon/yaml_read.h"
 
-/* A list of rules to the token_rules or api_rules, which it replaces, of the struct provider that field is. */
+/*
+ * A list of rules to the token_rules or api_rules, which it replaces, of the struct provider that field is.
+ */
 int provider_read_token_rules(const struct yaml_place *at, const struct yaml_node *node,
                               const struct yaml_key *key, void *field);
 int provider_read_api_rules(const struct yaml_place *at, const struct yaml_node *node,

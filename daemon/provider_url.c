@@ -1,4 +1,7 @@
-/* Which URLs may be configured. Decides on the text alone, as strictly as RFC 3986 allows: no name is looked up. */
+/*
+ * Which URLs may be configured. Decides on the text alone, as strictly as RFC 3986 allows: no name is looked
+ * up.
+ */
 #include "daemon/provider.h"
 
 #include <arpa/inet.h>

@@ -1,6 +1,6 @@
 /*
- * libyaml's events to a tree. Owns the limits of a document and the refusal of what a configuration does not need; refuses to
- * know what any key means.
+ * libyaml's events to a tree. Owns the limits of a document and the refusal of what a configuration does not
+ * need; refuses to know what any key means.
  */
 #include "daemon/yaml_doc.h"
 
@@ -17,7 +17,7 @@ struct doc {
         unsigned depth;
         size_t n_nodes;
         bool mistakes;
-        bool unusable; /* a value is missing from the tree, so that looking for more mistakes would find false ones */
+        bool unusable; /* a value is missing from the tree: looking on would find mistakes that are none */
 };
 
 static void doc_done(struct doc *doc)
@@ -64,7 +64,10 @@ static yaml_mark_t mark_of_offset(const struct doc *doc, size_t offset)
         return mark;
 }
 
-/* libyaml's words hold no text of the document. It reads ahead, so that the path so far would often be a wrong one. */
+/*
+ * libyaml's words hold no text of the document. It reads ahead, so that the path so far would often be a
+ * wrong one.
+ */
 static int parser_mistake(struct doc *doc, const struct yaml_place *at)
 {
         const yaml_parser_t *parser = &doc->parser;

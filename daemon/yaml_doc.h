@@ -1,6 +1,7 @@
 /*
- * YAML bytes to a tree that remembers lines and columns; the only user of libyaml. No anchors, aliases, tags or several
- * documents: a configuration needs none of them. Duplicate keys are mistakes. Sizes and depth are limited.
+ * YAML bytes to a tree that remembers lines and columns; the only user of libyaml. No anchors, aliases, tags
+ * or several documents: a configuration needs none of them. Duplicate keys are mistakes. Sizes and depth are
+ * limited.
  */
 #pragma once
 
@@ -34,8 +35,9 @@ enum {
 };
 
 /*
- * file is for messages alone. *ret is NULL for a document without content. With YAML_E_MISTAKES *ret is what could be read all
- * the same, so that further mistakes can be looked for in it, or NULL where the text is no YAML.
+ * file is for messages alone. *ret is NULL for a document without content. With YAML_E_MISTAKES *ret is what
+ * could be read all the same, so that further mistakes can be looked for in it, or NULL where the text is no
+ * YAML.
  */
 int yaml_doc_parse(struct yaml_node **ret, const char *file, const char *bytes, size_t n,
                    struct problems *problems);
@@ -45,7 +47,10 @@ DEFINE_FREEP(struct yaml_node *, yaml_node_free)
 /* The value of a mapping's key, or NULL. */
 const struct yaml_node *yaml_node_get(const struct yaml_node *mapping, const char *key);
 
-/* Where in which file a reader is: a chain up to the root, so that a path costs nothing until a mistake is told. */
+/*
+ * Where in which file a reader is: a chain up to the root, so that a path costs nothing until a mistake is
+ * told.
+ */
 struct yaml_place {
         const char *file;
         struct problems *problems;
@@ -58,7 +63,10 @@ struct yaml_place {
 struct yaml_place yaml_place_key(const struct yaml_place *parent, const char *key);
 struct yaml_place yaml_place_index(const struct yaml_place *parent, size_t index);
 
-/* "clients.jobber-app.allow[1].user", cut to size. What lies below a client_secret is left out: it may be the secret itself. */
+/*
+ * "clients.jobber-app.allow[1].user", cut to size. What lies below a client_secret is left out: it may be the
+ * secret itself.
+ */
 const char *yaml_place_format(const struct yaml_place *place, char *buffer, size_t size);
 
 /* Adds a mistake at the node's line and column. 0 or a fault. */

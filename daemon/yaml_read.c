@@ -31,7 +31,9 @@ static unsigned min3(unsigned a, unsigned b, unsigned c)
         return ab < c ? ab : c;
 }
 
-/* Insertions, deletions, substitutions and swaps of neighbours that turn a into b (optimal string alignment). */
+/*
+ * Insertions, deletions, substitutions and swaps of neighbours that turn a into b (optimal string alignment).
+ */
 static unsigned edit_distance(const char *a, const char *b)
 {
         size_t n_a = strnlen(a, WORD_MAX), n_b = strnlen(b, WORD_MAX);

@@ -1,6 +1,6 @@
 /*
- * Mappings to structs by tables: key, reader, field. A mistake is added to the place's problems and leaves the field as it was;
- * what readers return is 0 or a fault. Knows no key by itself.
+ * Mappings to structs by tables: key, reader, field. A mistake is added to the place's problems and leaves
+ * the field as it was; what readers return is 0 or a fault. Knows no key by itself.
  */
 #pragma once
 
@@ -24,7 +24,10 @@ struct yaml_key {
         bool required;
 };
 
-/* Reads what the table names; every other key is a mistake. seen: bit i is set when key i was there; NULL: nobody asks. */
+/*
+ * Reads what the table names; every other key is a mistake. seen: bit i is set when key i was there; NULL:
+ * nobody asks.
+ */
 int yaml_read_mapping(const struct yaml_place *at, const struct yaml_node *node, const struct yaml_key *keys,
                       void *object, uint64_t *seen);
 /* Adds a mistake for each required key that was not seen; node says where. */
@@ -73,7 +76,10 @@ struct yaml_range {
 bool yaml_is_null(const struct yaml_node *node); /* null or ~, without quotes */
 bool yaml_is_nothing(const struct yaml_node *node); /* nothing at all behind the colon */
 
-/* True and *ret when the node is a line or several of text; else false, the mistake added, *ret_r 0 or a fault. */
+/*
+ * True and *ret when the node is a line or several of text; else false, the mistake added, *ret_r 0 or a
+ * fault.
+ */
 bool yaml_check_text(const struct yaml_place *at, const struct yaml_node *node, bool several_lines,
                      int *ret_r);
 /* The same for a mapping or sequence. One without anything behind its colon is false, too, and no mistake. */

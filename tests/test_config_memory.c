@@ -1,10 +1,14 @@
-// links: daemon/config.c daemon/config_files.c daemon/config_providers.c daemon/config_clients.c daemon/config_entries.c
-// links: daemon/config_allow.c daemon/config_secret.c daemon/provider.c daemon/provider_make.c daemon/provider_rules.c
-// links: daemon/provider_url.c daemon/yaml_read.c daemon/yaml_doc.c daemon/problems.c common/duration.c common/fault.c
-// links: common/secret.c common/secret_arena.c common/secret_pages.c
+// links: daemon/config.c daemon/config_files.c daemon/config_providers.c daemon/config_clients.c
+// links: daemon/config_entries.c daemon/config_allow.c daemon/config_secret.c daemon/provider.c
+// links: daemon/provider_make.c daemon/provider_rules.c daemon/provider_url.c daemon/yaml_read.c
+// links: daemon/yaml_doc.c daemon/problems.c common/duration.c common/fault.c common/secret.c
+// links: common/secret_arena.c common/secret_pages.c
 // libs: yaml-0.1 libsodium
 // ldflags: -Wl,--wrap=malloc,--wrap=calloc,--wrap=reallocarray,--wrap=strdup,--wrap=strndup,--wrap=asprintf
-/* What becomes of a configuration when memory runs out in its midst. Run under AddressSanitizer it proves that nothing leaks. */
+/*
+ * What becomes of a configuration when memory runs out in its midst. Run under AddressSanitizer it proves
+ * that nothing leaks.
+ */
 #include "daemon/config.h"
 
 #include <setjmp.h>

@@ -1,8 +1,9 @@
-// links: daemon/config.c daemon/config_files.c daemon/config_providers.c daemon/config_clients.c daemon/config_entries.c
-// links: daemon/config_allow.c daemon/provider.c daemon/provider_make.c daemon/provider_rules.c daemon/provider_url.c
-// links: daemon/yaml_read.c daemon/yaml_doc.c daemon/problems.c common/duration.c common/fault.c common/wipe.c
-// links: daemon/oauth_answer.c daemon/api_answer.c daemon/api_version.c daemon/answer.c daemon/lifetime.c
-// links: daemon/json_text.c daemon/plain_words.c daemon/http_message.c daemon/webhook.c common/secret*.c
+// links: daemon/config.c daemon/config_files.c daemon/config_providers.c daemon/config_clients.c
+// links: daemon/config_entries.c daemon/config_allow.c daemon/provider.c daemon/provider_make.c
+// links: daemon/provider_rules.c daemon/provider_url.c daemon/yaml_read.c daemon/yaml_doc.c daemon/problems.c
+// links: common/duration.c common/fault.c common/wipe.c daemon/oauth_answer.c daemon/api_answer.c
+// links: daemon/api_version.c daemon/answer.c daemon/lifetime.c daemon/json_text.c daemon/plain_words.c
+// links: daemon/http_message.c daemon/webhook.c common/secret*.c
 // libs: yaml-0.1 libsodium
 /* etc/providers/jobber.yaml against the answers that Jobber is known to give. */
 #include "common/clock.h"

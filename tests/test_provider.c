@@ -1,5 +1,5 @@
-// links: daemon/provider.c daemon/provider_make.c daemon/provider_rules.c daemon/provider_url.c daemon/yaml_read.c daemon/yaml_doc.c daemon/problems.c
-// links: common/duration.c common/fault.c
+// links: daemon/provider.c daemon/provider_make.c daemon/provider_rules.c daemon/provider_url.c
+// links: daemon/yaml_read.c daemon/yaml_doc.c daemon/problems.c common/duration.c common/fault.c
 // libs: yaml-0.1
 #include "daemon/provider.h"
 

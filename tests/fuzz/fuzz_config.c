@@ -1,8 +1,12 @@
-// links: daemon/config.c daemon/config_files.c daemon/config_providers.c daemon/config_clients.c daemon/config_entries.c
-// links: daemon/config_allow.c daemon/provider.c daemon/provider_make.c daemon/provider_rules.c daemon/provider_url.c
-// links: daemon/yaml_read.c daemon/yaml_doc.c daemon/problems.c common/duration.c common/fault.c
+// links: daemon/config.c daemon/config_files.c daemon/config_providers.c daemon/config_clients.c
+// links: daemon/config_entries.c daemon/config_allow.c daemon/provider.c daemon/provider_make.c
+// links: daemon/provider_rules.c daemon/provider_url.c daemon/yaml_read.c daemon/yaml_doc.c daemon/problems.c
+// links: common/duration.c common/fault.c
 // libs: yaml-0.1
-/* Any bytes as purser.yaml. A configuration that passes is whole: every reference leads somewhere, every number is in its range. */
+/*
+ * Any bytes as purser.yaml. A configuration that passes is whole: every reference leads somewhere, every
+ * number is in its range.
+ */
 #include "daemon/config.h"
 
 #include "common/clock.h"

@@ -1,7 +1,9 @@
-// links: daemon/provider.c daemon/provider_make.c daemon/provider_rules.c daemon/provider_url.c daemon/yaml_read.c
-// links: daemon/yaml_doc.c daemon/problems.c common/duration.c common/fault.c
+// links: daemon/provider.c daemon/provider_make.c daemon/provider_rules.c daemon/provider_url.c
+// links: daemon/yaml_read.c daemon/yaml_doc.c daemon/problems.c common/duration.c common/fault.c
 // libs: yaml-0.1
-/* Any YAML as a provider file. One that passes is fit to be asked, and still passes when it extends itself. */
+/*
+ * Any YAML as a provider file. One that passes is fit to be asked, and still passes when it extends itself.
+ */
 #include "daemon/provider.h"
 
 #include "tests/fuzz/fuzz.h"

@@ -1,6 +1,9 @@
 // links: daemon/yaml_doc.c daemon/problems.c common/fault.c
 // libs: yaml-0.1
-/* Any bytes as a file of the configuration. What is handed out is a whole tree within its limits; what is told is one line each. */
+/*
+ * Any bytes as a file of the configuration. What is handed out is a whole tree within its limits; what is
+ * told is one line each.
+ */
 #include "daemon/yaml_doc.h"
 
 #include "tests/fuzz/fuzz.h"
