@@ -327,6 +327,8 @@ int provider_read(struct provider **ret, const char *name, const struct provider
         r = provider_new(&provider, name);
         if (r == 0 && base)
                 r = provider_inherit(provider, base);
+        if (is_given(mapping, "issuer"))
+                provider_forget_endpoints(provider);
         if (r == 0)
                 r = yaml_read_mapping(&root, mapping, provider_keys, provider, NULL);
         if (r == 0 && (mapping->kind == YAML_MAPPING || yaml_is_nothing(mapping)) &&

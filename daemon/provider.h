@@ -118,10 +118,10 @@ enum {
 /*
  * Reads one provider from a mapping. base: what it extends, copied first; NULL: nothing. `extends` itself was
  * resolved by the caller and is skipped here. Mappings merge key by key, lists replace, null takes a text
- * back. Checks: unknown keys with the nearest known one, types, https (or loopback http) for every URL,
- * version_header an HTTP token (RFC 9110 section 5.6.2), no control characters, and that endpoints are given
- * or can be discovered. With PROVIDER_E_MISTAKES *ret is what could be read all the same: good for nothing
- * but to check what extends it.
+ * back, and an issuer the endpoints of the former one. Checks: unknown keys with the nearest known one,
+ * types, https (or loopback http) for every URL, version_header an HTTP token (RFC 9110 section 5.6.2), no
+ * control characters, and that endpoints are given or can be discovered. With PROVIDER_E_MISTAKES *ret is
+ * what could be read all the same: good for nothing but to check what extends it.
  */
 int provider_read(struct provider **ret, const char *name, const struct provider *base, const char *file,
                   const char *path, const struct yaml_node *mapping, struct problems *problems);

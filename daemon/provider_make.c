@@ -163,3 +163,16 @@ int provider_inherit(struct provider *provider, const struct provider *base)
         r = copy_texts(provider, base);
         return r < 0 ? r : copy_lists(provider, base);
 }
+
+static void forget(char **text)
+{
+        free(*text);
+        *text = NULL;
+}
+
+void provider_forget_endpoints(struct provider *provider)
+{
+        forget(&provider->authorization_endpoint);
+        forget(&provider->token_endpoint);
+        forget(&provider->revocation_endpoint);
+}

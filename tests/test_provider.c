@@ -223,6 +223,21 @@ static void test_null_takes_back_what_was_inherited(void **state)
         assert_null(p->webhook.prefix);
 }
 
+static void test_an_issuer_takes_back_the_endpoints_of_another(void **state)
+{
+        _cleanup_(provider_freep) struct provider *base = read_well(EVERYTHING), *p = NULL, *half = NULL;
+
+        read_base(&p, base, "extends: base\nissuer: https://id.example.org\n");
+        assert_string_equal(p->issuer, "https://id.example.org");
+        assert_null(p->authorization_endpoint);
+        assert_null(p->token_endpoint);
+        assert_null(p->revocation_endpoint);
+        assert_string_equal(p->api.url, "https://api.example.com/graphql");
+        read_base(&half, base, "token_endpoint: https://id.example.org/t\nissuer: https://id.example.org\n");
+        assert_string_equal(half->token_endpoint, "https://id.example.org/t");
+        assert_null(half->authorization_endpoint);
+}
+
 static void test_a_section_without_anything_in_it_says_nothing(void **state)
 {
         _cleanup_(provider_freep) struct provider *p = read_well(
@@ -566,6 +581,7 @@ int main(void)
                 cmocka_unit_test(test_an_extension_has_all_that_its_base_has),
                 cmocka_unit_test(test_an_extension_merges_mappings_and_replaces_lists),
                 cmocka_unit_test(test_null_takes_back_what_was_inherited),
+                cmocka_unit_test(test_an_issuer_takes_back_the_endpoints_of_another),
                 cmocka_unit_test(test_a_section_without_anything_in_it_says_nothing),
                 cmocka_unit_test(test_every_mistake_has_its_line),
                 cmocka_unit_test(test_an_extension_of_a_mistaken_base_is_blamed_for_its_own_mistakes_alone),
