@@ -1,0 +1,10 @@
+/* What list and status share: how states look, and the table for those who are no administrators. */
+#pragma once
+
+#include "client/cli.h"
+#include "client/output.h"
+
+enum output_style state_style(const char *state);
+
+/* only: the name of the one credential to show; NULL: all. */
+int list_print(const struct cli *cli, const struct purser_credentials *credentials, const char *only);
