@@ -1,14 +1,13 @@
 /*
- * HTTP requests, each an easy handle of curl's that its transfer owns. Knows nothing of what is asked for or
- * answered.
+ * HTTP requests, each an easy handle of curl's that its transfer owns. Knows nothing of what is asked for or answered.
  *
- * curl sends a request again, silently and on a new connection, when a kept connection dies before the first byte of an answer
- * (RFC 9112 section 9.3.1 allows that for idempotent methods only). The refresh token that a POST carries may have been redeemed
- * by then: sent twice, it is an attack in the provider's eyes (RFC 9700 section 4.14.2), and the new tokens are lost. So a body
- * is given to curl through a read callback that never rewinds: once the first byte of it was taken, curl cannot repeat the
- * request and fails instead (CURLE_SEND_FAIL_REWIND), while a request of which only the header may have left is repeated
- * harmlessly. A new connection for every request (CURLOPT_FRESH_CONNECT) would do as well, for one TLS handshake each.
- * Connections idle for long are not used again, so that the case stays rare.
+ * curl sends a request again, silently and on a new connection, when a kept connection dies before the first byte of an
+ * answer (RFC 9112 section 9.3.1 allows that for idempotent methods only). The refresh token that a POST carries may have
+ * been redeemed by then: sent twice, it is an attack in the provider's eyes (RFC 9700 section 4.14.2), and the new tokens
+ * are lost. So a body is given to curl through a read callback that never rewinds: once the first byte of it was taken, curl
+ * cannot repeat the request and fails instead (CURLE_SEND_FAIL_REWIND), while a request of which only the header may have
+ * left is repeated harmlessly. A new connection for every request (CURLOPT_FRESH_CONNECT) would do as well, for one TLS
+ * handshake each. Connections idle for long are not used again, so that the case stays rare.
  *
  * The same callback tells HTTP_NOT_SENT from HTTP_OUTCOME_UNKNOWN: nobody can act on a request whose body has not begun.
  */

@@ -1,7 +1,7 @@
 /*
- * HTTP requests on the event loop, through curl's multi interface; the only user of curl. Redirects are never followed, https
- * (1.2 or newer, verified) or loopback http only, answers limited in size and time. Knows nothing of OAuth. Tests link fake_http.c
- * in its place.
+ * HTTP requests on the event loop, through curl's multi interface; with http_loop.c the only user of curl. Redirects are
+ * never followed, https (1.2 or newer, verified) or loopback http only, answers limited in size and time. Knows nothing of
+ * OAuth. Tests link fake_http.c in its place.
  */
 #pragma once
 
@@ -12,7 +12,10 @@
 struct http;
 struct http_transfer;
 
-/* Once per process, while it has one thread, before the first http_new(): curl's memory is wiped when freed, TLS keys are logged nowhere. */
+/*
+ * Once per process, before a second thread and anything else of curl or OpenSSL: what they free is wiped, TLS keys are
+ * logged nowhere.
+ */
 int http_global_init(void);
 
 /* event: borrowed (sd_event *, kept opaque here so that a fake needs no loop). */
@@ -22,11 +25,12 @@ DEFINE_FREEP(struct http *, http_free)
 
 /*
  * Starts a request, which is taken. kept_header: a response header to keep in served_version; NULL: none. on_done is called
- * exactly once, from the event loop, never from within http_start(); the response is the callee's to read for the call alone. The handle
- * stays the caller's: freeing it cancels, and then on_done never runs; it may be freed from within on_done.
+ * exactly once, from the event loop, never from within http_start(); the response is the callee's to read for the call
+ * alone. The handle stays the caller's: freeing it cancels, and then on_done never runs; it may be freed from within
+ * on_done.
  */
-int http_start(struct http *http, struct http_request *request, const char *kept_header, uint64_t timeout_usec,
-               void (*on_done)(const struct http_response *response, void *userdata), void *userdata,
-               struct http_transfer **ret);
+int http_start(struct http *http, struct http_request *request, const char *kept_header,
+               uint64_t timeout_usec, void (*on_done)(const struct http_response *response, void *userdata),
+               void *userdata, struct http_transfer **ret);
 struct http_transfer *http_transfer_free(struct http_transfer *transfer);
 DEFINE_FREEP(struct http_transfer *, http_transfer_free)

@@ -104,8 +104,8 @@ static int on_again(sd_event_source *source, void *userdata)
 }
 
 /*
- * These two tell curl about no failure: it would fail every transfer, now and later. A socket that is not watched ends in its
- * transfer's timeout.
+ * These two tell curl about no failure: it would fail every transfer, now and later. A socket that is not watched ends in
+ * its transfer's timeout.
  */
 static int want_socket(CURL *easy, curl_socket_t fd, int what, void *userdata, void *socket_source)
 {

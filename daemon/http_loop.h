@@ -1,6 +1,6 @@
 /*
- * curl's multi interface on the event loop: sockets and timers. Knows no request. For http.c alone, with which it is the only
- * user of curl.
+ * curl's multi interface on the event loop: sockets and timers. Knows no request. For http.c alone, with which it is the
+ * only user of curl.
  */
 #pragma once
 

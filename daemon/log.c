@@ -20,7 +20,10 @@ enum {
 static bool to_journal;
 static enum log_level highest = LOG_LEVEL_INFO;
 
-/* systemd.exec(5): the stream that standard error was connected to, as device:inode. A descriptor redirected since is another one. */
+/*
+ * systemd.exec(5): the stream that standard error was connected to, as device:inode. A descriptor redirected since is
+ * another one.
+ */
 static bool stderr_is_journal(void)
 {
         const char *stream = getenv("JOURNAL_STREAM");

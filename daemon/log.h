@@ -1,6 +1,7 @@
 /*
- * What happened, for the people who run the server: the journal with structured fields under systemd, plain lines on standard
- * error elsewhere. No argument of these functions may be a secret; the field names are those that journalctl matches on.
+ * What happened, for the people who run the server: the journal with structured fields under systemd, plain lines on
+ * standard error elsewhere. No argument of these functions may be a secret; the field names are those that journalctl
+ * matches on.
  */
 #pragma once
 
@@ -8,20 +9,26 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum log_level { LOG_LEVEL_ERROR = 3, LOG_LEVEL_WARNING = 4, LOG_LEVEL_NOTICE = 5, LOG_LEVEL_INFO = 6, LOG_LEVEL_DEBUG = 7 };
+enum log_level {
+        LOG_LEVEL_ERROR = 3,
+        LOG_LEVEL_WARNING = 4,
+        LOG_LEVEL_NOTICE = 5,
+        LOG_LEVEL_INFO = 6,
+        LOG_LEVEL_DEBUG = 7
+};
 
 /* Each kind of event that operators act on has a MESSAGE_ID, listed in daemon/events.h. */
 struct log_event {
         const char *message_id; /* 32 hex digits; NULL: an ordinary line */
         enum log_level level;
         const char *credential; /* PURSER_CREDENTIAL=; NULL: left out, as below */
-        const char *client;     /* PURSER_CLIENT= */
-        const char *provider;   /* PURSER_PROVIDER= */
-        const char *reason;     /* PURSER_REASON= */
-        uint64_t generation;    /* PURSER_GENERATION=; 0: left out */
-        long peer_pid;          /* PURSER_PEER_PID=; 0: left out */
-        long peer_uid;          /* PURSER_PEER_UID=; only together with peer_pid */
-        const char *peer_unit;  /* PURSER_PEER_UNIT= */
+        const char *client; /* PURSER_CLIENT= */
+        const char *provider; /* PURSER_PROVIDER= */
+        const char *reason; /* PURSER_REASON= */
+        uint64_t generation; /* PURSER_GENERATION=; 0: left out */
+        long peer_pid; /* PURSER_PEER_PID=; 0: left out */
+        long peer_uid; /* PURSER_PEER_UID=; only together with peer_pid */
+        const char *peer_unit; /* PURSER_PEER_UNIT= */
 };
 
 /* Detects the journal by $JOURNAL_STREAM against standard error. max_level: debug lines only where asked for. */

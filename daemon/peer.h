@@ -1,6 +1,6 @@
 /*
- * Who is at the other end of a Unix socket, by the kernel's word alone: SO_PEERCRED, SO_PEERGROUPS, SO_PEERPIDFD where there is
- * one, and from the process its systemd unit. Nothing that the caller says counts.
+ * Who is at the other end of a Unix socket, by the kernel's word alone: SO_PEERCRED, SO_PEERGROUPS, SO_PEERPIDFD where there
+ * is one, and from the process its systemd unit. Nothing that the caller says counts.
  */
 #pragma once
 
@@ -17,10 +17,10 @@ struct peer {
         gid_t gid;
         gid_t *groups; /* supplementary, when the peer connected */
         size_t n_groups;
-        int pidfd;     /* -1 where the kernel has no SO_PEERPIDFD, or the process is gone */
+        int pidfd; /* -1 where the kernel has no SO_PEERPIDFD, or the process is gone */
         uint64_t seen_usec; /* boot time when the connection was taken */
         bool unit_known;
-        char *unit;      /* system unit, "jobber-sync.service"; NULL: none, or it cannot be told */
+        char *unit; /* system unit, "jobber-sync.service"; NULL: none, or it cannot be told */
         char *user_unit; /* unit of the user's manager; NULL likewise */
 };
 
@@ -29,7 +29,7 @@ struct peer *peer_free(struct peer *peer);
 DEFINE_FREEP(struct peer *, peer_free)
 
 /*
- * Looks the units up once and remembers them. With a pidfd the process is seen to be alive after its cgroup was read, so that a pid
- * used again cannot fool it; without one, the process's start time is compared with the moment of connecting.
+ * Looks the units up once and remembers them. With a pidfd the process is seen to be alive after its cgroup was read, so
+ * that a pid used again cannot fool it; without one, the process's start time is compared with the moment of connecting.
  */
 void peer_find_unit(struct peer *peer);

@@ -1,7 +1,7 @@
 /*
- * Records at rest: XChaCha20-Poly1305 (libsodium), a random nonce for each sealing, and what the record is (kind and name) as
- * associated data, so that records swapped or renamed in the store do not open. The layout is fixed by a golden file:
- * 1 byte format (1), 24 bytes nonce, ciphertext with its 16 bytes tag.
+ * Records at rest: XChaCha20-Poly1305 (libsodium), a random nonce for each sealing, and what the record is (kind and name)
+ * as associated data, so that records swapped or renamed in the store do not open. The layout is fixed by a golden file: 1
+ * byte format (1), 24 bytes nonce, ciphertext with its 16 bytes tag.
  */
 #pragma once
 
@@ -16,8 +16,8 @@ enum { SEAL_KEY_SIZE = 32, SEAL_OVERHEAD = 1 + 24 + 16 };
 
 enum {
         SEAL_E_REFUSED = 1, /* wrong key, wrong place, or changed bytes */
-        SEAL_E_NEWER,       /* a format of a later version */
-        SEAL_E_NO_KEY,      /* diag says why there is none and what to do */
+        SEAL_E_NEWER, /* a format of a later version */
+        SEAL_E_NO_KEY, /* diag says why there is none and what to do */
 };
 
 struct seal;
@@ -27,16 +27,19 @@ int seal_new(struct seal **ret, const struct secret *key);
 struct seal *seal_free(struct seal *seal);
 DEFINE_FREEP(struct seal *, seal_free)
 
-int seal_close(const struct seal *seal, const char *kind, const char *name, const void *bytes, size_t n, uint8_t **ret_blob,
-               size_t *ret_n);
-int seal_open(const struct seal *seal, const char *kind, const char *name, const uint8_t *blob, size_t n, struct secret **ret);
+int seal_close(const struct seal *seal, const char *kind, const char *name, const void *bytes, size_t n,
+               uint8_t **ret_blob, size_t *ret_n);
+int seal_open(const struct seal *seal, const char *kind, const char *name, const uint8_t *blob, size_t n,
+              struct secret **ret);
 
 enum seal_key_source { SEAL_KEY_SYSTEMD_CREDENTIAL, SEAL_KEY_FILE };
 
 /*
- * The key: the systemd credential `purser.key` in credentials_directory (NULL: none) - 32 raw bytes, or 64 hex digits, or any text of
- * 32 bytes and more, which is hashed -, else the file `key` in state_dir, made with mode 0600 when neither it nor a store (`store_exists`)
- * is there; *ret_made tells. A key file with other permissions, or a missing one beside a store, is SEAL_E_NO_KEY.
+ * The key: the systemd credential `purser.key` in credentials_directory (NULL: none) - 32 raw bytes, or 64 hex digits, or
+ * any text of 32 bytes and more, which is hashed -, else the file `key` in state_dir, made with mode 0600 when neither it
+ * nor a store (`store_exists`) is there; *ret_made tells. A key file with other permissions, or a missing one beside a
+ * store, is SEAL_E_NO_KEY.
  */
-int seal_key_load(struct secret **ret, enum seal_key_source *ret_source, bool *ret_made, const char *credentials_directory,
-                  const char *state_dir, bool store_exists, struct diag *diag);
+int seal_key_load(struct secret **ret, enum seal_key_source *ret_source, bool *ret_made,
+                  const char *credentials_directory, const char *state_dir, bool store_exists,
+                  struct diag *diag);

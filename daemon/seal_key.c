@@ -1,6 +1,6 @@
 /*
- * Where the sealing key comes from: a systemd credential, or a file of the daemon's own. Never makes a second key beside a store
- * that the first one sealed.
+ * Where the sealing key comes from: a systemd credential, or a file of the daemon's own. Never makes a second key beside a
+ * store that the first one sealed.
  */
 #include "daemon/seal.h"
 
@@ -76,7 +76,7 @@ static int key_from_credential(const struct secret_buf *given, struct secret **r
                 return secret_new(ret, text.data, text.n);
         if (text.n > 0 && text.data[text.n - 1] == '\n')
                 text.n--;
-        /* systemd hands over an empty credential where its source had nothing to give, and starts the service all the same. */
+        /* Where its source had nothing to give systemd hands over an empty credential, and starts the service. */
         if (text.n < SEAL_KEY_SIZE) {
                 diag_set(diag,
                          "the systemd credential " KEY_CREDENTIAL

@@ -1,9 +1,9 @@
 /*
- * The store: the queue of batches, and the watch over the file that they go to. Knows no database and nothing of what the blobs
- * are.
+ * The store: the queue of batches, and the watch over the file that they go to. Knows no database and nothing of what the
+ * blobs are.
  *
- * Batches wait until the loop comes round to them, and then share one commit, since it is the fsync that costs. It
- * blocks the loop: a thread of its own would save the few milliseconds in which everybody else waits, at the price of a second
+ * Batches wait until the loop comes round to them, and then share one commit, since it is the fsync that costs. It blocks
+ * the loop: a thread of its own would save the few milliseconds in which everybody else waits, at the price of a second
  * thread that touches secrets and of a shutdown that must join it.
  */
 #include "daemon/store.h"

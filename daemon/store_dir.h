@@ -1,6 +1,6 @@
 /*
- * The state directory as the file system sees it: whose it is, who has locked it, and whether its files are still the ones that
- * were opened. Knows no database. For store_sqlite.c alone.
+ * The state directory as the file system sees it: whose it is, who has locked it, and whether its files are still the ones
+ * that were opened. Knows no database. For store_sqlite.c alone.
  */
 #pragma once
 
@@ -17,7 +17,10 @@ struct store_dir {
         int lock_fd; /* held as long as it is open */
 };
 
-/* Checks that nobody else can change what lies there, and locks it. 0; STORE_E_IN_USE; a fault, -EPERM for an unsafe one (diag). */
+/*
+ * Checks that nobody else can change what lies there, and locks it. 0; STORE_E_IN_USE; a fault, -EPERM for an unsafe one
+ * (diag).
+ */
 int store_dir_open(struct store_dir **ret, const char *path, struct diag *diag);
 struct store_dir *store_dir_free(struct store_dir *dir); /* unlocks */
 DEFINE_FREEP(struct store_dir *, store_dir_free)

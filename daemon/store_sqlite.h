@@ -1,6 +1,6 @@
 /*
- * The SQLite file of a store, `purser.db`, with its journal `purser.db-wal`: opened, checked, read and written in transactions. For
- * store.c alone. Beside store_memory.c the only user of sqlite3.
+ * The SQLite file of a store, `purser.db`, with its journal `purser.db-wal`: opened, checked, read and written in
+ * transactions. For store.c alone. Beside store_memory.c the only user of sqlite3.
  */
 #pragma once
 
@@ -12,7 +12,9 @@
 
 struct store_file;
 
-/* Opens or makes it. dir is borrowed. 0, STORE_E_*, or a fault (diag). A journal whose file is missing is STORE_E_CORRUPT. */
+/*
+ * Opens or makes it. dir is borrowed. 0, STORE_E_*, or a fault (diag). A journal whose file is missing is STORE_E_CORRUPT.
+ */
 int store_file_open(struct store_file **ret, const struct store_dir *dir, struct diag *diag);
 /* Plays the journal into the file and removes it, by name; with `lost` leaves everything as it is. */
 struct store_file *store_file_close(struct store_file *file, bool lost);

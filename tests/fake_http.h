@@ -1,6 +1,6 @@
 /*
- * daemon/http.h without a network: linked in place of daemon/http.c. Requests that were started lie here until the test answers
- * them, in any order; http_new()'s event may be NULL.
+ * daemon/http.h without a network: linked in place of daemon/http.c. Requests that were started lie here until the test
+ * answers them, in any order; http_new()'s event may be NULL.
  */
 #pragma once
 

@@ -1,7 +1,7 @@
 /*
- * daemon/store.h in memory: linked in place of daemon/store_sqlite.c. A batch stays queued until the test decides what becomes of
- * it. The disk outlives the stores that are opened on it, so that a crash and a restart can be played; store_new()'s
- * event may be NULL, its state_dir is ignored.
+ * daemon/store.h in memory: linked in place of daemon/store_sqlite.c. A batch stays queued until the test decides what
+ * becomes of it. The disk outlives the stores that are opened on it, so that a crash and a restart can be played;
+ * store_new()'s event may be NULL, its state_dir is ignored.
  */
 #pragma once
 
@@ -51,5 +51,7 @@ void fake_store_set_flush_result(struct store *store, int result);
 /* The next store_write_start() fails with this (negative errno), and with it only. */
 void fake_store_fail_next_start(struct store *store, int error);
 
-/* The process is gone: what was queued is lost, no on_done runs. The store's owner frees its handles and the store as usual. */
+/*
+ * The process is gone: what was queued is lost, no on_done runs. The store's owner frees its handles and the store as usual.
+ */
 void fake_store_crash(struct store *store);

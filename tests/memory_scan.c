@@ -55,8 +55,8 @@ static bool range_holds(int memory, char *window, uint64_t from, uint64_t to, co
 }
 
 /*
- * What calls that have returned left below the stack pointer is overwritten by the next ones; the dynamic linker alone spills
- * whole vector registers there.
+ * What calls that have returned left below the stack pointer is overwritten by the next ones; the dynamic linker alone
+ * spills whole vector registers there.
  */
 __attribute__((noinline)) static void overwrite_dead_stack(void)
 {

@@ -1,6 +1,6 @@
 /*
- * Is a text anywhere in this process's memory? For tests of wiping. The needle itself must not lie about, so it is kept disguised:
- * every byte xored with MEMORY_DISGUISE.
+ * Is a text anywhere in this process's memory? For tests of wiping. The needle itself must not lie about, so it is kept
+ * disguised: every byte xored with MEMORY_DISGUISE.
  */
 #pragma once
 
@@ -13,7 +13,7 @@ enum { MEMORY_DISGUISE = 0x15 };
 void memory_disguise(char *bytes, size_t n);
 
 /*
- * Looks through all writable memory but the stack of calls that have returned; when it is found, `where` names the mapping. Memory that cannot be read this way (memfd_secret)
- * is passed over, since nobody else can read it either.
+ * Looks through all writable memory but the stack of calls that have returned; when it is found, `where` names the mapping.
+ * Memory that cannot be read this way (memfd_secret) is passed over, since nobody else can read it either.
  */
 bool memory_holds(const char *disguised, size_t n, char *where, size_t size);
