@@ -118,7 +118,7 @@ objects: $(sort $(call obj,$(COMMON_SRCS) $(DAEMON_SRCS) $(wildcard client/*.c) 
 $(O)/daemon/%.o: PKG_CFLAGS = $(DAEMON_CFLAGS)
 $(O)/client/%.o: PKG_CFLAGS = $(CLIENT_CFLAGS)
 $(O)/tests/%.o: PKG_CFLAGS = $(TEST_CFLAGS)
-$(O)/common/%.o $(O)/client/libpurser%.o: PIC := -fPIC
+$(LIB_OBJS): PIC := -fPIC
 PIC := -fPIE
 
 $(O)/%.o: %.c $(O)/.flags | $(O)/.packages
