@@ -327,7 +327,7 @@ int provider_read(struct provider **ret, const char *name, const struct provider
         r = provider_new(&provider, name);
         if (r == 0 && base)
                 r = provider_inherit(provider, base);
-        if (is_given(mapping, "issuer"))
+        if (r == 0 && is_given(mapping, "issuer"))
                 provider_forget_endpoints(provider);
         if (r == 0)
                 r = yaml_read_mapping(&root, mapping, provider_keys, provider, NULL);

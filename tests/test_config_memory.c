@@ -111,7 +111,8 @@ static void expect_faults(const char *file, int outcome, size_t at_least)
 
 #define CONFIG                                                                                               \
         "providers:\n"                                                                                       \
-        "  mine: {extends: jobber, authorization_parameters: {a: b}, webhooks: {prefix: x}}\n"               \
+        "  mine: {extends: jobber, issuer: https://a.example, authorization_parameters: {a: b}, webhooks: "  \
+        "{prefix: x}}\n"                                                                                     \
         "clients:\n"                                                                                         \
         "  app: {provider: mine, client_id: x, client_secret: {file: /a}, scopes: [a, b], allow: [{user: "   \
         "root}]}\n"                                                                                          \
