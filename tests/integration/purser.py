@@ -145,7 +145,8 @@ class Home:
         self.settings = self.default_settings()
         self.settings["providers"]["standin"] = {
             "authorization_endpoint": base + "/api/oauth/authorize", "token_endpoint": base + "/api/oauth/token",
-            "revocation_endpoint": base + "/api/oauth/revoke", **provider}
+            "revocation_endpoint": base + "/api/oauth/revoke", "token_endpoint_auth_method": "client_secret_post",
+            **provider}
         self.write()
 
     def environment(self):

@@ -142,8 +142,17 @@ def test_marketplace_code_of_another_account_replaces_nothing(home, standin, pur
 
 
 def test_dead_marketplace_code_is_refused(home, standin, purserd):
+    standin.next("token", "invalid_grant")
     error = refusal(home.call, ADMIN + "AdoptAuthorizationCode", credential="acme", client="jobber-app", code="0" * 32)
     assert error.name == ADMIN + "GrantRefused"
+
+
+def test_code_that_is_refused_in_words_that_nobody_knows_makes_no_credential(home, standin, purserd):
+    error = refusal(home.call, ADMIN + "AdoptAuthorizationCode", credential="acme", client="jobber-app", code="0" * 32)
+    assert error.name in (ADMIN + "GrantRefused", ADMIN + "ProviderUnavailable")
+    assert "authorization code is not valid" in error.parameters["reason"]
+    assert home.call("io.purser.Tokens.ListCredentials")["credentials"] == []
+    assert standin.count("token") == 1
 
 
 def test_grant_survives_a_crash_between_saving_and_testing(home, standin):
@@ -180,7 +189,7 @@ def test_client_must_be_named_where_there_are_several(home):
 
 def test_credential_name_that_is_none_is_an_invalid_parameter(home, purserd):
     error = refusal(begin, home, credential="../etc")
-    assert (error.name, error.parameters) == ("org.varlink.service.InvalidParameter", {"parameter": "credential"})
+    assert (error.name, error.parameters["parameter"]) == ("org.varlink.service.InvalidParameter", "credential")
 
 
 def test_clients_are_listed_in_order_of_their_names(home):

@@ -342,7 +342,7 @@ def test_metrics_are_openmetrics_text(home, acme):
             assert sample.match(line), line
             assert any(line.startswith(name) for name in families), line
     assert all(name.startswith("purser") and "TYPE" in known for name, known in families.items())
-    assert any('"acme"' in line for line in lines)
+    assert 'purser_credentials{client="jobber-app",state="active"} 1' in lines
 
 
 def test_genuine_webhook_is_verified(home, standin, acme):

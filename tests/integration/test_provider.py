@@ -45,10 +45,10 @@ def test_client_authenticates_in_the_way_that_is_configured(home, standin, book,
 
 
 def test_basic_authentication_encodes_what_is_no_letter(home, standin, book):
-    odd = "s e+c%r:e/t&=äöü-0123456789"
+    odd = "s e+c%r:e/t&=~\\\"-0123456789"
     home.secret_file.write_text(odd + "\n")
     home.play("rfc")
-    standin.control(app={"auth": "basic", "client_id": CLIENT_ID, "client_secret": odd})
+    standin.control(app={"auth": "basic", "client_secret": odd})
     home.settings["providers"]["standin"] = {"issuer": standin.url, "token_endpoint_auth_method": "client_secret_basic"}
     home.write()
     home.start()
@@ -107,9 +107,9 @@ def test_logout_revokes_at_the_discovered_endpoint(home, standin, book):
     assert standin.log("revoke")[0]["form"]["token"] == current
 
 
-def test_scopes_go_into_the_authorization_url(home, standin, book):
+def test_scopes_go_into_the_authorization_url(home, standin):
     home.play("rfc")
-    home.settings["providers"]["standin"] = {"issuer": standin.url}
+    home.settings["providers"]["standin"] = {"issuer": standin.url, "token_endpoint_auth_method": "client_secret_post"}
     home.client["scopes"] = ["read", "write"]
     home.write()
     home.start()

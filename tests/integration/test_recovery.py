@@ -77,7 +77,7 @@ def test_kill_between_rotation_and_saving_under_strict_rotation_asks_for_a_login
     kill_in_flight(home, standin, "hold")
     daemon = home.start()
     status = home.wait_status(lambda status: status["state"] == "authorization-required", patience=30)
-    assert "unknown" in daemon.log and status["next_step"].startswith("purser login acme")
+    assert "was lost" in daemon.log and status["next_step"].startswith("purser login acme")
     spent = standin.state()["spent_refresh_tokens_sent"]
     assert 1 <= spent <= 5
     home.purser("refresh", "acme").expect(EX_CONFIG)

@@ -25,7 +25,7 @@ def test_status_is_one_line_for_people(home, acme, purserd):
 def test_status_tells_of_a_credential_in_trouble(home, standin, acme, purserd):
     standin.control(disconnect="acme")
     home.purser("test", "acme").expect(EX_CONFIG)
-    assert purserd.notify.wait_for(lambda line: line.startswith("STATUS=") and "acme" in line), purserd.notify.lines()
+    assert purserd.notify.wait_for(lambda line: line.startswith("STATUS=") and "login" in line), purserd.notify.lines()
 
 
 def test_stopping_is_told(home):

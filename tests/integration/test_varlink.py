@@ -75,7 +75,7 @@ def test_description_of_an_unknown_interface_is_interface_not_found(home, purser
 ])
 def test_wrong_parameter_is_named(home, acme, parameters, parameter):
     error = refusal(home.varlink(), "io.purser.Tokens.GetToken", parameters)
-    assert (error.name, error.parameters) == (SERVICE + "InvalidParameter", {"parameter": parameter})
+    assert (error.name, error.parameters["parameter"]) == (SERVICE + "InvalidParameter", parameter)
 
 
 def test_null_stands_for_an_absent_optional_parameter(home, acme):
@@ -221,7 +221,7 @@ def test_ten_megabytes_of_a_parameter_harm_nobody(home, acme):
 
 def test_client_that_never_reads_is_dropped_and_holds_up_nobody(home, acme):
     lazy = home.varlink()
-    lazy.socket.settimeout(5)
+    lazy.socket.settimeout(1)
     call = json.dumps({"method": "io.purser.Tokens.GetToken", "parameters": {"credential": "acme"}}).encode() + b"\0"
     try:
         for _ in range(20000):
