@@ -133,7 +133,7 @@ static int check_key_file(int fd, const char *state_dir, struct diag *diag)
         if (st.st_mode & 07177) {
                 diag_set(diag,
                          "%s/" KEY_FILE " has mode %04o, so that others may have read the key: find out who "
-                                        "could, then chmod 600 it",
+                         "could, then chmod 600 it",
                          state_dir, (unsigned)(st.st_mode & 07777));
                 return SEAL_E_NO_KEY;
         }

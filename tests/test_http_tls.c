@@ -80,7 +80,7 @@ static void run_server(int out, const char *certificate, const char *protocol)
                 _exit(1);
         /* Its input must not end, or it would. */
         execlp("openssl", "openssl", "s_server", "-www", "-accept", "127.0.0.1:0", "-cert", cert, "-key", key,
-               "-cipher", "ALL:@SECLEVEL=0", protocol, NULL);
+               "-cipher", "ALL:@SECLEVEL=0", "-alpn", "h2,http/1.1", protocol, NULL);
         _exit(1);
 }
 
@@ -171,6 +171,17 @@ static void test_a_certificate_of_the_private_ca_is_trusted(void **state)
         assert_string_equal(exchange.response.content_type, "text/html");
 }
 
+static void test_http_1_1_is_spoken_with_a_server_that_prefers_2(void **state)
+{
+        static const char chosen[] = "ALPN protocol: http/1.1";
+
+        serve("good", "-tls1_3");
+        get_with_ca(url, "ca.pem");
+        assert_answered();
+        assert_non_null(
+                memmem(exchange.response.body.data, exchange.response.body.n, chosen, sizeof(chosen) - 1));
+}
+
 static void test_tls_1_2_is_enough(void **state)
 {
         serve("good", "-tls1_2");
@@ -243,6 +254,7 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 TEST(test_a_certificate_of_the_private_ca_is_trusted),
+                TEST(test_http_1_1_is_spoken_with_a_server_that_prefers_2),
                 TEST(test_tls_1_2_is_enough),
                 TEST(test_tls_1_1_is_refused),
                 TEST(test_without_the_private_ca_its_certificates_are_not_trusted),
