@@ -254,7 +254,7 @@ static void with_endpoints(struct revoke_op *op, const struct oauth_endpoints *e
 
         if (!credential || !credential->client) {
                 give_up(op, "The configuration lost its client meanwhile.", 0);
-        } else if (endpoints->revocation) {
+        } else if (endpoints->revocation && credential->client->provider->revocation != REVOCATION_NONE) {
                 /* A refresh on the wire would make a token that nobody revokes. */
                 refresher_hold(op->logins->refresher, credential);
                 revoke_by_endpoint(op, credential, endpoints);
