@@ -205,10 +205,12 @@ class Home:
             return [str(copies / "purser"), "--socket", str(self.socket), *arguments]
         return [str(self.programs / "purser"), "--socket", str(self.socket), *arguments]
 
-    def spawn(self, *arguments, user=None, groups=(), environment=None):
+    def spawn(self, *arguments, user=None, groups=(), environment=None, terminal=None):
+        """`terminal`: the terminal that the person types at, instead of a pipe."""
         identity = {"user": user, "group": user, "extra_groups": list(groups)} if user is not None else {}
-        process = subprocess.Popen(self.command(*arguments, user=user), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                   stderr=subprocess.PIPE, text=True, cwd="/",
+        process = subprocess.Popen(self.command(*arguments, user=user), stdin=terminal or subprocess.PIPE,
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd="/",
+                                   start_new_session=terminal is not None,
                                    env=dict(self.environment(), **(environment or {})), **identity)
         process.arguments_shown = list(arguments)
         self.processes.append(process)
@@ -311,7 +313,7 @@ class Home:
             if process.poll() is None:
                 process.kill()
                 process.communicate()
-            for pipe in (process.stdin, process.stdout, process.stderr):
+            for pipe in filter(None, (process.stdin, process.stdout, process.stderr)):
                 pipe.close()
         problems = []
         for daemon in self.daemons:

@@ -152,6 +152,14 @@ def test_watch_prints_a_line_for_each_change_and_never_a_token(home, standin, ac
     home.reap(process)
 
 
+def test_watch_of_a_credential_that_comes_to_need_a_login_ends_with_78(home, standin, acme):
+    process = home.spawn("watch", "acme")
+    assert first_line(process)
+    standin.control(disconnect="acme")
+    home.purser("test", "acme").expect(EX_CONFIG)
+    assert "purser login acme" in home.reap(process).expect(EX_CONFIG).one_line_of_advice()
+
+
 def test_status_watch_goes_on_until_it_is_stopped(home, standin, acme):
     process = home.spawn("status", "acme", "--watch", "--json")
     assert first_line(process)
@@ -316,6 +324,28 @@ def test_reload_takes_new_clients(home, purserd):
     home.purser("reload").expect(EX_OK)
     names = [client["name"] for client in home.call("io.purser.Admin.ListClients")["clients"]]
     assert names == ["jobber-app", "second-app"]
+
+
+def test_reload_pins_another_version_at_once(home, acme):
+    home.client["api_version"] = "2025-04-16"
+    home.write()
+    home.purser("reload").expect(EX_OK)
+    bundle = home.get_token()
+    assert bundle["api_version"] == "2025-04-16" and bundle["generation"] == 1
+    assert {"name": "X-JOBBER-GRAPHQL-VERSION", "value": "2025-04-16"} in bundle["headers"]
+
+
+def test_client_that_leaves_the_configuration_takes_its_grants_out_of_service_and_back(home, standin, acme):
+    home.settings["clients"] = {"second-app": home.settings["clients"].pop("jobber-app")}
+    home.write()
+    home.purser("reload").expect(EX_OK)
+    assert home.status()["state"] == "unavailable" and "jobber-app" in home.status()["message"]
+    assert home.purser("token", "acme").status != EX_OK
+    home.settings["clients"] = {"jobber-app": home.settings["clients"].pop("second-app")}
+    home.write()
+    home.purser("reload").expect(EX_OK)
+    home.purser("token", "acme").expect(EX_OK)
+    assert home.status()["state"] == "active"
 
 
 def test_bad_reload_keeps_the_running_configuration_and_lists_every_mistake(home, acme):

@@ -6,7 +6,7 @@ import pytest
 
 from browser import authorize, browse, fetch, parameters_of
 from purser import EX_CONFIG, EX_NOPERM, EX_OK, EX_TEMPFAIL, EX_USAGE, STRANGER
-from waiting import free_port
+from waiting import free_port, until
 
 
 def only_grant(standin):
@@ -259,6 +259,25 @@ def test_redirect_port_in_use_is_told(home, standin, purserd):
     assert str(standin.redirect_uri.split(":")[2].split("/")[0]) in result.one_line_of_advice()
     login.browse()
     login.finish(EX_OK)
+
+
+def test_browser_of_a_desktop_is_opened_without_a_shell(home, standin, as_root):
+    """Never root's browser; so the person is somebody else here, with a desktop and an xdg-open that writes down its URL."""
+    home.give_to(STRANGER)
+    opened = home.directory / "opened"
+    desktop = home.directory / "desktop"
+    desktop.mkdir(mode=0o755)
+    (desktop / "xdg-open").write_text('#!/bin/sh\nprintf "%%s\\n" "$#" "$1" > %s.new && mv %s.new %s\n' % (opened, opened, opened))
+    (desktop / "xdg-open").chmod(0o755)
+    home.start(user=STRANGER)
+    process = home.spawn("login", "acme", user=STRANGER,
+                         environment={"DISPLAY": ":0", "PATH": "%s:/usr/bin:/bin" % desktop})
+    until(opened.exists, "the browser")
+    count, url = opened.read_text().splitlines()
+    assert count == "1"
+    assert browse(url).status == 200
+    result = home.reap(process).expect(EX_OK)
+    assert url in result.out and "Acme Landscaping" in result.out
 
 
 def test_interrupted_login_is_forgotten(home, standin, purserd):

@@ -52,6 +52,8 @@ class Callers:
     ({"clock_offset": 86400 * 400, "expires_at": True, "access_token": "opaque"}, 3597, 3599),
     ({"clock_offset": -86400, "claims": {"iat": None}}, 3597, 3599),
     ({"date_offset": 600}, 3598, 3599),
+    ({"date": False}, 3598, 3599),
+    ({"date": False, "claims": {"iat": None}}, 3597, 3600),
 ])
 def test_lifetime_comes_from_whatever_the_answer_tells(home, standin, purserd, switches, least, most):
     standin.set(**switches)
