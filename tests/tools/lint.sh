@@ -23,8 +23,9 @@ tidy() {
         # One file each: clang's va_list checker carries its state from one file of a run into the next. What it prints to standard
         # error is only the count of warnings in system headers, unless it fails.
         printf '%s\n' $sources | xargs -P "$(nproc)" -n 1 sh -c '
-                flags=$1; shift
-                clang-tidy --quiet "$@" -- $flags 2>"$tmp.$$" && rm "$tmp.$$" && exit
+                flags=$1 checks=; shift
+                case $1 in tests/*) checks=--checks=-cert-env33-c ;; esac # tests may call system()
+                clang-tidy --quiet $checks "$@" -- $flags 2>"$tmp.$$" && rm "$tmp.$$" && exit
                 cat "$tmp.$$"; rm "$tmp.$$"; exit 1' tidy "$LINT_FLAGS"
 }
 
