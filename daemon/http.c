@@ -14,18 +14,16 @@
  * HTTP/1.1 alone is spoken: the library that curl has for HTTP/2 keeps copies of headers, Authorization among them, in
  * memory that nobody wipes, and a few requests an hour gain nothing by it.
  */
-#include "daemon/http.h"
+#include "daemon/http_internal.h"
 
 #include "common/fault.h"
-#include "daemon/http_loop.h"
 
 #include <arpa/inet.h>
 #include <assert.h>
-#include <ctype.h>
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #ifndef PURSER_VERSION
 #define PURSER_VERSION "unknown"
@@ -36,30 +34,6 @@ enum {
         HEADER_BYTES_MAX = 64 * 1024,
         HEADER_LINES_MAX = 256,
         HEADER_LINE_MAX = 32 * 1024, /* one that we send */
-};
-
-#define TRUST_WORDS "SSL certificate problem: "
-
-struct http {
-        struct clock *clock;
-        struct http_loop *loop;
-        unsigned n_transfers;
-};
-
-struct http_transfer {
-        struct http *http;
-        CURL *easy;
-        struct http_request *request;
-        struct curl_slist *headers;
-        char *kept_header;
-        void (*on_done)(const struct http_response *response, void *userdata);
-        void *userdata;
-        size_t body_taken;
-        struct secret_buf answer;
-        size_t header_bytes, header_lines;
-        bool head_is_whole;
-        const char *broken; /* why we ended the transfer ourselves */
-        char curl_words[CURL_ERROR_SIZE];
 };
 
 /* -- what curl takes and gives -------------------------------------------------------------------------------------- */
@@ -114,154 +88,47 @@ static size_t count_header(char *bytes, size_t size, size_t n, void *userdata)
         return size * n + 1;
 }
 
-/* -- reading the outcome -------------------------------------------------------------------------------------------- */
+/* -- the end ----------------------------------------------------------------------------------------------------------- */
 
-/* Nobody acts on a POST without its body; a request without one counts as sent with its first byte. */
-static bool may_have_arrived(const struct http_transfer *transfer)
+static void finish(struct http_transfer *transfer, CURLcode code)
 {
-        long sent = 0;
+        struct http_response response;
 
-        if (transfer->request->post && secret_size(transfer->request->body) > 0)
-                return transfer->body_taken > 0;
-        return curl_easy_getinfo(transfer->easy, CURLINFO_REQUEST_SIZE, &sent) != CURLE_OK || sent > 0;
-}
-
-static const char *words_for(CURLcode code)
-{
-        switch (code) {
-        case CURLE_COULDNT_RESOLVE_HOST:
-                return "the host's name cannot be resolved";
-        case CURLE_COULDNT_RESOLVE_PROXY:
-                return "the proxy's name cannot be resolved";
-        case CURLE_COULDNT_CONNECT:
-                return "no connection";
-        case CURLE_SSL_CONNECT_ERROR:
-                return "the TLS handshake failed";
-        case CURLE_PEER_FAILED_VERIFICATION:
-                return "the server's certificate is for another host, or not trusted";
-        case CURLE_SSL_CACERT_BADFILE:
-                return "the CA file cannot be used";
-        case CURLE_GOT_NOTHING:
-                return "the connection was closed without an answer";
-        case CURLE_PARTIAL_FILE:
-                return "the answer was cut short";
-        case CURLE_RECV_ERROR:
-        case CURLE_SEND_ERROR:
-        case CURLE_SEND_FAIL_REWIND:
-                return "the connection broke";
-        case CURLE_WEIRD_SERVER_REPLY:
-                return "the answer is not HTTP";
-        case CURLE_WRITE_ERROR:
-                return "the answer is not usable";
-        default:
-                return curl_easy_strerror(code);
-        }
-}
-
-static void describe(const struct http_transfer *transfer, CURLcode code, char *text, size_t size)
-{
-        long os_error = 0;
-
-        curl_easy_getinfo(transfer->easy, CURLINFO_OS_ERRNO, &os_error);
-        if (transfer->broken)
-                snprintf(text, size, "%s", transfer->broken);
-        else if (code == CURLE_OPERATION_TIMEDOUT)
-                snprintf(text, size, "%s in time",
-                         may_have_arrived(transfer) ? "no answer" : "no connection");
-        else if (code == CURLE_UNSUPPORTED_PROTOCOL)
-                snprintf(text, size, "%s",
-                         may_have_arrived(transfer) ? words_for(CURLE_WEIRD_SERVER_REPLY)
-                                                    : "only https is spoken, and http to this machine");
-        else if (code == CURLE_COULDNT_CONNECT && os_error != 0)
-                snprintf(text, size, "no connection: %s", strerror((int)os_error));
-        else if (strncmp(transfer->curl_words, TRUST_WORDS, strlen(TRUST_WORDS)) == 0)
-                /* What follows is one of OpenSSL's own sentences; other words of curl's may quote the certificate. */
-                snprintf(text, size, "%.150s", transfer->curl_words);
-        else
-                snprintf(text, size, "%s", words_for(code));
-}
-
-/* The value without the blanks around it; false when absent or when it does not fit. */
-static bool header_value(const struct http_transfer *transfer, const char *name, char *value, size_t size)
-{
-        struct curl_header *header;
-
-        if (curl_easy_header(transfer->easy, name, 0, CURLH_HEADER, -1, &header) != CURLHE_OK)
-                return false;
-        return (size_t)snprintf(value, size, "%s", header->value) < size;
-}
-
-static void read_content_type(const struct http_transfer *transfer, struct http_response *response)
-{
-        char value[256];
-        size_t n;
-
-        if (!header_value(transfer, "Content-Type", value, sizeof(value)))
-                return;
-        n = strcspn(value, "; \t");
-        if (n >= sizeof(response->content_type))
-                return;
-        for (size_t i = 0; i < n; i++)
-                response->content_type[i] = (char)tolower((unsigned char)value[i]);
-}
-
-static void read_kept_header(const struct http_transfer *transfer, struct http_response *response)
-{
-        char value[sizeof(response->served_version)];
-
-        if (!transfer->kept_header || !header_value(transfer, transfer->kept_header, value, sizeof(value)))
-                return;
-        for (const char *at = value; *at; at++)
-                if (*at < ' ' || *at > '~')
-                        return;
-        memcpy(response->served_version, value, sizeof(value));
-}
-
-static void read_headers(const struct http_transfer *transfer, struct http_response *response)
-{
-        char value[64];
-
-        if (header_value(transfer, "Date", value, sizeof(value)))
-                response->date_sec = http_parse_date(value);
-        if (header_value(transfer, "Retry-After", value, sizeof(value))) {
-                int64_t now = response->date_sec;
-                if (now < 0)
-                        now = clock_wall_usec(transfer->http->clock) / (int64_t)USEC_PER_SEC;
-                response->retry_after_sec = http_parse_retry_after(value, now);
-        }
-        read_content_type(transfer, response);
-        read_kept_header(transfer, response);
-}
-
-static void read_outcome(struct http_transfer *transfer, CURLcode code, struct http_response *response)
-{
-        *response = (struct http_response){ .date_sec = -1, .retry_after_sec = -1 };
-        /* To curl an answer that ends within its head is one without a body. */
-        if (code == CURLE_OK && !transfer->head_is_whole)
-                code = transfer->header_lines > 0 ? CURLE_PARTIAL_FILE : CURLE_GOT_NOTHING;
-        if (code == CURLE_OK &&
-            curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &response->status) == CURLE_OK) {
-                response->result = HTTP_ANSWERED;
-                response->body = transfer->answer;
-                transfer->answer = (struct secret_buf){ 0 };
-                read_headers(transfer, response);
-                return;
-        }
-        response->status = 0;
-        response->result = may_have_arrived(transfer) ? HTTP_OUTCOME_UNKNOWN : HTTP_NOT_SENT;
-        describe(transfer, code, response->problem, sizeof(response->problem));
+        transfer->deadline = sd_event_source_disable_unref(transfer->deadline);
+        http_read_outcome(transfer, code, &response);
+        /* The transfer, and with it every pointer into it, may be gone after this. */
+        transfer->on_done(&response, transfer->userdata);
+        http_response_done(&response);
 }
 
 static void on_finished(CURL *easy, CURLcode code, void *userdata)
 {
         struct http_transfer *transfer = NULL;
-        struct http_response response;
 
         curl_easy_getinfo(easy, CURLINFO_PRIVATE, &transfer);
-        read_outcome(transfer, code, &response);
-        /* The transfer, and with it every pointer into it, may be gone after this. */
-        transfer->on_done(&response, transfer->userdata);
-        http_response_done(&response);
+        finish(transfer, code);
+}
+
+static int on_deadline(sd_event_source *source, uint64_t usec, void *userdata)
+{
+        struct http_transfer *transfer = userdata;
+
+        http_loop_remove(transfer->http->loop, transfer->easy);
+        finish(transfer, CURLE_OPERATION_TIMEDOUT);
+        return 0;
+}
+
+/*
+ * Ours and not curl's: curl looks at the time before it looks at the socket, and so would throw away an answer that came
+ * while the machine slept or the process stood still, new refresh token and all; and where memory runs out in its midst,
+ * curl may forget a transfer. Boot time goes on during suspend.
+ */
+static int set_deadline(struct http_transfer *transfer, uint64_t timeout_usec)
+{
+        int r = sd_event_add_time_relative(transfer->http->event, &transfer->deadline, CLOCK_BOOTTIME,
+                                           timeout_usec, USEC_PER_MSEC, on_deadline, transfer);
+
+        return r < 0 ? fault(r) : 0;
 }
 
 /* -- starting ------------------------------------------------------------------------------------------------------- */
@@ -271,6 +138,7 @@ int http_new(struct http **ret, void *event, struct clock *clock)
         _cleanup_(http_freep) struct http *http = calloc(1, sizeof(*http));
         if (!http)
                 return fault(-ENOMEM);
+        http->event = event;
         http->clock = clock;
         int r = http_loop_new(&http->loop, event, on_finished, http);
         if (r < 0)
@@ -388,8 +256,7 @@ static bool set_limits(struct http_transfer *transfer, uint64_t timeout_usec)
         uint64_t ms = usec_add(timeout_usec, USEC_PER_MSEC - 1) / USEC_PER_MSEC;
         long timeout_ms = ms > INT32_MAX ? INT32_MAX : ms > 0 ? (long)ms : 1;
 
-        return SET(transfer, CURLOPT_NOSIGNAL, 1L) && SET(transfer, CURLOPT_TIMEOUT_MS, timeout_ms) &&
-               SET(transfer, CURLOPT_CONNECTTIMEOUT_MS, timeout_ms) &&
+        return SET(transfer, CURLOPT_NOSIGNAL, 1L) && SET(transfer, CURLOPT_CONNECTTIMEOUT_MS, timeout_ms) &&
                SET(transfer, CURLOPT_MAXAGE_CONN, (long)IDLE_MAX_SEC) &&
                /* Else cancelling waits for the resolver's thread, and the whole loop with it. */
                SET(transfer, CURLOPT_QUICK_EXIT, 1L);
@@ -462,6 +329,9 @@ int http_start(struct http *http, struct http_request *request, const char *kept
         int r = set_up(transfer, timeout_usec);
         if (r < 0)
                 return r;
+        r = set_deadline(transfer, timeout_usec);
+        if (r < 0)
+                return r;
         r = http_loop_add(http->loop, transfer->easy);
         if (r < 0)
                 return r;
@@ -478,6 +348,7 @@ struct http_transfer *http_transfer_free(struct http_transfer *transfer)
                 curl_easy_cleanup(transfer->easy);
         }
         transfer->http->n_transfers--;
+        sd_event_source_disable_unref(transfer->deadline);
         curl_slist_free_all(transfer->headers);
         http_request_free(transfer->request);
         secret_buf_done(&transfer->answer);

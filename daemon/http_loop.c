@@ -11,7 +11,11 @@
 #include <sys/epoll.h>
 #include <time.h>
 
-enum { CONNECTIONS_KEPT = 32 };
+enum {
+        CONNECTIONS_KEPT = 32,
+        /* An answer that is here is read before anybody finds that its time is over. */
+        PRIORITY = SD_EVENT_PRIORITY_NORMAL - 10,
+};
 
 struct http_loop {
         sd_event *event;
@@ -124,8 +128,10 @@ static int want_socket(CURL *easy, curl_socket_t fd, int what, void *userdata, v
                 events |= EPOLLOUT;
         if (source)
                 sd_event_source_set_io_events(source, events);
-        else if (sd_event_add_io(loop->event, &source, fd, events, on_socket_ready, loop) >= 0)
+        else if (sd_event_add_io(loop->event, &source, fd, events, on_socket_ready, loop) >= 0) {
+                sd_event_source_set_priority(source, PRIORITY);
                 curl_multi_assign(loop->multi, fd, source);
+        }
         return 0;
 }
 
@@ -150,9 +156,13 @@ static int make_sources(struct http_loop *loop)
                                            on_timeout, loop);
 
         if (r >= 0)
+                r = sd_event_source_set_priority(loop->timer, PRIORITY);
+        if (r >= 0)
                 r = sd_event_source_set_enabled(loop->timer, SD_EVENT_OFF);
         if (r >= 0)
                 r = sd_event_add_defer(loop->event, &loop->again, on_again, loop);
+        if (r >= 0)
+                r = sd_event_source_set_priority(loop->again, PRIORITY);
         if (r >= 0)
                 r = sd_event_source_set_enabled(loop->again, SD_EVENT_OFF);
         return r < 0 ? fault(r) : 0;

@@ -1,4 +1,4 @@
-// links: daemon/http.c daemon/http_loop.c daemon/http_message.c common/secret*.c common/wipe.c common/clock.c common/fault.c
+// links: daemon/http*.c common/secret*.c common/wipe.c common/clock.c common/fault.c
 // links: tests/http_client.c tests/fake_clock.c
 // libs: libcurl libsystemd libsodium
 /* Whom TLS trusts, against openssl's own server with certificates made for the occasion. */

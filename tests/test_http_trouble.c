@@ -1,4 +1,4 @@
-// links: daemon/http.c daemon/http_loop.c daemon/http_message.c common/secret*.c common/wipe.c common/clock.c common/fault.c
+// links: daemon/http*.c common/secret*.c common/wipe.c common/clock.c common/fault.c
 // links: tests/http_server.c tests/http_client.c tests/fake_clock.c
 // libs: libcurl libsystemd libsodium
 // ldflags: -pthread
@@ -305,6 +305,30 @@ static void test_a_body_that_trickles_is_cut_off_by_the_timeout(void **state)
         server_wait_ended(&server, 1);
 }
 
+static void answer_briefly(struct server *self, int fd, unsigned number)
+{
+        if (server_read_request(self, fd))
+                server_send(fd, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}");
+}
+
+/* The process stood still, or the machine slept: the answer was in time, and holds a refresh token. */
+static void test_an_answer_that_is_there_when_the_time_is_over_is_taken(void **state)
+{
+        uint64_t begun = clock_boot_usec(&clock_system), now;
+
+        server_start(&server, answer_briefly);
+        begin(&client, &exchange, post(server.url, "a=1"), 600 * USEC_PER_MSEC);
+        while (server_n_requests(&server) == 0)
+                sd_event_run(client.event, USEC_PER_MSEC);
+        server_wait_ended(&server, 1);
+        now = clock_boot_usec(&clock_system);
+        if (now < begun + 650 * USEC_PER_MSEC)
+                poll(NULL, 0, (int)((begun + 650 * USEC_PER_MSEC - now) / USEC_PER_MSEC));
+        wait_for(&client, &exchange);
+        assert_int_equal(exchange.response.result, HTTP_ANSWERED);
+        assert_int_equal(exchange.response.body.n, 2);
+}
+
 /* -- too much --------------------------------------------------------------------------------------------------------- */
 
 static void flood(struct server *self, int fd, unsigned number)
@@ -451,6 +475,7 @@ int main(void)
                 TEST(test_no_words_of_the_answer_get_into_the_problem),
                 TEST(test_no_answer_in_time_means_unknown),
                 TEST(test_a_body_that_trickles_is_cut_off_by_the_timeout),
+                TEST(test_an_answer_that_is_there_when_the_time_is_over_is_taken),
                 TEST(test_a_hundred_megabytes_are_cut_off_at_one),
                 TEST(test_a_thousand_headers_are_too_many),
                 TEST(test_a_header_of_seventy_kilobytes_is_too_long),

@@ -1,0 +1,84 @@
+/* Lets one allocation of ours fail. */
+#include "tests/out_of_memory.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Libraries have threads of their own. */
+static atomic_size_t n_allocations;
+static atomic_size_t fail_at = SIZE_MAX;
+
+void out_of_memory_at(size_t allocation)
+{
+        n_allocations = 0;
+        fail_at = allocation;
+}
+
+bool out_of_memory_end(void)
+{
+        bool came = n_allocations > fail_at;
+
+        fail_at = SIZE_MAX;
+        return came;
+}
+
+static bool fails(void)
+{
+        if (n_allocations++ != fail_at)
+                return false;
+        errno = ENOMEM;
+        return true;
+}
+
+/* The linker puts these in the place of what our own objects call. */
+void *__real_malloc(size_t size);
+void *__wrap_malloc(size_t size);
+void *__wrap_malloc(size_t size)
+{
+        return fails() ? NULL : __real_malloc(size);
+}
+
+void *__real_calloc(size_t n, size_t size);
+void *__wrap_calloc(size_t n, size_t size);
+void *__wrap_calloc(size_t n, size_t size)
+{
+        return fails() ? NULL : __real_calloc(n, size);
+}
+
+void *__real_realloc(void *p, size_t size);
+void *__wrap_realloc(void *p, size_t size);
+void *__wrap_realloc(void *p, size_t size)
+{
+        return fails() ? NULL : __real_realloc(p, size);
+}
+
+void *__real_reallocarray(void *p, size_t n, size_t size);
+void *__wrap_reallocarray(void *p, size_t n, size_t size);
+void *__wrap_reallocarray(void *p, size_t n, size_t size)
+{
+        return fails() ? NULL : __real_reallocarray(p, n, size);
+}
+
+char *__real_strdup(const char *text);
+char *__wrap_strdup(const char *text);
+char *__wrap_strdup(const char *text)
+{
+        return fails() ? NULL : __real_strdup(text);
+}
+
+char *__real_strndup(const char *text, size_t n);
+char *__wrap_strndup(const char *text, size_t n);
+char *__wrap_strndup(const char *text, size_t n)
+{
+        return fails() ? NULL : __real_strndup(text, n);
+}
+
+char *__real_realpath(const char *path, char *resolved);
+char *__wrap_realpath(const char *path, char *resolved);
+char *__wrap_realpath(const char *path, char *resolved)
+{
+        return fails() ? NULL : __real_realpath(path, resolved);
+}

@@ -1,0 +1,12 @@
+/*
+ * Lets one allocation of ours fail. A test that links this names in its `// ldflags:` line
+ * -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=reallocarray,--wrap=strdup,--wrap=strndup,--wrap=realpath
+ * What libraries allocate through common/wipe.c counts as ours.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+void out_of_memory_at(size_t allocation); /* counted from 0, from now on */
+bool out_of_memory_end(void); /* all is well again; did it come to that allocation? */
