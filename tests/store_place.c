@@ -7,19 +7,30 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
-int place_set_up(void **state)
+static int set_up_in(const char *parent, void **state)
 {
         struct place *place = calloc(1, sizeof(*place));
 
         assert_non_null(place);
-        strcpy(place->root, "/tmp/purser-test-store-XXXXXX");
+        snprintf(place->root, sizeof(place->root), "%s/purser-test-store-XXXXXX", parent);
         assert_non_null(mkdtemp(place->root));
         snprintf(place->dir, sizeof(place->dir), "%s/state", place->root);
         assert_int_equal(mkdir(place->dir, 0700), 0);
         assert_true(sd_event_new(&place->event) >= 0);
         *state = place;
         return 0;
+}
+
+int place_set_up(void **state)
+{
+        return set_up_in("/tmp", state);
+}
+
+int place_set_up_in_memory(void **state)
+{
+        return set_up_in(access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp", state);
 }
 
 static int remove_one(const char *path, const struct stat *st, int type, struct FTW *walk)

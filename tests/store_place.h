@@ -21,6 +21,8 @@ struct place {
 };
 
 int place_set_up(void **state); /* opens no store */
+int place_set_up_in_memory(
+        void **state); /* on tmpfs, for tests that would wait for the disk thousands of times */
 int place_tear_down(void **state);
 
 const char *path_of(const struct place *place, const char *name); /* valid for the next eight calls */
