@@ -24,19 +24,23 @@ static const struct connection *connection_of_const(const struct call *call)
 
 /* ---- the end ---- */
 
+/* What it held counts for others at once; its memory goes when nobody is on the stack who uses it. */
+static void leave(struct connection *connection)
+{
+        connection->dead = true;
+        if (connection->entry.waiting)
+                connection->server->n_waiting--;
+        account_leave(&connection->server->accounts, &connection->entry);
+        timer_stop(connection->server->timers, &connection->deadline);
+}
+
 void connection_drop(struct connection *connection, const char *why)
 {
         if (connection->dead)
                 return;
         if (why)
                 audit_complain(connection->server->audit, connection->call.peer, why);
-
-        connection->dead = true;
-        if (connection->entry.waiting)
-                connection->server->n_waiting--;
-        /* What it held counts for others at once; its memory goes when nobody is on the stack who uses it. */
-        account_leave(&connection->server->accounts, &connection->entry);
-        timer_stop(connection->server->timers, &connection->deadline);
+        leave(connection);
         connection_schedule(connection);
 }
 
@@ -415,7 +419,7 @@ struct connection *connection_free(struct connection *connection)
         struct call *call = &connection->call;
 
         if (!connection->dead)
-                connection_drop(connection, NULL);
+                leave(connection);
         if (connection->calling) {
                 if (call->on_dropped)
                         call->on_dropped(call->pending);

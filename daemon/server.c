@@ -281,11 +281,9 @@ struct server *server_free(struct server *server)
                 return NULL;
 
         server_stop_accepting(server);
-        while (!LIST_EMPTY(&server->connections)) {
-                /* A dropped connection asks for a turn, which will not come any more. */
-                STAILQ_INIT(&server->turns);
+        STAILQ_INIT(&server->turns);
+        while (!LIST_EMPTY(&server->connections))
                 connection_free(LIST_FIRST(&server->connections));
-        }
         sd_event_source_disable_unref(server->io);
         sd_event_source_disable_unref(server->later);
         sd_event_unref(server->event);
