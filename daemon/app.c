@@ -43,12 +43,16 @@ int app_fault(int fault)
 
 /* ---- configuration ---- */
 
-static int tell_problems(const struct problems *problems)
+/* A check is for a person or an editor, who wants the lines as they are. */
+static int tell_problems(const struct problems *problems, bool check)
 {
         for (size_t i = 0; i < problems->n; i++)
-                log_error("%s", problems->lines[i]);
+                if (check)
+                        fprintf(stderr, "%s\n", problems->lines[i]);
+                else
+                        log_error("%s", problems->lines[i]);
         if (problems->n_unlisted > 0)
-                log_error("... and %zu more.", problems->n_unlisted);
+                fprintf(stderr, "... and %zu more.\n", problems->n_unlisted);
         return EX_CONFIG;
 }
 
@@ -64,7 +68,7 @@ int app_load_config(const struct options *options, struct config **ret)
         if (r < 0)
                 return app_fault(r);
         if (problems_count(&problems) > 0)
-                return tell_problems(&problems);
+                return tell_problems(&problems, options->check);
         *ret = take_ptr(config);
         return 0;
 }
