@@ -20,6 +20,33 @@
 #define SO_PEERPIDFD 77
 #endif
 
+/*
+ * user_namespaces(7): an id that our user namespace does not map looks like this one, which is nobody's only where everything
+ * is mapped. Read by whoever has it so rarely that it is not remembered.
+ */
+enum { OVERFLOW_ID = 65534 };
+
+static bool all_ids_are_mapped(const char *map_file)
+{
+        char map[128];
+        unsigned long long inside, outside, n;
+        _cleanup_(closep) int fd = open(map_file, O_RDONLY | O_CLOEXEC);
+
+        if (fd < 0)
+                return false;
+        ssize_t size = read(fd, map, sizeof(map) - 1);
+        if (size <= 0)
+                return false;
+        map[size] = '\0';
+        return sscanf(map, "%llu %llu %llu", &inside, &outside, &n) == 3 && inside == 0 && n == UINT32_MAX;
+}
+
+/* A stranger from another user namespace must not pass for the user nobody. */
+static unsigned honest_id(unsigned id, const char *map_file)
+{
+        return id == OVERFLOW_ID && !all_ids_are_mapped(map_file) ? UINT32_MAX : id;
+}
+
 static int read_credentials(struct peer *peer, int fd)
 {
         struct ucred credentials;
@@ -31,8 +58,8 @@ static int read_credentials(struct peer *peer, int fd)
         if (credentials.uid == (uid_t)-1 || credentials.gid == (gid_t)-1)
                 return fault(-ENOTCONN);
         peer->pid = credentials.pid;
-        peer->uid = credentials.uid;
-        peer->gid = credentials.gid;
+        peer->uid = honest_id(credentials.uid, "/proc/self/uid_map");
+        peer->gid = honest_id(credentials.gid, "/proc/self/gid_map");
         return 0;
 }
 
@@ -52,6 +79,8 @@ static int read_groups(struct peer *peer, int fd)
         if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, peer->groups, &size) < 0)
                 return fault(-errno);
         peer->n_groups = size / sizeof(gid_t);
+        for (size_t i = 0; i < peer->n_groups; i++)
+                peer->groups[i] = honest_id(peer->groups[i], "/proc/self/gid_map");
         return 0;
 }
 

@@ -13,7 +13,7 @@
 
 struct peer {
         pid_t pid; /* 0: in a pid namespace that we cannot see */
-        uid_t uid;
+        uid_t uid; /* -1: of a user namespace that ours does not map, and so nobody's here; gid and groups likewise */
         gid_t gid;
         gid_t *groups; /* supplementary, when the peer connected */
         size_t n_groups;

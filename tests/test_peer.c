@@ -9,12 +9,16 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+enum { CANNOT_RUN = 77 };
 
 #ifndef SO_PEERPIDFD
 #define SO_PEERPIDFD 77
@@ -173,7 +177,7 @@ static void become_another(void)
 {
         static const gid_t groups[] = { 4242, 4343, 4444 };
 
-        if (setgroups(3, groups) < 0 || setgid(65533) < 0 || setuid(65534) < 0)
+        if (setgroups(3, groups) < 0 || setgid(12346) < 0 || setuid(12345) < 0)
                 _exit(1);
 }
 
@@ -184,8 +188,8 @@ static void test_uid_gid_and_supplementary_groups_are_those_of_connecting(void *
         int fd = connect_child(become_another);
         _cleanup_(peer_freep) struct peer *peer = peer_of(fd);
         assert_int_equal(peer->pid, child);
-        assert_int_equal(peer->uid, 65534);
-        assert_int_equal(peer->gid, 65533);
+        assert_int_equal(peer->uid, 12345);
+        assert_int_equal(peer->gid, 12346);
         assert_int_equal(peer->n_groups, 3);
         assert_int_equal(peer->groups[0], 4242);
         assert_int_equal(peer->groups[1], 4343);
@@ -209,6 +213,56 @@ static void test_a_peer_may_have_no_groups(void **state)
         assert_int_equal(peer->n_groups, 0);
         end_child(fd);
         close(fd);
+}
+
+static void write_text(const char *path, const char *text)
+{
+        int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+        if (fd < 0 || write(fd, text, strlen(text)) != (ssize_t)strlen(text))
+                _exit(CANNOT_RUN);
+        close(fd);
+}
+
+/* In a user namespace where root alone is mapped. */
+static int look_from_another_namespace(int fd)
+{
+        struct peer *peer = NULL;
+
+        if (unshare(CLONE_NEWUSER) < 0)
+                return CANNOT_RUN;
+        write_text("/proc/self/setgroups", "deny");
+        write_text("/proc/self/uid_map", "0 0 1");
+        write_text("/proc/self/gid_map", "0 0 1");
+        if (peer_from_socket(&peer, fd) != 0)
+                return 1;
+        if (peer->uid != (uid_t)-1 || peer->gid != (gid_t)-1)
+                return 2;
+        for (size_t i = 0; i < peer->n_groups; i++)
+                if (peer->groups[i] != (gid_t)-1)
+                        return 3;
+        if (peer->n_groups != 3)
+                return 4;
+        peer_free(peer);
+        return 0;
+}
+
+static void test_a_user_of_another_namespace_is_not_nobody(void **state)
+{
+        int status;
+
+        if (geteuid() != 0)
+                skip();
+        int fd = connect_child(become_another);
+        pid_t onlooker = fork();
+        if (onlooker == 0)
+                _exit(look_from_another_namespace(fd));
+        assert_int_equal(waitpid(onlooker, &status, 0), onlooker);
+        end_child(fd);
+        close(fd);
+        if (WIFEXITED(status) && WEXITSTATUS(status) == CANNOT_RUN)
+                skip();
+        assert_int_equal(status, 0);
 }
 
 static void test_a_living_peer_has_its_unit_looked_up_once(void **state)
@@ -336,6 +390,7 @@ int main(void)
                 TEST(test_a_peer_is_who_the_kernel_says),
                 TEST(test_uid_gid_and_supplementary_groups_are_those_of_connecting),
                 TEST(test_a_peer_may_have_no_groups),
+                TEST(test_a_user_of_another_namespace_is_not_nobody),
                 TEST(test_a_living_peer_has_its_unit_looked_up_once),
                 TEST(test_a_peer_that_ends_during_the_lookup_has_no_unit),
                 TEST(test_a_peer_that_was_gone_before_it_was_looked_at_has_no_unit),
