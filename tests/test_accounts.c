@@ -1,0 +1,109 @@
+// links: daemon/accounts.c common/fault.c
+#include "daemon/accounts.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+static struct accounts accounts;
+static struct account_entry entries[6];
+
+static int setup(void **state)
+{
+        (void)state;
+        accounts_init(&accounts);
+        for (size_t i = 0; i < 6; i++)
+                entries[i] = (struct account_entry){ 0 };
+        return 0;
+}
+
+static void test_what_a_user_holds_is_charged_and_given_back(void **state)
+{
+        struct account *account;
+
+        (void)state;
+        assert_null(accounts_find(&accounts, 7));
+        assert_int_equal(account_enter(&accounts, &entries[0], 7), 0);
+        assert_int_equal(account_enter(&accounts, &entries[1], 7), 0);
+        account = accounts_find(&accounts, 7);
+        assert_non_null(account);
+
+        account_set_waiting(&entries[0], true);
+        account_set_waiting(&entries[0], true);
+        account_set_held(&accounts, &entries[0], 100);
+        account_set_held(&accounts, &entries[1], 30);
+        account_set_held(&accounts, &entries[0], 60);
+        assert_int_equal(account->n_connections, 2);
+        assert_int_equal(account->n_waiting, 1);
+        assert_int_equal(account->held_bytes, 90);
+        assert_int_equal(accounts.held_bytes, 90);
+
+        account_leave(&accounts, &entries[0]);
+        assert_int_equal(account->n_waiting, 0);
+        assert_int_equal(account->held_bytes, 30);
+        assert_int_equal(accounts.n_connections, 1);
+        account_leave(&accounts, &entries[1]);
+        assert_null(accounts_find(&accounts, 7));
+        assert_int_equal(accounts.held_bytes, 0);
+        account_leave(&accounts, &entries[1]);
+}
+
+static void test_users_of_the_same_bucket_have_books_of_their_own(void **state)
+{
+        (void)state;
+        assert_int_equal(account_enter(&accounts, &entries[0], 3), 0);
+        assert_int_equal(account_enter(&accounts, &entries[1], 3 + ACCOUNTS_BUCKETS), 0);
+        assert_ptr_not_equal(accounts_find(&accounts, 3), accounts_find(&accounts, 3 + ACCOUNTS_BUCKETS));
+        account_leave(&accounts, &entries[0]);
+        assert_null(accounts_find(&accounts, 3));
+        assert_non_null(accounts_find(&accounts, 3 + ACCOUNTS_BUCKETS));
+        account_leave(&accounts, &entries[1]);
+}
+
+static void test_the_idlest_is_the_one_that_rested_longest(void **state)
+{
+        (void)state;
+        for (size_t i = 0; i < 3; i++) {
+                assert_int_equal(account_enter(&accounts, &entries[i], 9), 0);
+                account_set_idle(&entries[i], true);
+        }
+        account_set_idle(&entries[0], true);
+        assert_ptr_equal(account_idlest(accounts_find(&accounts, 9)), &entries[1]);
+        account_set_idle(&entries[1], false);
+        assert_ptr_equal(account_idlest(accounts_find(&accounts, 9)), &entries[2]);
+        for (size_t i = 0; i < 3; i++)
+                account_leave(&accounts, &entries[i]);
+}
+
+static void test_the_greediest_has_most_connections_and_one_that_rests(void **state)
+{
+        (void)state;
+        assert_null(accounts_greediest(&accounts));
+        for (size_t i = 0; i < 3; i++)
+                assert_int_equal(account_enter(&accounts, &entries[i], 1), 0);
+        for (size_t i = 3; i < 5; i++)
+                assert_int_equal(account_enter(&accounts, &entries[i], 2), 0);
+        assert_int_equal(account_enter(&accounts, &entries[5], 3), 0);
+        account_set_idle(&entries[5], true);
+        assert_int_equal(accounts_greediest(&accounts)->uid, 3);
+        account_set_idle(&entries[3], true);
+        assert_int_equal(accounts_greediest(&accounts)->uid, 2);
+        account_set_idle(&entries[0], true);
+        assert_int_equal(accounts_greediest(&accounts)->uid, 1);
+        for (size_t i = 0; i < 6; i++)
+                account_leave(&accounts, &entries[i]);
+}
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test_setup(test_what_a_user_holds_is_charged_and_given_back, setup),
+                cmocka_unit_test_setup(test_users_of_the_same_bucket_have_books_of_their_own, setup),
+                cmocka_unit_test_setup(test_the_idlest_is_the_one_that_rested_longest, setup),
+                cmocka_unit_test_setup(test_the_greediest_has_most_connections_and_one_that_rests, setup),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
