@@ -50,6 +50,11 @@ struct test_result {
 
 void test_result_done(struct test_result *test);
 
+/* Which grant, and which of the changes of its facts. */
+struct save_mark {
+        uint64_t grant, facts;
+};
+
 struct credential {
         char *name;
         bool is_pending; /* this is the `pending` of another one of the same name */
@@ -87,12 +92,23 @@ struct credential {
         uint64_t
                 rejected_at_usec; /* when it last rejected one, and how often in short order: fresh ones that are rejected, too, */
         unsigned rejections; /* must not cost a refresh for each call */
+        const char *
+                told_failure; /* the event that its failures were last told as; NULL: none since the last success */
+        uint64_t next_refresh_usec; /* boot time; USEC_INFINITY: none is planned */
+        bool held; /* no refresh is begun: its grant is being replaced, revoked or forgotten */
+
+        /* vault.c's */
         bool unsaved; /* the newest grant is not on disk */
         bool facts_unsaved; /* the newest facts are not on disk */
         bool unreadable; /* its record does not open: kept as it is, never overwritten by a refresh */
+        bool has_intent; /* the store holds one, or is to */
+        bool leaving; /* it is being forgotten: what is written now would bring it back */
         char *save_problem;
-        unsigned saves_in_flight;
-        uint64_t next_refresh_usec; /* boot time; USEC_INFINITY: none is planned */
+        unsigned saves_in_flight; /* of grants */
+        uint64_t
+                n_grants; /* how many the vault was given for it; writes may end in another order than they began */
+        struct save_mark newest; /* what is in memory */
+        struct save_mark rewriting; /* what goes into a store that is being made anew */
 
         struct timer refresh_timer;
         struct timer test_timer;
@@ -110,6 +126,13 @@ int credential_new(struct credential **ret, const char *name);
 struct credential *credential_free(
         struct credential *credential); /* job, waiters, probe and timers must be gone */
 DEFINE_FREEP(struct credential *, credential_free)
+/* It becomes what credential_new() makes; but its name, its pending one and what the vault knows of its writes stay. */
+void credential_reset(struct credential *credential);
+
+/* Whether the configuration has moved it to another client than the one that its grant was given to. */
+bool credential_is_elsewhere(const struct credential *credential);
+/* Whether the API has rejected its access token. */
+bool credential_is_rejected(const struct credential *credential);
 
 enum credential_state {
         CREDENTIAL_ACTIVE,
