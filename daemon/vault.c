@@ -1,9 +1,7 @@
-/* The table of credentials, and how it comes from the store. */
+/* The table of credentials, bound to the configuration in force, and the client secrets beside it. */
 #include "daemon/vault_internal.h"
 
 #include "daemon/context.h"
-#include "daemon/log.h"
-#include "daemon/record.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -75,6 +73,22 @@ struct vault *vault_free(struct vault *vault)
         return NULL;
 }
 
+void vault_listen(struct vault *vault, struct vault_listener *listener)
+{
+        listener->next = vault->listeners;
+        vault->listeners = listener;
+}
+
+void vault_unlisten(struct vault *vault, struct vault_listener *listener)
+{
+        struct vault_listener **at = &vault->listeners;
+
+        while (*at && *at != listener)
+                at = &(*at)->next;
+        if (*at)
+                *at = listener->next;
+}
+
 struct credential *vault_find(struct vault *vault, const char *name)
 {
         struct entry *entry;
@@ -93,24 +107,35 @@ static int compare_credentials(const void *a, const void *b)
         return strcmp((*(struct credential *const *)a)->name, (*(struct credential *const *)b)->name);
 }
 
-int vault_each(struct vault *vault, bool sorted,
-               int (*on_credential)(struct credential *credential, void *userdata), void *userdata)
+static int each_sorted(struct vault *vault,
+                       int (*on_credential)(struct credential *credential, void *userdata), void *userdata)
 {
-        _cleanup_(freep) struct credential **all = NULL;
-        struct entry *entry, *next;
+        _cleanup_(freep) struct credential **all =
+                calloc(vault_count(vault) + 1, sizeof(struct credential *));
         size_t n = 0;
         int r = 0;
 
-        all = calloc(vault_count(vault) + 1, sizeof(*all));
         if (!all)
                 return fault(-ENOMEM);
 
-        HASH_ITER (hh, vault->entries, entry, next)
+        for (struct entry *entry = vault->entries; entry; entry = entry->hh.next)
                 all[n++] = entry->credential;
-        if (sorted)
-                qsort(all, n, sizeof(*all), compare_credentials);
+        qsort(all, n, sizeof(struct credential *), compare_credentials);
         for (size_t i = 0; i < n && r == 0; i++)
                 r = on_credential(all[i], userdata);
+
+        return r;
+}
+
+int vault_each(struct vault *vault, bool sorted,
+               int (*on_credential)(struct credential *credential, void *userdata), void *userdata)
+{
+        int r = 0;
+
+        if (sorted)
+                return each_sorted(vault, on_credential, userdata);
+        for (struct entry *entry = vault->entries; entry && r == 0; entry = entry->hh.next)
+                r = on_credential(entry->credential, userdata);
 
         return r;
 }
@@ -158,10 +183,13 @@ int vault_require(struct vault *vault, const char *name, struct credential **ret
         if (!entry)
                 return fault(-ENOMEM);
 
+        HASH_ADD_KEYPTR(hh, vault->entries, credential->name, strlen(credential->name), entry);
+        if (!entry->hh.tbl) {
+                free(entry);
+                return fault(-ENOMEM);
+        }
         vault_rebind(vault, credential);
-        entry->credential = take_ptr(credential);
-        HASH_ADD_KEYPTR(hh, vault->entries, entry->credential->name, strlen(entry->credential->name), entry);
-        *ret = entry->credential;
+        *ret = entry->credential = take_ptr(credential);
         return 0;
 }
 
@@ -179,6 +207,25 @@ int vault_require_pending(struct vault *vault, struct credential *credential, st
         return 0;
 }
 
+void vault_tell_gone(struct vault *vault, struct credential *credential)
+{
+        /* Those who serve it answer their callers in words of their own, before what these wait for is cancelled. */
+        if (!credential->is_pending)
+                context_changed(vault->context, credential, true);
+        for (struct vault_listener *listener = vault->listeners; listener; listener = listener->next)
+                listener->on_gone(credential, listener->userdata);
+}
+
+void vault_free_pending(struct vault *vault, struct credential *pending)
+{
+        if (!pending)
+                return;
+
+        vault_tell_gone(vault, pending);
+        vault_writes_detach(vault, pending);
+        credential_free(pending);
+}
+
 void vault_remove(struct vault *vault, struct credential *credential)
 {
         struct entry *entry;
@@ -187,9 +234,8 @@ void vault_remove(struct vault *vault, struct credential *credential)
         if (!entry)
                 return;
 
-        context_changed(vault->context, credential, true);
-        if (credential->pending)
-                vault_writes_detach(vault, credential->pending);
+        vault_free_pending(vault, take_ptr(credential->pending));
+        vault_tell_gone(vault, credential);
         vault_writes_detach(vault, credential);
         HASH_DEL(vault->entries, entry);
         credential_free(credential);
@@ -198,9 +244,8 @@ void vault_remove(struct vault *vault, struct credential *credential)
 
 static bool is_shell(const struct credential *credential)
 {
-        return !credential->grant.generation && !credential->grant.refresh_token && !credential->pending &&
-               !credential->unreadable && !credential->saves_in_flight &&
-               credential->refusal == REFUSAL_NEVER_AUTHORIZED;
+        return !has_grant(credential) && !credential->pending && !credential->unreadable &&
+               !credential->saves_in_flight && credential->refusal == REFUSAL_NEVER_AUTHORIZED;
 }
 
 void vault_drop_shell(struct vault *vault, struct credential *credential)
@@ -228,181 +273,7 @@ int vault_bind(struct vault *vault)
         return 0;
 }
 
-struct loading {
-        struct vault *vault;
-        struct boot_moment now;
-        unsigned opened, refused, newer;
-};
-
-/* The credential that a record speaks of, or its pending one. */
-static int require_for(struct vault *vault, const char *kind, const char *name, struct credential **ret)
-{
-        int r = vault_require(vault, name, ret);
-
-        if (r == 0 && strncmp(kind, "pending-", 8) == 0)
-                r = vault_require_pending(vault, *ret, ret);
-        return r;
-}
-
-static int decode_intent(const char *bytes, size_t n, struct credential *credential)
-{
-        uint64_t generation = UINT64_MAX, replays = 0;
-        struct record_reader reader;
-        struct record_field field;
-        int r;
-
-        r = record_open(&reader, bytes, n);
-        while (r == 0 && (r = record_next(&reader, &field)) == 0) {
-                if (field.tag == VAULT_INTENT_GENERATION)
-                        r = record_get_u64(&field, &generation);
-                else if (field.tag == VAULT_INTENT_REPLAYS)
-                        r = record_get_u64(&field, &replays);
-        }
-        if (r != RECORD_E_END)
-                return r < 0 ? r : CREDENTIAL_E_MALFORMED;
-
-        /* Kinds come in order, so the grant has been read. An intent of an older generation was followed by its answer. */
-        if (generation == credential->grant.generation) {
-                credential->outcome_unknown = true;
-                credential->replays = replays > 1000 ? 1000 : (unsigned)replays + 1;
-        }
-        return 0;
-}
-
-static int load_client_secret(struct vault *vault, const char *name, const struct secret *plain)
-{
-        struct secret *copy;
-        int r;
-
-        r = secret_copy(&copy, plain);
-        if (r < 0)
-                return r;
-
-        return vault_keep_client_secret(vault, name, copy);
-}
-
-static int load_plain(struct loading *loading, const char *kind, const char *name, const struct secret *plain)
-{
-        const char *bytes = secret_expose(plain), *what = strncmp(kind, "pending-", 8) == 0 ? kind + 8 : kind;
-        struct credential *credential;
-        size_t n = secret_size(plain);
-        int r;
-
-        if (strcmp(kind, KIND_META) == 0)
-                return 0;
-        if (strcmp(kind, KIND_CLIENT_SECRET) == 0)
-                return load_client_secret(loading->vault, name, plain);
-
-        r = require_for(loading->vault, kind, name, &credential);
-        if (r < 0)
-                return r;
-        if (strcmp(what, "facts") == 0)
-                r = credential_decode_facts(bytes, n, credential);
-        else if (strcmp(what, "grant") == 0)
-                r = grant_decode(bytes, n, &loading->now, &credential->grant);
-        else if (strcmp(what, "intent") == 0)
-                r = decode_intent(bytes, n, credential);
-        else
-                log_warning("The store holds a record of an unknown kind '%s' for '%s'; it is left alone.",
-                            kind, name);
-        if (r > 0) {
-                log_error("The record '%s' of credential '%s' is malformed; it is kept as it is.", kind,
-                          name);
-                credential->unreadable = true;
-                r = 0;
-        }
-        return r;
-}
-
-/* A record that does not open is kept: what is lost of it is for its owner to decide. */
-static int keep_unreadable(struct loading *loading, const char *kind, const char *name)
-{
-        struct credential *credential;
-        int r;
-
-        log_error("The record '%s' of '%s' does not open: it was changed, or sealed with another key; it is "
-                  "kept as it is.",
-                  kind, name);
-        if (strcmp(kind, KIND_CLIENT_SECRET) == 0 || strcmp(kind, KIND_META) == 0)
-                return 0;
-
-        r = require_for(loading->vault, kind, name, &credential);
-        if (r == 0)
-                credential->unreadable = true;
-        return r;
-}
-
-static int on_record(const char *kind, const char *name, const uint8_t *blob, size_t n, void *userdata)
-{
-        _cleanup_(secret_freep) struct secret *plain = NULL;
-        struct loading *loading = userdata;
-        int r;
-
-        r = seal_open(loading->vault->seal, kind, name, blob, n, &plain);
-        if (r < 0)
-                return r;
-        if (r > 0) {
-                loading->refused += r == SEAL_E_REFUSED;
-                loading->newer += r == SEAL_E_NEWER;
-                return keep_unreadable(loading, kind, name);
-        }
-
-        loading->opened++;
-        return load_plain(loading, kind, name, plain);
-}
-
-/* What the records of a credential say together. */
-static void settle(struct credential *credential)
-{
-        if (credential->refusal == REFUSAL_NEVER_AUTHORIZED &&
-            (credential->grant.generation || credential->grant.refresh_token))
-                credential->refusal = REFUSAL_NONE;
-        if (credential->refusal == REFUSAL_NONE && !credential->grant.generation &&
-            !credential->grant.refresh_token)
-                credential->unreadable = true;
-        if (credential->pending)
-                settle(credential->pending);
-}
-
-int vault_load(struct vault *vault, struct diag *diag)
-{
-        struct context *context = vault->context;
-        struct loading loading = {
-                .vault = vault,
-                .now = { .boot_usec = context_now(context), .wall_usec = clock_wall_usec(context->clock) },
-        };
-        struct entry *entry, *next;
-        int r;
-
-        memcpy(loading.now.boot_id, vault->boot_id, sizeof(loading.now.boot_id));
-        r = store_load(vault->store, on_record, &loading, diag);
-        if (r < 0)
-                return r;
-        if (r > 0)
-                return VAULT_E_STORE;
-        if (loading.refused && !loading.opened) {
-                diag_set(diag, "the store was sealed with another key; nothing was touched: put back the key "
-                               "it was made with "
-                               "(the systemd credential purser.key, or the file `key` beside the store)");
-                return VAULT_E_WRONG_KEY;
-        }
-        if (loading.newer) {
-                diag_set(diag, "the store holds records of a later version of purserd; nothing was touched: "
-                               "install that version");
-                return VAULT_E_STORE;
-        }
-
-        HASH_ITER (hh, vault->entries, entry, next)
-                settle(entry->credential);
-        if (!loading.opened) {
-                r = vault_write_key_check(vault);
-                if (r < 0)
-                        return r;
-        }
-        return vault_bind(vault);
-}
-
-int vault_keep_client_secret(struct vault *vault, const char *client, struct secret *secret)
+int vault_require_client_secret(struct vault *vault, const char *client, struct client_secret **ret)
 {
         struct client_secret *item;
 
@@ -411,16 +282,16 @@ int vault_keep_client_secret(struct vault *vault, const char *client, struct sec
                 item = calloc(1, sizeof(*item));
                 if (item)
                         item->client = strdup(client);
-                if (!item || !item->client) {
-                        free(item);
-                        secret_free(secret);
+                if (item && item->client)
+                        HASH_ADD_KEYPTR(hh, vault->client_secrets, item->client, strlen(item->client), item);
+                if (!item || !item->hh.tbl) {
+                        if (item)
+                                client_secret_free(item);
                         return fault(-ENOMEM);
                 }
-                HASH_ADD_KEYPTR(hh, vault->client_secrets, item->client, strlen(item->client), item);
         }
 
-        secret_free(item->secret);
-        item->secret = secret;
+        *ret = item;
         return 0;
 }
 
@@ -436,7 +307,7 @@ int vault_client_secret(struct vault *vault, const struct client *client, struct
                 return 0;
         case SECRET_FROM_STORE:
                 HASH_FIND_STR(vault->client_secrets, client->name, item);
-                if (item)
+                if (item && item->secret)
                         return secret_copy(ret, item->secret);
                 diag_set(diag, "client '%s' has no client secret yet; type it in: purser secret set %s",
                          client->name, client->name);

@@ -27,6 +27,19 @@ int vault_new(struct vault **ret, struct context *context, struct store *store, 
 struct vault *vault_free(struct vault *vault);
 DEFINE_FREEP(struct vault *, vault_free)
 
+/*
+ * Told before a credential, or a pending one, is freed or emptied, for whatever reason: nothing may point to it afterwards. Embedded in who
+ * listens, who must be gone before the vault.
+ */
+struct vault_listener {
+        void (*on_gone)(struct credential *credential, void *userdata);
+        void *userdata;
+        struct vault_listener *next;
+};
+
+void vault_listen(struct vault *vault, struct vault_listener *listener);
+void vault_unlisten(struct vault *vault, struct vault_listener *listener);
+
 /* Reads everything. Then binds it to context->config. */
 int vault_load(struct vault *vault, struct diag *diag);
 /* After context->config was swapped: points credentials at the new one's clients, makes shells for configured credentials, drops shells that
@@ -62,13 +75,23 @@ int vault_save_intent(struct vault *vault, struct credential *credential, vault_
 int vault_require_pending(struct vault *vault, struct credential *credential, struct credential **ret);
 /* Takes the intent back, because the request is known not to have been acted on. Nobody waits for it. */
 void vault_clear_intent(struct vault *vault, struct credential *credential);
-/* Saves facts (account, test, refusal, description). Nobody waits for it; retried when it fails. */
+/* The outcome stays unknown, and no request is under way: credential->replays is what a restart finds. Nobody waits for it. */
+void vault_keep_intent(struct vault *vault, struct credential *credential);
+/*
+ * Saves facts (account, test, refusal, description). Nobody waits for it; retried when it fails. Those of a grant that is being saved, or could
+ * not be, go with it or after it; those of one that does not open stay in memory.
+ */
 void vault_save_facts(struct vault *vault, struct credential *credential);
-/* credential->pending becomes the credential's grant, durable in one step; its account and test go along. */
+/*
+ * credential->pending becomes the credential's grant, durable in one step; its account and test go along. It leaves credential->pending at once,
+ * so that another login can begin. As with vault_save_grant(), it is in force in memory even when this fails.
+ */
 int vault_promote(struct vault *vault, struct credential *credential, vault_done_fn *on_done, void *userdata,
                   struct vault_write **ret);
-/* Forgets the pending grant, or all of the credential, from disk first. In the latter case the credential is freed, or stays as a shell where the
- * configuration names it. on_done of a failure: nothing was forgotten. */
+/*
+ * Forgets the pending grant, or all of the credential, from disk first. In the latter case the credential is freed, or emptied where the
+ * configuration names it or another login has begun since. on_done of a failure: nothing was forgotten.
+ */
 void vault_drop_pending(struct vault *vault, struct credential *credential);
 int vault_forget(struct vault *vault, struct credential *credential, vault_done_fn *on_done, void *userdata,
                  struct vault_write **ret);

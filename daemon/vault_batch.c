@@ -37,6 +37,11 @@ int batch_delete_all(struct batch *batch)
         return batch_add(batch, &(struct store_op){ 0 });
 }
 
+int batch_delete_everything(struct batch *batch)
+{
+        return batch_add(batch, &(struct store_op){ .kind = NULL });
+}
+
 int batch_delete(struct batch *batch, const char *kind, const char *name)
 {
         return batch_add(batch, &(struct store_op){ .kind = kind, .name = name });
@@ -85,7 +90,8 @@ int batch_put_intent(struct batch *batch, const struct vault *vault, const struc
 
         if ((r = record_begin(&buf)) < 0 ||
             (r = record_put_u64(&buf, VAULT_INTENT_GENERATION, credential->grant.generation)) < 0 ||
-            (r = record_put_u64(&buf, VAULT_INTENT_REPLAYS, credential->replays)) < 0)
+            (r = record_put_u64(&buf, VAULT_INTENT_REPLAYS, credential->replays)) < 0 ||
+            (!credential->job && (r = record_put_u64(&buf, VAULT_INTENT_AT_REST, 1)) < 0))
                 return r;
 
         return batch_put(batch, vault->seal, vault_kind_intent(credential), credential->name, buf.data,
@@ -96,16 +102,16 @@ int batch_put_credential(struct batch *batch, const struct vault *vault, const s
 {
         int r;
 
-        if (!credential->grant.generation && !credential->grant.refresh_token)
+        if (!has_grant(credential))
                 return 0;
         if ((r = batch_put_grant(batch, vault, vault_kind_grant(credential), credential->name,
                                  &credential->grant)) < 0 ||
             (r = batch_put_facts(batch, vault, vault_kind_facts(credential), credential)) < 0)
                 return r;
-        if (credential->outcome_unknown || credential->job)
+        if (credential->has_intent)
                 return batch_put_intent(batch, vault, credential);
 
-        return 0;
+        return batch_delete(batch, vault_kind_intent(credential), credential->name);
 }
 
 int batch_delete_pending(struct batch *batch, const char *name)

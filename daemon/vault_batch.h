@@ -15,6 +15,7 @@ struct batch {
 void batch_done(struct batch *batch); /* safe on a zeroed one */
 
 int batch_delete_all(struct batch *batch); /* every record there is, whoever wrote it */
+int batch_delete_everything(struct batch *batch); /* comes first */
 int batch_delete(struct batch *batch, const char *kind, const char *name);
 int batch_put(struct batch *batch, const struct seal *seal, const char *kind, const char *name,
               const char *bytes, size_t n);
@@ -23,7 +24,7 @@ int batch_put_grant(struct batch *batch, const struct vault *vault, const char *
 int batch_put_facts(struct batch *batch, const struct vault *vault, const char *kind,
                     const struct credential *facts);
 int batch_put_intent(struct batch *batch, const struct vault *vault, const struct credential *credential);
-/* Grant, facts and, where it holds, intent, as they are in memory. */
+/* Grant, facts and intent, or that there is none, as they are in memory. */
 int batch_put_credential(struct batch *batch, const struct vault *vault, const struct credential *credential);
 /* Everything of the pending grant of this name. */
 int batch_delete_pending(struct batch *batch, const char *name);

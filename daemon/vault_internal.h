@@ -4,6 +4,8 @@
 #include "daemon/vault.h"
 #include "daemon/vault_batch.h"
 
+/* A want of memory is an error as any other: HASH_ADD() leaves hh.tbl NULL. */
+#define HASH_NONFATAL_OOM 1
 #include <uthash.h>
 
 #define KIND_META "meta"
@@ -11,7 +13,11 @@
 #define NAME_KEY_CHECK "key-check"
 
 /* Tags of an intent's record. */
-enum { VAULT_INTENT_GENERATION = 1, VAULT_INTENT_REPLAYS = 2 };
+enum {
+        VAULT_INTENT_GENERATION = 1,
+        VAULT_INTENT_REPLAYS = 2,
+        VAULT_INTENT_AT_REST = 3, /* 1: no request was under way when it was written */
+};
 
 struct entry {
         struct credential *credential;
@@ -20,7 +26,7 @@ struct entry {
 
 struct client_secret {
         char *client;
-        struct secret *secret;
+        struct secret *secret; /* NULL: the first one is being saved */
         UT_hash_handle hh; /* by client */
 };
 
@@ -32,11 +38,13 @@ struct vault {
 
         struct entry *entries;
         struct client_secret *client_secrets;
+        struct vault_listener *listeners;
 
         struct vault_write *writes; /* all that are under way */
         struct timer retry_timer;
         unsigned retry_attempt;
         char *store_problem; /* NULL while the store takes writes */
+        bool must_rewrite; /* the store was lost, and not everything is in the new one yet */
 };
 
 /* "grant", "facts" and "intent", or the same of a pending one. */
@@ -44,9 +52,17 @@ const char *vault_kind_grant(const struct credential *credential);
 const char *vault_kind_facts(const struct credential *credential);
 const char *vault_kind_intent(const struct credential *credential);
 
-/* secret is taken, whatever the result. */
-int vault_keep_client_secret(struct vault *vault, const char *client, struct secret *secret);
+int vault_require_client_secret(struct vault *vault, const char *client, struct client_secret **ret);
 void vault_remove(struct vault *vault, struct credential *credential);
+/* Those who listen are told that it goes; its pending one stays. */
+void vault_tell_gone(struct vault *vault, struct credential *credential);
+/* Of a credential that waited in another's `pending`, or NULL. */
+void vault_free_pending(struct vault *vault, struct credential *pending);
+
+static inline bool has_grant(const struct credential *credential)
+{
+        return credential->grant.generation || credential->grant.refresh_token;
+}
 
 enum write_kind {
         WRITE_GRANT,
@@ -57,7 +73,7 @@ enum write_kind {
         WRITE_CLIENT_SECRET,
         WRITE_AGAIN, /* a retry of one credential */
         WRITE_ALL_AGAIN, /* everything, into a store that was made anew */
-        WRITE_OTHER, /* nobody minds when it fails */
+        WRITE_OTHER, /* nobody waits for it; a retry makes up for it */
 };
 
 struct vault_write {
@@ -65,7 +81,10 @@ struct vault_write {
         enum write_kind kind;
         struct credential *credential; /* NULL: none, or it is gone */
         struct store_write *store_write;
+        struct save_mark mark; /* what of the credential is written */
         struct grant grant; /* of WRITE_GRANT and WRITE_PROMOTION: what is installed when it is done */
+        struct credential
+                *pending; /* of WRITE_PROMOTION and WRITE_FORGETTING: it was the credential's; owned */
         char *client; /* of WRITE_CLIENT_SECRET */
         struct secret *client_secret;
         vault_done_fn *on_done; /* NULL: nobody waits */
@@ -81,9 +100,14 @@ int write_start(struct vault_write *write, const struct batch *batch);
 /* Begins a write that may simply fail, and then is freed. ret may be NULL. */
 int write_start_or_free(struct vault_write *write, const struct batch *batch, struct vault_write **ret);
 void write_free(struct vault_write *write);
-/* A write that could not even be begun: memory is all that is left, the same as with a disk that refuses. Frees it; returns error. */
+/* A write that could not even be begun: memory is all that is left, the same as with a disk that refuses. Returns error. */
 int write_failed(struct vault_write *write, int error);
-void mark_saved(struct credential *credential, bool saved, const char *problem);
+void vault_mark_unsaved(struct credential *credential, const char *problem);
+
+/* ---- vault_save.c ---- */
+
+/* Writes its facts now, if they wait for it and may be written alone. */
+void vault_catch_up(struct vault *vault, struct credential *credential);
 
 /* ---- vault_retry.c ---- */
 
@@ -92,6 +116,8 @@ void vault_schedule_retry(struct vault *vault);
 void vault_note_failure(struct vault *vault, const struct credential *credential, int result,
                         const char *problem);
 void vault_note_success(struct vault *vault);
+/* Everything is in the store that was made anew. */
+void vault_note_rewritten(struct vault *vault);
 /* Nothing that is under way may touch this credential any more. */
 void vault_writes_detach(struct vault *vault, const struct credential *credential);
 void vault_writes_free(struct vault *vault);

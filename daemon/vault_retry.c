@@ -26,6 +26,24 @@ void vault_schedule_retry(struct vault *vault)
         (void)timer_set(vault->context->timers, &vault->retry_timer, context_now(vault->context) + pause);
 }
 
+/* What was on disk is not there any more: everything is as good as never saved. */
+static void note_lost(struct vault *vault)
+{
+        if (vault->must_rewrite)
+                return;
+
+        vault->must_rewrite = true;
+        for (struct entry *entry = vault->entries; entry; entry = entry->hh.next) {
+                struct credential *credential = entry->credential;
+
+                if (has_grant(credential))
+                        vault_mark_unsaved(credential, vault->store_problem);
+                if (credential->pending && has_grant(credential->pending))
+                        vault_mark_unsaved(credential->pending, vault->store_problem);
+                context_changed(vault->context, credential, false);
+        }
+}
+
 void vault_note_failure(struct vault *vault, const struct credential *credential, int result,
                         const char *problem)
 {
@@ -33,7 +51,10 @@ void vault_note_failure(struct vault *vault, const struct credential *credential
 
         free(vault->store_problem);
         vault->store_problem = strdup(problem && *problem ? problem : strerror(-result));
-        if (first || vault->retry_attempt)
+        if (store_is_lost(vault->store))
+                note_lost(vault);
+        /* Once for each round of tries, however many credentials wait for it. */
+        if (first || !timer_is_armed(&vault->retry_timer))
                 log_event(&(struct log_event){ .message_id = EVENT_SAVE_FAILED,
                                                .level = LOG_LEVEL_ERROR,
                                                .credential = credential ? credential->name : NULL,
@@ -46,12 +67,12 @@ void vault_note_failure(struct vault *vault, const struct credential *credential
 
 void vault_note_success(struct vault *vault)
 {
+        vault->retry_attempt = 0;
         if (!vault->store_problem)
                 return;
 
         free(take_ptr(vault->store_problem));
-        vault->retry_attempt = 0;
-        if (vault_unsaved(vault))
+        if (vault_unsaved(vault) || vault->must_rewrite)
                 vault_schedule_retry(vault);
         else
                 log_event(&(struct log_event){ .message_id = EVENT_SAVED_AGAIN, .level = LOG_LEVEL_NOTICE },
@@ -64,7 +85,8 @@ static int write_again(struct vault *vault, struct credential *credential)
         struct vault_write *write;
         int r;
 
-        if ((!credential->unsaved && !credential->facts_unsaved) || credential->saves_in_flight)
+        if ((!credential->unsaved && !credential->facts_unsaved) || credential->saves_in_flight ||
+            credential->unreadable || credential->leaving)
                 return 0;
         r = batch_put_credential(&batch, vault, credential);
         if (r == 0 && !credential->is_pending && !credential->pending)
@@ -76,23 +98,34 @@ static int write_again(struct vault *vault, struct credential *credential)
         return r < 0 ? r : write_start_or_free(write, &batch, NULL);
 }
 
+static int put_again(struct batch *batch, const struct vault *vault, struct credential *credential)
+{
+        credential->rewriting = credential->newest;
+        /* Of one whose grant did not open, what is known is kept, so that it is not taken for one that never was. */
+        if (!has_grant(credential) && credential->unreadable)
+                return batch_put_facts(batch, vault, vault_kind_facts(credential), credential);
+
+        return batch_put_credential(batch, vault, credential);
+}
+
 static int write_all_again(struct vault *vault)
 {
         _cleanup_(batch_done) struct batch batch = { 0 };
         struct vault_write *write;
         int r;
 
-        r = batch_delete_all(&batch);
+        r = batch_delete_everything(&batch);
         if (r == 0)
                 r = batch_put_key_check(&batch, vault);
         for (struct entry *entry = vault->entries; entry && r == 0; entry = entry->hh.next) {
-                r = batch_put_credential(&batch, vault, entry->credential);
+                r = put_again(&batch, vault, entry->credential);
                 if (r == 0 && entry->credential->pending)
-                        r = batch_put_credential(&batch, vault, entry->credential->pending);
+                        r = put_again(&batch, vault, entry->credential->pending);
         }
         for (struct client_secret *item = vault->client_secrets; item && r == 0; item = item->hh.next)
-                r = batch_put(&batch, vault->seal, KIND_CLIENT_SECRET, item->client,
-                              secret_expose(item->secret), secret_size(item->secret));
+                if (item->secret)
+                        r = batch_put(&batch, vault->seal, KIND_CLIENT_SECRET, item->client,
+                                      secret_expose(item->secret), secret_size(item->secret));
         if (r < 0)
                 return r;
         r = write_new(vault, WRITE_ALL_AGAIN, NULL, NULL, NULL, &write);
@@ -100,38 +133,47 @@ static int write_all_again(struct vault *vault)
         return r < 0 ? r : write_start_or_free(write, &batch, NULL);
 }
 
-static int retry_lost_store(struct vault *vault)
+static int rewrite(struct vault *vault)
 {
         struct diag diag = DIAG_INIT;
         int r;
 
-        /* What was queued for the lost file comes back as failed first. */
+        /* What is under way may be newer than what is in memory; it must not be deleted after it was written. */
         if (vault->writes)
                 return -EAGAIN;
 
-        r = store_reopen(vault->store, &diag);
-        if (r != 0) {
-                vault_note_failure(vault, NULL, r < 0 ? r : -EIO, diag.text);
-                return -EAGAIN;
+        if (store_is_lost(vault->store)) {
+                r = store_reopen(vault->store, &diag);
+                if (r != 0) {
+                        vault_note_failure(vault, NULL, r < 0 ? r : -EIO, diag.text);
+                        return -EAGAIN;
+                }
+                log_warning("The store was lost while purserd ran, and is made anew from memory. %s",
+                            diag.text);
         }
-        log_warning("The store was lost while purserd ran, and is made anew from memory. %s", diag.text);
         return write_all_again(vault);
+}
+
+static int write_unsaved(struct vault *vault)
+{
+        int r = 0;
+
+        for (struct entry *entry = vault->entries; entry && r == 0; entry = entry->hh.next) {
+                r = write_again(vault, entry->credential);
+                if (r == 0 && entry->credential->pending)
+                        r = write_again(vault, entry->credential->pending);
+        }
+        /* Nothing waits to be saved, and whether the disk has mended is known by trying. */
+        if (r == 0 && vault->store_problem && !vault->writes)
+                r = vault_write_key_check(vault);
+        return r;
 }
 
 void vault_on_retry(void *userdata)
 {
         struct vault *vault = userdata;
-        int r = 0;
+        int r = vault->must_rewrite ? rewrite(vault) : write_unsaved(vault);
 
-        if (store_is_lost(vault->store)) {
-                r = retry_lost_store(vault);
-        } else {
-                for (struct entry *entry = vault->entries; entry && r == 0; entry = entry->hh.next) {
-                        r = write_again(vault, entry->credential);
-                        if (r == 0 && entry->credential->pending)
-                                r = write_again(vault, entry->credential->pending);
-                }
-        }
         if (r < 0)
                 vault_schedule_retry(vault);
 }
@@ -139,7 +181,8 @@ void vault_on_retry(void *userdata)
 size_t vault_flush(struct vault *vault)
 {
         store_flush(vault->store);
-        if (vault_unsaved(vault) || vault->store_problem) {
+        /* More than once: a lost store fails what is queued first, and is made anew then. */
+        for (int i = 0; i < 3 && (vault_unsaved(vault) || vault->store_problem || vault->must_rewrite); i++) {
                 vault_on_retry(vault);
                 store_flush(vault->store);
         }

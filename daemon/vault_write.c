@@ -8,10 +8,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+static bool is_of_grant(const struct vault_write *write)
+{
+        return write->kind == WRITE_GRANT || write->kind == WRITE_PROMOTION;
+}
+
 void write_free(struct vault_write *write)
 {
-        if (write->credential && (write->kind == WRITE_GRANT || write->kind == WRITE_PROMOTION))
+        if (write->credential && is_of_grant(write))
                 write->credential->saves_in_flight--;
+        vault_free_pending(write->vault, write->pending);
         store_write_free(write->store_write);
         grant_done(&write->grant);
         free(write->client);
@@ -28,116 +34,206 @@ static void write_unlink(struct vault_write *write)
         *at = write->next;
 }
 
-void mark_saved(struct credential *credential, bool saved, const char *problem)
+/* ---- what is saved ---- */
+
+void vault_mark_unsaved(struct credential *credential, const char *problem)
 {
-        credential->unsaved = !saved;
+        credential->unsaved = true;
         free(credential->save_problem);
-        credential->save_problem = NULL;
-        if (saved)
-                credential->facts_unsaved = false;
-        else if (asprintf(&credential->save_problem, "The newest tokens could not be saved: %s",
-                          problem ? problem : "unknown reason") < 0)
+        if (asprintf(&credential->save_problem, "The newest tokens could not be saved: %s",
+                     problem ? problem : "unknown reason") < 0)
                 credential->save_problem = NULL;
 }
 
-/* What the pending one knew becomes what the credential knows. */
-static void install_promotion(struct credential *credential, struct grant *grant)
+/* Only what is newest in memory counts: something newer may have failed before this was done. */
+static void mark_saved(struct credential *credential, const struct save_mark *mark)
 {
-        struct credential *pending = take_ptr(credential->pending);
+        if (mark->grant == credential->newest.grant) {
+                credential->unsaved = false;
+                free(credential->save_problem);
+                credential->save_problem = NULL;
+        }
+        if (mark->facts == credential->newest.facts)
+                credential->facts_unsaved = false;
+}
 
-        grant_move(&credential->grant, grant);
-        if (!pending)
-                return;
+void vault_note_rewritten(struct vault *vault)
+{
+        vault->must_rewrite = false;
+        for (struct entry *entry = vault->entries; entry; entry = entry->hh.next) {
+                struct credential *credential = entry->credential;
 
+                mark_saved(credential, &credential->rewriting);
+                if (credential->pending)
+                        mark_saved(credential->pending, &credential->pending->rewriting);
+                context_changed(vault->context, credential, false);
+        }
+}
+
+/* ---- promotion ---- */
+
+/* The new grant's failures, tries and pauses; none of the old one's. */
+static void forget_past(struct credential *credential)
+{
+        credential->failures = 0;
+        credential->retry_at_usec = 0;
+        credential->retry_is_ordered = false;
+        credential->told_failure = NULL;
+        credential->outcome_unknown = false;
+        credential->replays = 0;
+        credential->replays_spent = false;
+        credential->client_refused = false;
+        credential->rejected_generation = 0;
+        credential->rejections = 0;
+        credential->test_failures = 0;
+        credential->unreadable = false;
+}
+
+/* What the pending one knew becomes what the credential knows. */
+static void install_promotion(struct credential *credential, struct credential *pending)
+{
 #define MOVE(member)                                                                                         \
         do {                                                                                                 \
                 free(credential->member);                                                                    \
                 credential->member = take_ptr(pending->member);                                              \
         } while (0)
-        MOVE(description);
-        MOVE(client_name);
         MOVE(account_id);
         MOVE(account_name);
         MOVE(refusal_reason);
         MOVE(notice);
         MOVE(last_failure);
 #undef MOVE
+#define SWAP(member)                                                                                         \
+        do {                                                                                                 \
+                char *old = credential->member;                                                              \
+                credential->member = pending->member;                                                        \
+                pending->member = old;                                                                       \
+        } while (0)
+        SWAP(description);
+        SWAP(client_name);
+#undef SWAP
         test_result_done(&credential->test);
         credential->test = pending->test;
         pending->test = (struct test_result){ 0 };
         credential->authorized_wall_usec = pending->authorized_wall_usec;
         credential->refusal = REFUSAL_NONE;
         credential->foreign_refresher = pending->foreign_refresher;
-        credential->failures = 0;
-        credential->retry_at_usec = 0;
-        credential->retry_is_ordered = false;
-        credential->outcome_unknown = false;
-        credential->replays = 0;
-        credential->client_refused = false;
-        credential->rejected_generation = 0;
-        credential->unreadable = false;
-
-        /* A name is left, so that it can be freed as any other. */
-        pending->description = pending->client_name = NULL;
-        credential_free(pending);
+        forget_past(credential);
 }
 
-static void finish_forgetting(struct vault *vault, struct credential *credential)
-{
-        char *name = strdup(credential->name);
+/* ---- the end of a write ---- */
 
-        vault_remove(vault, credential);
-        if (name && config_find_credential(vault->context->config, name)) {
-                struct credential *shell;
-                (void)vault_require(vault, name, &shell);
+/* A write that began earlier may end later than one that could not be begun at all; the newest grant stays. */
+static void apply_grant(struct vault_write *write, int result, const char *problem)
+{
+        struct credential *credential = write->credential;
+
+        if (write->mark.grant > credential->newest.grant) {
+                credential->newest.grant = write->mark.grant;
+                grant_move(&credential->grant, &write->grant);
+                if (write->kind == WRITE_PROMOTION) {
+                        install_promotion(credential, write->pending);
+                        vault_rebind(write->vault, credential);
+                }
+                if (result < 0)
+                        vault_mark_unsaved(credential, problem);
         }
-        free(name);
+        if (result == 0)
+                mark_saved(credential, &write->mark);
+        context_changed(write->vault->context, credential, false);
 }
 
-static void rewritten(struct vault *vault)
+static void apply_again(struct vault_write *write, int result, const char *problem)
 {
-        for (struct entry *entry = vault->entries; entry; entry = entry->hh.next) {
-                mark_saved(entry->credential, true, NULL);
-                if (entry->credential->pending)
-                        mark_saved(entry->credential->pending, true, NULL);
+        if (result == 0)
+                mark_saved(write->credential, &write->mark);
+        else if (write->credential->unsaved)
+                vault_mark_unsaved(write->credential, problem);
+        context_changed(write->vault->context, write->credential, false);
+}
+
+/* What began since - another login, its grant - stays. */
+static void finish_forgetting(struct vault_write *write)
+{
+        struct credential *credential = take_ptr(write->credential);
+        struct vault *vault = write->vault;
+
+        vault_free_pending(vault, take_ptr(write->pending));
+        if (!credential->pending && !credential->saves_in_flight && !credential->config) {
+                vault_remove(vault, credential);
+                return;
         }
+        vault_tell_gone(vault, credential);
+        credential_reset(credential);
+        vault_rebind(vault, credential);
+        context_changed(vault->context, credential, false);
+}
+
+static void apply_forgetting(struct vault_write *write, int result)
+{
+        struct credential *credential = write->credential;
+
+        if (result == 0) {
+                finish_forgetting(write);
+                return;
+        }
+        credential->leaving = false;
+        if (!credential->pending)
+                credential->pending = take_ptr(write->pending);
 }
 
 /* The state after the write, whether it worked or not; the credential is there. */
 static void apply_to_credential(struct vault_write *write, int result, const char *problem)
 {
-        struct credential *credential = write->credential;
-        struct vault *vault = write->vault;
-
         switch (write->kind) {
         case WRITE_GRANT:
         case WRITE_PROMOTION:
-                if (write->kind == WRITE_PROMOTION) {
-                        if (credential->pending)
-                                vault_writes_detach(vault, credential->pending);
-                        install_promotion(credential, &write->grant);
-                        vault_rebind(vault, credential);
-                } else {
-                        grant_move(&credential->grant, &write->grant);
-                }
-                mark_saved(credential, result == 0, problem);
-                context_changed(vault->context, credential, false);
+                apply_grant(write, result, problem);
                 break;
         case WRITE_AGAIN:
-                if (result == 0 || credential->unsaved)
-                        mark_saved(credential, result == 0, problem);
-                context_changed(vault->context, credential, false);
+                apply_again(write, result, problem);
                 break;
         case WRITE_FACTS:
-                credential->facts_unsaved = result < 0;
+                if (result == 0 && write->mark.facts == write->credential->newest.facts)
+                        write->credential->facts_unsaved = false;
                 break;
         case WRITE_FORGETTING:
-                if (result == 0)
-                        finish_forgetting(vault, credential);
+                apply_forgetting(write, result);
                 break;
-        default:
+        case WRITE_OTHER:
+                /* The retry that writes the facts again puts intent and pending grant right, too. */
+                if (result < 0)
+                        write->credential->facts_unsaved = true;
+                break;
+        case WRITE_INTENT:
+        case WRITE_CLIENT_SECRET:
+        case WRITE_ALL_AGAIN:
                 break;
         }
+}
+
+static int keep_client_secret(struct vault_write *write)
+{
+        struct client_secret *item;
+        int r;
+
+        r = vault_require_client_secret(write->vault, write->client, &item);
+        if (r < 0)
+                return r;
+        secret_free(item->secret);
+        item->secret = take_ptr(write->client_secret);
+        return 0;
+}
+
+/* Facts that changed while a grant was being saved have waited for it. */
+static void end_save(struct vault_write *write, int result)
+{
+        struct credential *credential = take_ptr(write->credential);
+
+        if (is_of_grant(write))
+                credential->saves_in_flight--;
+        if (result == 0 && (is_of_grant(write) || write->kind == WRITE_AGAIN))
+                vault_catch_up(write->vault, credential);
 }
 
 static void on_written(int result, const char *problem, void *userdata)
@@ -151,22 +247,16 @@ static void on_written(int result, const char *problem, void *userdata)
         if (write->credential)
                 apply_to_credential(write, result, vault->store_problem);
         if (result == 0 && write->kind == WRITE_ALL_AGAIN)
-                rewritten(vault);
-        if (result == 0 && write->kind == WRITE_CLIENT_SECRET)
-                result = vault_keep_client_secret(vault, write->client, take_ptr(write->client_secret));
-
+                vault_note_rewritten(vault);
         if (result == 0)
                 vault_note_success(vault);
-        else if (write->kind != WRITE_FORGETTING && write->kind != WRITE_CLIENT_SECRET)
+        else
                 vault_schedule_retry(vault);
 
-        /* The credential may have gone with what was just applied. */
-        if (write->kind == WRITE_FORGETTING)
-                write->credential = NULL;
-        if (write->credential && (write->kind == WRITE_GRANT || write->kind == WRITE_PROMOTION)) {
-                write->credential->saves_in_flight--;
-                write->credential = NULL;
-        }
+        if (result == 0 && write->kind == WRITE_CLIENT_SECRET)
+                result = keep_client_secret(write);
+        if (write->credential)
+                end_save(write, result);
         if (write->on_done)
                 write->on_done(result, write->userdata);
         write_free(write);
@@ -185,7 +275,9 @@ int write_new(struct vault *vault, enum write_kind kind, struct credential *cred
                                        .credential = credential,
                                        .on_done = on_done,
                                        .userdata = userdata };
-        if (kind == WRITE_GRANT || kind == WRITE_PROMOTION)
+        if (credential)
+                write->mark = credential->newest;
+        if (is_of_grant(write))
                 credential->saves_in_flight++;
         *ret = write;
         return 0;
@@ -233,7 +325,6 @@ int write_failed(struct vault_write *write, int error)
         vault_note_failure(write->vault, write->credential, error, NULL);
         apply_to_credential(write, error, write->vault->store_problem);
         vault_schedule_retry(write->vault);
-        write_free(write);
         return error;
 }
 

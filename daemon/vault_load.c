@@ -1,0 +1,208 @@
+/* From the records of the store to credentials. What does not open is kept and told; a store that cannot be read is never taken for an empty one. */
+#include "daemon/vault_internal.h"
+
+#include "daemon/context.h"
+#include "daemon/log.h"
+#include "daemon/record.h"
+
+#include <string.h>
+
+struct loading {
+        struct vault *vault;
+        struct boot_moment now;
+        unsigned opened, refused, newer;
+};
+
+/* The credential that a record speaks of, or its pending one. */
+static int require_for(struct vault *vault, const char *kind, const char *name, struct credential **ret)
+{
+        int r = vault_require(vault, name, ret);
+
+        if (r == 0 && strncmp(kind, "pending-", 8) == 0)
+                r = vault_require_pending(vault, *ret, ret);
+        return r;
+}
+
+/* An outcome that is unknown, after so many tries with the old token. */
+static void note_intent(struct credential *credential, unsigned replays)
+{
+        credential->has_intent = true;
+        credential->outcome_unknown = true;
+        credential->replays = replays;
+}
+
+static int decode_intent(const char *bytes, size_t n, struct credential *credential)
+{
+        uint64_t generation = UINT64_MAX, replays = 0, at_rest = 0;
+        struct record_reader reader;
+        struct record_field field;
+        int r;
+
+        r = record_open(&reader, bytes, n);
+        while (r == 0 && (r = record_next(&reader, &field)) == 0) {
+                if (field.tag == VAULT_INTENT_GENERATION)
+                        r = record_get_u64(&field, &generation);
+                else if (field.tag == VAULT_INTENT_REPLAYS)
+                        r = record_get_u64(&field, &replays);
+                else if (field.tag == VAULT_INTENT_AT_REST)
+                        r = record_get_u64(&field, &at_rest);
+        }
+        if (r != RECORD_E_END)
+                return r < 0 ? r : CREDENTIAL_E_MALFORMED;
+
+        /* Kinds come in order, so the grant has been read. An intent of an older generation was followed by its answer. */
+        if (generation == credential->grant.generation)
+                note_intent(credential, replays > 1000 ? 1000 : (unsigned)replays + (at_rest ? 0 : 1));
+        return 0;
+}
+
+static int load_client_secret(struct vault *vault, const char *name, const struct secret *plain)
+{
+        struct client_secret *item;
+        int r;
+
+        r = vault_require_client_secret(vault, name, &item);
+        return r < 0 ? r : secret_copy(&item->secret, plain);
+}
+
+static bool is_of_credential(const char *kind)
+{
+        const char *what = strncmp(kind, "pending-", 8) == 0 ? kind + 8 : kind;
+
+        return strcmp(what, "facts") == 0 || strcmp(what, "grant") == 0 || strcmp(what, "intent") == 0;
+}
+
+/*
+ * A record that does not open is kept: what is lost of it is for its owner to decide. Of an intent nothing is lost: that it is there says that a
+ * refresh was under way.
+ */
+static int keep_unreadable(struct loading *loading, const char *kind, const char *name)
+{
+        struct credential *credential;
+        int r;
+
+        if (!is_of_credential(kind))
+                return 0;
+
+        r = require_for(loading->vault, kind, name, &credential);
+        if (r < 0)
+                return r;
+        if (strcmp(kind, vault_kind_intent(credential)) == 0)
+                note_intent(credential, 1);
+        else
+                credential->unreadable = true;
+        return 0;
+}
+
+static int load_plain(struct loading *loading, const char *kind, const char *name, const struct secret *plain)
+{
+        const char *bytes = secret_expose(plain);
+        struct credential *credential;
+        size_t n = secret_size(plain);
+        int r;
+
+        if (strcmp(kind, KIND_META) == 0)
+                return 0;
+        if (strcmp(kind, KIND_CLIENT_SECRET) == 0)
+                return load_client_secret(loading->vault, name, plain);
+        if (!is_of_credential(kind)) {
+                log_warning("The store holds a record of an unknown kind '%s' for '%s'; it is left alone.",
+                            kind, name);
+                return 0;
+        }
+
+        r = require_for(loading->vault, kind, name, &credential);
+        if (r < 0)
+                return r;
+        if (strcmp(kind, vault_kind_facts(credential)) == 0)
+                r = credential_decode_facts(bytes, n, credential);
+        else if (strcmp(kind, vault_kind_grant(credential)) == 0)
+                r = grant_decode(bytes, n, &loading->now, &credential->grant);
+        else
+                r = decode_intent(bytes, n, credential);
+        if (r > 0) {
+                log_error("The record '%s' of credential '%s' is malformed; it is kept as it is.", kind,
+                          name);
+                r = keep_unreadable(loading, kind, name);
+        }
+        return r;
+}
+
+static int on_record(const char *kind, const char *name, const uint8_t *blob, size_t n, void *userdata)
+{
+        _cleanup_(secret_freep) struct secret *plain = NULL;
+        struct loading *loading = userdata;
+        int r;
+
+        r = seal_open(loading->vault->seal, kind, name, blob, n, &plain);
+        if (r < 0)
+                return r;
+        if (r > 0) {
+                loading->refused += r == SEAL_E_REFUSED;
+                loading->newer += r == SEAL_E_NEWER;
+                log_error("The record '%s' of '%s' does not open: it was changed, or sealed with another "
+                          "key; it is kept as it is.",
+                          kind, name);
+                return keep_unreadable(loading, kind, name);
+        }
+
+        loading->opened++;
+        return load_plain(loading, kind, name, plain);
+}
+
+/*
+ * What the records of a credential say together. Grant and facts are written in one step, and facts alone only beside a grant that is there:
+ * one without the other means that somebody has taken it out.
+ */
+static void settle(struct credential *credential)
+{
+        bool has_facts = *credential->client_name;
+
+        if (has_grant(credential) != has_facts && !credential->unreadable) {
+                log_error("Of credential '%s' the store holds %s; it is kept as it is.", credential->name,
+                          has_facts ? "no grant any more" : "a grant, and nothing of whose it is");
+                credential->unreadable = true;
+        }
+        if (credential->refusal == REFUSAL_NEVER_AUTHORIZED && has_grant(credential))
+                credential->refusal = REFUSAL_NONE;
+        if (credential->pending)
+                settle(credential->pending);
+}
+
+int vault_load(struct vault *vault, struct diag *diag)
+{
+        struct context *context = vault->context;
+        struct loading loading = {
+                .vault = vault,
+                .now = { .boot_usec = context_now(context), .wall_usec = clock_wall_usec(context->clock) },
+        };
+        struct entry *entry, *next;
+        int r;
+
+        memcpy(loading.now.boot_id, vault->boot_id, sizeof(loading.now.boot_id));
+        r = store_load(vault->store, on_record, &loading, diag);
+        if (r < 0)
+                return r;
+        if (r > 0)
+                return VAULT_E_STORE;
+        if (loading.refused && !loading.opened) {
+                diag_set(diag, "the store was sealed with another key; nothing was touched: put back the key "
+                               "it was made with "
+                               "(the systemd credential purser.key, or the file `key` beside the store)");
+                return VAULT_E_WRONG_KEY;
+        }
+        if (loading.newer) {
+                diag_set(diag, "the store holds records of a later version of purserd; nothing was touched: "
+                               "install that version");
+                return VAULT_E_STORE;
+        }
+
+        HASH_ITER (hh, vault->entries, entry, next)
+                settle(entry->credential);
+        if (!loading.opened) {
+                r = vault_write_key_check(vault);
+                if (r < 0)
+                        return r;
+        }
+        return vault_bind(vault);
+}
