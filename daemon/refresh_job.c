@@ -228,17 +228,20 @@ static int make_grant(const struct refresh_job *job, struct oauth_answer *answer
 
 static void note_provider_words(struct credential *credential, const struct oauth_answer *answer)
 {
-        if (answer->foreign_refresher && !credential->foreign_refresher) {
+        /* After an answer of ours was lost it is we who redeem an old token: that is no alarm, and mended by this very answer. */
+        bool ours = answer->foreign_refresher && credential->outcome_unknown;
+        bool foreign = answer->foreign_refresher && !ours;
+
+        if (foreign && !credential->foreign_refresher) {
                 struct log_event event = event_of(credential, EVENT_FOREIGN_REFRESHER, LOG_LEVEL_ERROR);
                 event.reason = answer->notice;
                 log_event(&event,
-                          "Somebody else refreshes the grant of '%s' too, or an answer was lost: find and "
-                          "stop the other program. The provider "
-                          "says: %s",
+                          "Somebody else refreshes the grant of '%s' too: find and stop the other program. "
+                          "The provider says: %s",
                           credential->name, answer->notice);
         }
-        credential->foreign_refresher = answer->foreign_refresher;
-        set_text(&credential->notice, answer->notice);
+        credential->foreign_refresher = foreign;
+        set_text(&credential->notice, ours ? NULL : answer->notice);
 }
 
 static void save_granted(struct refresh_job *job, struct oauth_answer *answer)

@@ -305,6 +305,67 @@ static void test_an_outage_of_hours_does_not_use_up_the_tries(void **state)
         assert_int_equal(credential_state(acme, core.clock.boot_usec), CREDENTIAL_ACTIVE);
 }
 
+static void alarm_after(bool an_answer_was_lost)
+{
+        core_advance(&core, 3000);
+        core_save(&core);
+        if (an_answer_was_lost) {
+                fake_http_fail(core.context.http, 0, HTTP_OUTCOME_UNKNOWN, "the connection broke");
+                core_advance(&core, 30);
+        }
+        core_answer(&core, 200,
+                    "{\"access_token\":\"access-2\",\"refresh_token\":\"refresh-2\",\"warning\":\"an old one "
+                    "was redeemed\"}");
+        core_save(&core);
+}
+
+static int setup_with_alarm(void **state)
+{
+        (void)state;
+        core_setup_with_provider(
+                &core,
+                "  watchful:\n"
+                "    extends: idp\n"
+                "    token_endpoint_answers: [{member: /warning, contains: old one, means: "
+                "foreign_refresher}]\n",
+                "  watched: {provider: watchful, client_id: w, client_secret: {store: true}}\n"
+                "credentials: {acme: {client: app}}\n");
+        return 0;
+}
+
+static void give_watched_grant(void)
+{
+        _cleanup_(secret_freep) struct secret *secret = NULL;
+        struct vault_write *write;
+
+        assert_int_equal(secret_new_string(&secret, "the-other-secret"), 0);
+        assert_int_equal(vault_set_client_secret(core.context.vault, "watched", secret, NULL, NULL, &write),
+                         0);
+        acme = core_give_grant(&core, "birch", "refresh-1", "access-1", 3600);
+        free(acme->client_name);
+        acme->client_name = strdup("watched");
+        vault_rebind(core.context.vault, acme);
+}
+
+static void test_a_warning_about_an_old_token_is_an_alarm(void **state)
+{
+        (void)state;
+        give_watched_grant();
+        alarm_after(false);
+        assert_true(acme->foreign_refresher);
+        assert_string_equal(acme->notice, "an old one was redeemed");
+}
+
+static void test_the_same_warning_after_an_answer_of_ours_was_lost_is_none(void **state)
+{
+        (void)state;
+        give_watched_grant();
+        alarm_after(true);
+        assert_string_equal(core_access_token(acme), "access-2");
+        assert_false(acme->foreign_refresher);
+        assert_null(acme->notice);
+}
+
 static void test_a_hundred_reports_of_the_same_rejected_token_cost_one_refresh(void **state)
 {
         struct token_demand demand = { .rejected = "access-1" };
@@ -659,6 +720,11 @@ int main(void)
                 TEST(test_a_refusal_after_a_lost_answer_says_that_an_answer_was_lost),
                 TEST(test_the_old_token_is_tried_five_times_at_most),
                 TEST(test_an_outage_of_hours_does_not_use_up_the_tries),
+                cmocka_unit_test_setup_teardown(test_a_warning_about_an_old_token_is_an_alarm,
+                                                setup_with_alarm, teardown),
+                cmocka_unit_test_setup_teardown(
+                        test_the_same_warning_after_an_answer_of_ours_was_lost_is_none, setup_with_alarm,
+                        teardown),
                 TEST(test_a_hundred_reports_of_the_same_rejected_token_cost_one_refresh),
                 TEST(test_a_report_that_cannot_be_followed_for_now_fails_for_the_reporter_alone),
                 TEST(test_a_rejected_token_of_a_refused_grant_is_not_served_any_more),
