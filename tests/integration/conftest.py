@@ -10,7 +10,7 @@ sys.path.insert(0, os.path.dirname(__file__))
 sys.dont_write_bytecode = True
 
 from evidence import Evidence  # noqa: E402
-from purser import BUILD, Home  # noqa: E402
+from purser import BUILD, PROGRAMS, Home  # noqa: E402
 from standin import Standin  # noqa: E402
 
 
@@ -46,11 +46,16 @@ def standin(standin_process):
     return standin_process
 
 
+@pytest.fixture(scope="session")
+def programs():
+    for name in PROGRAMS:
+        if not (BUILD / name).exists():
+            pytest.exit("%s is not built; run make, or set PURSER_BUILD" % (BUILD / name), 2)
+
+
 @pytest.fixture
-def home(standin):
+def home(standin, programs):
     """A configuration and a state directory; no daemon yet. Afterwards nothing that was shown may hold a secret."""
-    for program in ("purserd", "purser"):
-        assert (BUILD / program).exists(), "%s is not built; run make, or set PURSER_BUILD" % (BUILD / program)
     evidence = Evidence()
     home = Home(standin, evidence)
     yield home

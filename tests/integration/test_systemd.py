@@ -151,7 +151,7 @@ def test_no_process_sees_a_secret_in_arguments_or_environment(home, acme, purser
     purserd.look()
 
 
-def test_descriptors_do_not_pile_up(home, standin, acme, purserd):
+def test_descriptors_do_not_pile_up(home, standin, acme, purserd, as_root):
     directory = "/proc/%d/fd" % purserd.process.pid
     for _ in range(3):
         home.purser("refresh", "acme").expect(EX_OK)

@@ -169,12 +169,17 @@ def test_upgrade_is_not_for_us(home, acme):
     still_serves(home)
 
 
-@pytest.mark.parametrize("data", [
-    b"nonsense\0", b"\0", b"[]\0", b"5\0", b'"text"\0', b"{}\0", b'{"method":5}\0', b'{"method":"a.b.C","parameters":[]}\0',
-    b'{"method":"a.b.C","more":"yes"}\0', b'{"method":"a.b.C"', b'{"method":"io.purser.Tokens.GetToken"}}\0',
-    b'{"method":"\xff\xfe"}\0', b"{" * 100000 + b"\0", b'{"a":' * 50000 + b"1" + b"}" * 50000 + b"\0",
-    b'{"method":"org.varlink.service.GetInfo\\u0000x"}\0',
-])
+BROKEN = {
+    "no JSON": b"nonsense\0", "nothing": b"\0", "array": b"[]\0", "number": b"5\0", "text": b'"text"\0', "no method": b"{}\0",
+    "method is a number": b'{"method":5}\0', "parameters are an array": b'{"method":"a.b.C","parameters":[]}\0',
+    "more is a text": b'{"method":"a.b.C","more":"yes"}\0', "cut off": b'{"method":"a.b.C"',
+    "more than one value": b'{"method":"io.purser.Tokens.GetToken"}}\0', "no UTF-8": b'{"method":"\xff\xfe"}\0',
+    "braces": b"{" * 100000 + b"\0", "deep": b'{"a":' * 50000 + b"1" + b"}" * 50000 + b"\0",
+    "NUL in a text": b'{"method":"org.varlink.service.GetInfo\\u0000x"}\0',
+}
+
+
+@pytest.mark.parametrize("data", BROKEN.values(), ids=BROKEN)
 def test_broken_message_drops_the_connection_and_nobody_else_notices(home, acme, data):
     bystander = home.varlink()
     connection = home.varlink()
@@ -184,7 +189,8 @@ def test_broken_message_drops_the_connection_and_nobody_else_notices(home, acme,
     assert bystander.call("io.purser.Tokens.GetToken", credential="acme")["generation"] == 1
 
 
-@pytest.mark.parametrize("method", ["GetInfo", "", ".", "a..b", "io.purser.Tokens.", ".GetToken", "x" * 10000, "ünïcode.a.B"])
+@pytest.mark.parametrize("method", ["GetInfo", "", ".", "a..b", "io.purser.Tokens.", ".GetToken", "ünïcode.a.B",
+                                    pytest.param("x" * 10000, id="long")])
 def test_method_that_is_no_name_is_refused(home, purserd, method):
     connection = home.varlink()
     connection.send(method, {})
