@@ -18,8 +18,8 @@
  *     purser_bundle_free(bundle);
  *     purser_close(purser);
  *
- * Ask for a bundle whenever a request is made, rather than keeping one: asking costs some ten microseconds, and the daemon
- * keeps the token fresh. An API that answers 401 is reported by asking again with `rejected`.
+ * Ask for a bundle whenever a request is made, rather than keeping one: the daemon keeps the token fresh, and asking costs
+ * little beside the request. An API that answers 401 is reported by asking again with `rejected`.
  *
  * Results. A function that can fail returns an int: PURSER_OK (0), or one of the positive numbers of enum purser_result. An
  * output named ret_... is written on success only. purser_error() has the words for the last failure of a handle.
