@@ -138,7 +138,8 @@ static void print_daemon(const json_t *daemon, int64_t now)
         print_field("sealing key", STYLE_PLAIN, cli_text(daemon, "sealing_key"));
         print_field("store", store && strcmp(store, "ok") == 0 ? STYLE_GOOD : STYLE_BAD, store);
         if (unsaved > 0) {
-                snprintf(text, sizeof(text), "%lld credentials: do not stop purserd", (long long)unsaved);
+                snprintf(text, sizeof(text), "%lld credential%s: do not stop purserd", (long long)unsaved,
+                         unsaved == 1 ? "" : "s");
                 print_field("not saved", STYLE_BAD, text);
         }
         snprintf(text, sizeof(text), "%lld connections, %lld refreshes in flight",

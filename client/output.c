@@ -280,24 +280,18 @@ static void measure(const struct table *table, size_t *widths)
         }
 }
 
-/* The first column is what people copy into the next command, so it alone is never cut. */
+/* From the right, where what matters least stands. The first column is what people copy into the next command: it is not cut. */
 static void shrink(const struct table *table, size_t *widths, size_t columns)
 {
         size_t total = COLUMN_GAP * (table->n_columns - 1);
 
         for (size_t i = 0; i < table->n_columns; i++)
                 total += widths[i];
+        for (size_t i = table->n_columns; i-- > 1 && total > columns;) {
+                size_t excess = total - columns, spare = widths[i] > COLUMN_MIN ? widths[i] - COLUMN_MIN : 0;
 
-        while (total > columns) {
-                size_t widest = 0;
-
-                for (size_t i = 1; i < table->n_columns; i++)
-                        if (widest == 0 || widths[i] > widths[widest])
-                                widest = i;
-                if (widest == 0 || widths[widest] <= COLUMN_MIN)
-                        return;
-                widths[widest]--;
-                total--;
+                widths[i] -= excess < spare ? excess : spare;
+                total -= excess < spare ? excess : spare;
         }
 }
 

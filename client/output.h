@@ -52,5 +52,5 @@ DEFINE_FREEP(struct table *, table_free)
 /* The next cell, left to right, row after row. NULL and "" show as "-". False: no memory. */
 bool table_add(struct table *table, enum output_style style, const char *text);
 
-/* columns: what the lines may take at most, at the cost of the widest cells; 0: what they need. */
+/* columns: what the lines may take at most, at the cost of the columns from the right; 0: what they need. */
 void table_print(const struct table *table, FILE *out, size_t columns);
