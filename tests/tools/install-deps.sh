@@ -7,7 +7,8 @@ set -u
 libraries='pc:libcurl=libcurl4-openssl-dev pc:jansson=libjansson-dev pc:libsystemd=libsystemd-dev pc:yaml-0.1=libyaml-dev
 pc:libsodium=libsodium-dev pc:sqlite3=libsqlite3-dev pc:libmicrohttpd=libmicrohttpd-dev'
 needs="cmd:cc=build-essential cmd:make=build-essential header:stdio.h=build-essential cmd:pkg-config=pkg-config $libraries
-header:uthash.h=uthash-dev pc:cmocka=libcmocka-dev cmd:/usr/bin/python3=python3 py:pytest=python3-pytest cmd:node=nodejs
+header:uthash.h=uthash-dev pc:cmocka=libcmocka-dev cmd:/usr/bin/python3=python3 py:pytest=python3-pytest py:xdist=python3-pytest-xdist
+cmd:node=nodejs
 cmd:npm=npm cmd:curl=curl cmd:openssl=openssl cmd:systemd-socket-activate=systemd cmd:systemd-analyze=systemd
 cmd:mandoc=mandoc cmd:man=man-db"
 ci_needs='cmd:clang=clang cmd:clang-format=clang-format cmd:clang-tidy=clang-tidy cmd:cppcheck=cppcheck

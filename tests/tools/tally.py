@@ -9,6 +9,7 @@ tally.py --results DIR broken NAME              counts a failure where NAME has 
 tally.py --results DIR total                    prints "N passed, N failed"; fails when something failed or nothing ran
 """
 import argparse
+import importlib.util
 import json
 import os
 import pathlib
@@ -106,12 +107,19 @@ def junit_counts(path):
     return counts
 
 
+def parallel():
+    """Tests wait for processes and clocks more than they compute: several files at a time where pytest-xdist is there."""
+    if importlib.util.find_spec("xdist") is None:
+        return []
+    return ["-n", str(3 * (os.cpu_count() or 1)), "--dist", "loadfile"]
+
+
 def pytest(results, arguments):
     results.directory.mkdir(parents=True, exist_ok=True)
     report = results.directory / f"{arguments.name}.xml"
     report.unlink(missing_ok=True)
     command = [sys.executable, "-m", "pytest", arguments.directory, "-q", "-rs", "-p", "no:cacheprovider",
-               f"--junitxml={report}", *arguments.rest]
+               f"--junitxml={report}", *parallel(), *arguments.rest]
     status = subprocess.run(command, env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}).returncode
     counts = junit_counts(report) if report.exists() else nothing()
     if status != 0 and not counts["failed"]:
