@@ -70,7 +70,7 @@ void store_flush(struct store *store);
 
 /*
  * True once the file was seen to be deleted, replaced, written by somebody else or damaged while it was open. Nothing is
- * written into such a file: every batch fails until store_reopen().
+ * written into such a file: every batch fails (-ESTALE) until store_reopen().
  */
 bool store_is_lost(const struct store *store);
 

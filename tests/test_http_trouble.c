@@ -80,12 +80,13 @@ static void test_a_refused_connection_means_not_sent(void **state)
 }
 
 /* In place of the C library's, which curl calls from a thread: a resolver that does not answer. */
-static sem_t resolver_asked, resolver_may_go_on;
+static sem_t resolver_asked, resolver_may_go_on, resolver_went_on;
 
 int getaddrinfo(const char *name, const char *service, const struct addrinfo *hints, struct addrinfo **result)
 {
         sem_post(&resolver_asked);
         sem_wait(&resolver_may_go_on);
+        sem_post(&resolver_went_on);
         return EAI_NONAME;
 }
 
@@ -95,6 +96,7 @@ static void test_a_name_that_cannot_be_resolved_means_not_sent(void **state)
         sem_post(&resolver_may_go_on);
         run(&client, &exchange, post("https://nobody.invalid/", "a=1"));
         sem_wait(&resolver_asked);
+        sem_wait(&resolver_went_on);
         assert_failed(HTTP_NOT_SENT, "cannot be resolved");
 }
 
@@ -139,6 +141,7 @@ static void test_cancelling_does_not_wait_for_the_resolver(void **state)
         turn(&client);
         assert_int_equal(exchange.calls, 0);
         sem_post(&resolver_may_go_on);
+        sem_wait(&resolver_went_on);
 }
 
 static void test_a_resolver_that_does_not_answer_times_out_as_not_sent(void **state)
@@ -150,6 +153,7 @@ static void test_a_resolver_that_does_not_answer_times_out_as_not_sent(void **st
         end(&exchange);
         sem_wait(&resolver_asked);
         sem_post(&resolver_may_go_on);
+        sem_wait(&resolver_went_on);
 }
 
 static void read_and_close(struct server *self, int fd, unsigned number)
@@ -486,6 +490,7 @@ int main(void)
 
         sem_init(&resolver_asked, 0, 0);
         sem_init(&resolver_may_go_on, 0, 0);
+        sem_init(&resolver_went_on, 0, 0);
         if (http_global_init() != 0)
                 return 1;
         return cmocka_run_group_tests(tests, NULL, NULL);
