@@ -8,8 +8,6 @@
 #include <string.h>
 #include <unistd.h>
 
-extern char **environ;
-
 /* Without a desktop xdg-open starts a text browser in this terminal; root's browser would be a hole. */
 static bool has_desktop(void)
 {
