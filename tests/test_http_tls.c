@@ -1,8 +1,9 @@
 // links: daemon/http*.c common/secret*.c common/wipe.c common/clock.c common/fault.c
-// links: tests/http_client.c tests/fake_clock.c
+// links: tests/http_client.c tests/shell.c tests/fake_clock.c
 // libs: libcurl libsystemd libsodium
 /* Whom TLS trusts, against openssl's own server with certificates made for the occasion. */
 #include "tests/http_client.h"
+#include "tests/shell.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -58,13 +59,13 @@ static int make_root(void **state)
 {
         assert_non_null(mkdtemp(root));
         setenv("ROOT", root, 1);
-        assert_int_equal(system(make_certificates), 0);
+        assert_int_equal(run_script(make_certificates), 0);
         return 0;
 }
 
 static int remove_root(void **state)
 {
-        return system("rm -r \"$ROOT\"");
+        return run_script("rm -r \"$ROOT\"");
 }
 
 /* -- the server ------------------------------------------------------------------------------------------------------- */

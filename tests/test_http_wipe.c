@@ -1,8 +1,9 @@
 // links: daemon/http*.c common/secret*.c common/wipe.c common/clock.c common/fault.c
-// links: tests/http_client.c tests/fake_clock.c tests/memory_scan.c
+// links: tests/http_client.c tests/shell.c tests/fake_clock.c tests/memory_scan.c
 // libs: libcurl libsystemd libsodium
 /* What a request carried is nowhere in memory once it is over: not with curl, not with OpenSSL, not with us. */
 #include "tests/http_client.h"
+#include "tests/shell.h"
 #include "tests/memory_scan.h"
 
 #include <arpa/inet.h>
@@ -203,7 +204,7 @@ static int serve_with_tls(void **state)
 
         assert_non_null(mkdtemp(root));
         setenv("ROOT", root, 1);
-        assert_int_equal(system(prepare), 0);
+        assert_int_equal(run_script(prepare), 0);
         write_answer();
         assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
         server_pid = fork();
@@ -231,7 +232,7 @@ static int serve_with_tls(void **state)
 static int stop_tls(void **state)
 {
         stop_server(state);
-        return system("rm -r \"$ROOT\"");
+        return run_script("rm -r \"$ROOT\"");
 }
 
 static void test_nothing_stays_behind_tls_either(void **state)
