@@ -8,6 +8,7 @@ class Evidence:
         self.shown = []
         self.files = []
         self.directories = []
+        self.planted = {}
 
     def add(self, where, data, may_show=()):
         self.shown.append((where, data.encode() if isinstance(data, str) else data, set(may_show)))
@@ -24,7 +25,8 @@ class Evidence:
 
     def find(self, secrets):
         """Gives what was found as (where, kind) without the secret itself."""
-        needles = [(kind, part) for kind, values in secrets.items() for value in values for part in _parts(value)]
+        needles = [(kind, part) for source in (secrets, self.planted) for kind, values in source.items()
+                   for value in values for part in _parts(value)]
         found = []
         for where, data, may_show in self.everything():
             for kind, needle in needles:

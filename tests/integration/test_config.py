@@ -72,7 +72,7 @@ MISTAKES = [
 
 def told(result):
     """The mistakes as (file, line, column, message)."""
-    found = re.findall(r"^(?:purserd: )?(/[^\n:]+):(\d+):(\d+): (.*)$", result.err + result.out, re.M)
+    found = re.findall(r"^(/[^\n:]+):(\d+):(\d+): (.*)$", result.err + result.out, re.M)
     return [(file, int(line), int(column), message) for file, line, column, message in found]
 
 

@@ -1,6 +1,7 @@
 """A grant is never lost: lost answers, kill -9 at the worst moments, restarts, and a second daemon."""
 
 import os
+import secrets
 import subprocess
 
 import pytest
@@ -197,6 +198,42 @@ def test_wrong_key_stops_the_daemon_and_changes_nothing(home, standin):
     key.write_bytes(good)
     home.start()
     assert home.get_token()["generation"] == 1
+
+
+def credentials_with_key(home, key):
+    directory = home.directory / "credentials"
+    directory.mkdir(mode=0o700, exist_ok=True)
+    (directory / "purser.key").write_text(key)
+    (directory / "purser.key").chmod(0o400)
+    home.evidence.planted["sealing key"] = [key] if key else []
+    return {"CREDENTIALS_DIRECTORY": str(directory)}
+
+
+def test_sealing_key_from_a_systemd_credential_leaves_no_key_on_disk(home, standin):
+    environment = credentials_with_key(home, secrets.token_hex(32))
+    first = home.start(environment=environment)
+    home.adopt("acme")
+    assert home.call("io.purser.Admin.Status")["daemon"]["sealing_key"] == "systemd-credential"
+    assert not [path for path in home.state.rglob("*") if "key" in path.name]
+    first.stop()
+    home.start(environment=environment)
+    assert home.get_token()["generation"] == 1
+
+
+def test_store_without_its_credential_gets_no_second_key(home, standin):
+    first = home.start(environment=credentials_with_key(home, secrets.token_hex(32)))
+    home.adopt("acme")
+    first.stop()
+    second = home.start(ready=False)
+    second.expect_status = {second.wait()}
+    assert second.process.returncode != 0 and "key" in second.log
+    assert not [path for path in home.state.rglob("*") if "key" in path.name]
+
+
+def test_empty_credential_for_the_key_is_a_failure(home, standin):
+    daemon = home.start(ready=False, environment=credentials_with_key(home, ""))
+    daemon.expect_status = {daemon.wait()}
+    assert daemon.process.returncode != 0 and "purser.key" in daemon.log
 
 
 def test_key_file_of_wrong_mode_is_refused(home, standin):
