@@ -9,7 +9,9 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <linux/sockios.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 
 static struct connection *connection_of(struct call *call)
 {
@@ -232,6 +234,16 @@ static void flush(struct connection *connection)
                 connection->call.on_drained(connection->call.pending);
 }
 
+/* What is queued here, and what the kernel holds for the peer: it takes no more from us before the peer has read a good part of that. */
+static size_t unread_bytes(const struct connection *connection)
+{
+        int in_kernel = 0;
+
+        if (ioctl(connection->source.fd, SIOCOUTQ, &in_kernel) < 0 || in_kernel < 0)
+                in_kernel = 0;
+        return conn_queued(connection->conn) + (size_t)in_kernel;
+}
+
 static void on_deadline(void *userdata)
 {
         struct connection *connection = userdata;
@@ -241,7 +253,7 @@ static void on_deadline(void *userdata)
                 connection_drop(connection, "began a message and did not end it");
                 return;
         }
-        if (conn_queued(connection->conn) < connection->stalled_at) {
+        if (unread_bytes(connection) < connection->stalled_at) {
                 /* It reads, if slowly. */
                 connection_schedule(connection);
                 return;
@@ -266,7 +278,7 @@ static int set_deadline(struct connection *connection, bool took)
                 return 0;
 
         connection->deadline_is_stall = stall;
-        connection->stalled_at = conn_queued(connection->conn);
+        connection->stalled_at = stall ? unread_bytes(connection) : 0;
         return timer_set(server->timers, &connection->deadline,
                          usec_add(clock_boot_usec(server->clock),
                                   stall ? server->limits.stalled_usec : server->limits.partial_usec));

@@ -11,6 +11,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -38,7 +39,7 @@ struct server_limits server_limits_for(uint64_t n_descriptors)
         return (struct server_limits){
                 .connections = (unsigned)n,
                 .connections_per_user = (unsigned)(n / 2),
-                .waiting_per_user = (unsigned)(n / 8 * 3),
+                .waiting_per_user = (unsigned)(n * 3 / 8),
                 .held_per_user = 16 * 1024 * 1024,
                 .held = 64 * 1024 * 1024,
                 .max_message = WIRE_MESSAGE_MAX,
@@ -135,6 +136,17 @@ static void welcome(struct server *server, int fd)
         connection_on_events(connection, EPOLLIN);
 }
 
+/* The kernel looks for a descriptor before it looks whether anybody knocks. What is evicted gives its own back when this round is over. */
+static void on_no_descriptor(struct server *server, int listener_fd)
+{
+        struct pollfd knock = { .fd = listener_fd, .events = POLLIN };
+
+        if (poll(&knock, 1, 0) <= 0 || evict(server, NULL))
+                return;
+        refuse_one(server, listener_fd);
+        pause_accepting(server);
+}
+
 /* accept(2): what can go wrong with one peer is passed over; without descriptors or memory, all of them wait a moment. */
 static void on_connections(struct server *server, int listener_fd)
 {
@@ -154,11 +166,7 @@ static void on_connections(struct server *server, int listener_fd)
                         continue;
                 case EMFILE:
                 case ENFILE:
-                        if (!evict(server, NULL)) {
-                                refuse_one(server, listener_fd);
-                                pause_accepting(server);
-                        }
-                        /* The descriptors come back when this round is over. */
+                        on_no_descriptor(server, listener_fd);
                         return;
                 default:
                         log_warning("Cannot accept a connection: %m; trying again.");

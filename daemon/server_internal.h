@@ -41,7 +41,7 @@ struct connection {
 
         struct timer deadline;
         bool deadline_is_stall;
-        size_t stalled_at; /* queued bytes when the deadline was set */
+        size_t stalled_at; /* bytes that the peer had not read when the deadline was set */
 
         LIST_ENTRY(connection) link;
         STAILQ_ENTRY(connection) turn_link;
