@@ -21,6 +21,11 @@ static void on_stop_due(void *userdata)
                 refresher->on_stopped(refresher->on_stopped_userdata);
 }
 
+static void on_gone(struct credential *credential, void *userdata)
+{
+        refresher_release(userdata, credential);
+}
+
 int refresher_new(struct refresher **ret, struct context *context)
 {
         struct refresher *refresher = calloc(1, sizeof(*refresher));
@@ -38,6 +43,8 @@ int refresher_new(struct refresher **ret, struct context *context)
                 return r;
         }
 
+        refresher->listener = (struct vault_listener){ .on_gone = on_gone, .userdata = refresher };
+        vault_listen(context->vault, &refresher->listener);
         *ret = refresher;
         return 0;
 }
@@ -63,6 +70,7 @@ struct refresher *refresher_free(struct refresher *refresher)
 
         refresher->stopping = true;
         refresher->on_stopped = NULL;
+        vault_unlisten(refresher->context->vault, &refresher->listener);
         (void)vault_each(refresher->context->vault, false, release_one, refresher);
         while (refresher->telling)
                 waiter_free(refresher->telling);
@@ -89,8 +97,7 @@ void refresher_get_stats(const struct refresher *refresher, struct refresh_stats
 bool refresh_is_possible(const struct credential *credential)
 {
         return credential->client && credential->grant.refresh_token && credential->refusal == REFUSAL_NONE &&
-               !credential->unreadable &&
-               !(credential->config && strcmp(credential->config->client, credential->client_name) != 0);
+               !credential->unreadable && !credential_is_elsewhere(credential);
 }
 
 /* ---- planning ---- */
@@ -115,7 +122,8 @@ static uint64_t plan_usec(const struct refresher *refresher, const struct creden
                 return credential->retry_at_usec;
 
         remaining = credential_remaining_usec(credential, now);
-        if (!remaining || credential->outcome_unknown || credential->failures)
+        if (!remaining || credential->outcome_unknown || credential->failures ||
+            credential_is_rejected(credential))
                 return now;
 
         after = credential_refresh_after_usec(grant->lifetime_usec, &context->config->refresh,
@@ -129,10 +137,10 @@ static uint64_t plan_usec(const struct refresher *refresher, const struct creden
         return now + (spread ? context_random(context) % spread : 0);
 }
 
-void refresher_plan(struct refresher *refresher, struct credential *credential)
+void refresh_plan(struct refresher *refresher, struct credential *credential)
 {
         /* A pending grant is refreshed when its test needs it. */
-        if (credential->is_pending || credential->job)
+        if (credential->is_pending || credential->job || credential->held)
                 return;
 
         credential->refresher = refresher;
@@ -147,16 +155,57 @@ void refresher_plan(struct refresher *refresher, struct credential *credential)
                           credential->name);
 }
 
+/* Somebody waits for what was held up or cancelled. */
+static void resume_waited_for(struct refresher *refresher, struct credential *credential)
+{
+        if (!credential->waiters || credential->job)
+                return;
+        if (!refresh_is_possible(credential) || credential->replays_spent)
+                waiters_tell_failure(refresher, credential, true);
+        else if (credential->retry_at_usec <= context_now(refresher->context))
+                refresh_job_require(refresher, credential);
+}
+
+void refresher_plan(struct refresher *refresher, struct credential *credential)
+{
+        credential->held = false;
+        refresh_plan(refresher, credential);
+        resume_waited_for(refresher, credential);
+}
+
+/* Of what was sent the outcome stays unknown; of what was not, the intent is taken back, unless an earlier one still holds. */
+static void cancel_job(struct refresher *refresher, struct credential *credential)
+{
+        enum job_phase phase = credential->job->phase;
+
+        refresh_job_free(credential->job);
+        if (phase == JOB_REQUEST) {
+                credential->outcome_unknown = true;
+                credential->replays++;
+        } else if (phase == JOB_INTENT && credential->outcome_unknown) {
+                vault_keep_intent(refresher->context->vault, credential);
+        } else if (phase == JOB_INTENT) {
+                vault_clear_intent(refresher->context->vault, credential);
+        }
+}
+
+static bool is_sent(const struct refresh_job *job)
+{
+        return job->phase >= JOB_REQUEST;
+}
+
 static int plan_one(struct credential *credential, void *userdata)
 {
         struct refresher *refresher = userdata;
-        struct refresh_job *job = credential->job;
+
+        if (credential->pending)
+                plan_one(credential->pending, refresher);
+        if (credential->held)
+                return 0;
 
         /* What was begun with the old configuration and has not been sent begins anew. */
-        if (job && (job->phase == JOB_QUEUED || job->phase == JOB_DISCOVERY)) {
-                refresh_job_free(job);
-                job = NULL;
-        }
+        if (credential->job && !is_sent(credential->job))
+                cancel_job(refresher, credential);
         if (credential->client_refused)
                 credential->retry_at_usec = 0;
         refresher_plan(refresher, credential);
@@ -178,8 +227,10 @@ static int plan_client(struct credential *credential, void *userdata)
 {
         struct client_change *change = userdata;
 
+        if (credential->pending)
+                plan_client(credential->pending, change);
         if (!credential->client || strcmp(credential->client->name, change->client) != 0 ||
-            !credential->client_refused)
+            !credential->client_refused || credential->held)
                 return 0;
 
         credential->retry_at_usec = 0;
@@ -197,21 +248,39 @@ void refresher_client_changed(struct refresher *refresher, const char *client)
 void refresher_hold(struct refresher *refresher, struct credential *credential)
 {
         if (credential->job)
-                refresh_job_free(credential->job);
+                cancel_job(refresher, credential);
         timer_stop(refresher->context->timers, &credential->refresh_timer);
         credential->next_refresh_usec = USEC_INFINITY;
+        credential->held = true;
+}
+
+int refresher_quiesce(struct refresher *refresher, struct credential *credential,
+                      void (*on_answer)(const struct token_answer *answer, void *userdata), void *userdata,
+                      struct waiter **ret_waiter)
+{
+        int r;
+
+        if (!credential->job || !is_sent(credential->job)) {
+                refresher_hold(refresher, credential);
+                return 0;
+        }
+
+        r = waiter_new(refresher, credential, 0, true, on_answer, userdata, ret_waiter);
+        if (r == REFRESH_E_WAITING)
+                credential->held = true;
+        return r;
 }
 
 void refresher_replaced(struct refresher *refresher, struct credential *credential)
 {
-        refresher_plan(refresher, credential);
         waiters_tell_success(credential);
+        refresher_plan(refresher, credential);
 }
 
 void refresher_release(struct refresher *refresher, struct credential *credential)
 {
         refresher_hold(refresher, credential);
-        waiters_tell_refusal(refresher, credential);
+        waiters_tell_gone(credential);
 }
 
 /* ---- asking ---- */
@@ -228,7 +297,7 @@ static bool note_rejection(struct refresher *refresher, struct credential *crede
 {
         uint64_t now = context_now(refresher->context);
 
-        if (credential->rejected_generation == credential->grant.generation)
+        if (credential_is_rejected(credential))
                 return true;
         if (credential->rejections && now - credential->rejected_at_usec < REJECTIONS_WINDOW_USEC) {
                 if (credential->rejections >= MOST_REJECTIONS)
@@ -268,7 +337,7 @@ static int ask_refresh(struct refresher *refresher, struct credential *credentia
         uint64_t now = context_now(refresher->context);
         uint64_t patience_end = usec_add(now, refresher->context->config->refresh.timeout_usec);
         struct waiter probe = { .credential = credential, .refresher = refresher, .fail_fast = fail_fast };
-        bool pausing = !credential->job && credential->retry_at_usec > now;
+        bool pausing = !credential->job && !credential->held && credential->retry_at_usec > now;
 
         if (!refresh_is_possible(credential) || credential->replays_spent ||
             (refresher->stopping && !credential->job) ||
@@ -276,8 +345,6 @@ static int ask_refresh(struct refresher *refresher, struct credential *credentia
              (fail_fast || credential->client_refused || credential->retry_at_usec >= patience_end ||
               credential_may_serve(credential, now)))) {
                 waiter_answer_with_what_there_is(&probe, now, ret_answer);
-                if (refresher->stopping && ret_answer->verdict == TOKEN_UNAVAILABLE)
-                        ret_answer->retry_after_usec = USEC_PER_SEC;
                 return 0;
         }
 
@@ -294,8 +361,8 @@ int refresher_ask(struct refresher *refresher, struct credential *credential,
 {
         uint64_t now = context_now(refresher->context), min_valid,
                  remaining = credential_remaining_usec(credential, now);
-        bool serves = credential_may_serve(credential, now) || (credential->is_pending && remaining),
-             unmeetable;
+        bool serves = credential_may_serve(credential, now) || (credential->is_pending && remaining);
+        bool unmeetable;
 
         if (demand->min_valid_given && demand->min_valid_sec > CREDENTIAL_MOST_MIN_VALID_SEC) {
                 *ret_answer = (struct token_answer){ .verdict = TOKEN_UNAVAILABLE };
@@ -328,33 +395,46 @@ int refresher_ask(struct refresher *refresher, struct credential *credential,
                 *ret_answer = (struct token_answer){ .verdict = TOKEN_READY, .short_lived = unmeetable };
                 return 0;
         }
+        /* Whether a fresh token meets it after all is seen when it is there. */
+        if (unmeetable)
+                min_valid = (uint64_t)demand->min_valid_sec * USEC_PER_SEC;
 
         return ask_refresh(refresher, credential, min_valid, false, on_answer, userdata, ret_answer,
                            ret_waiter);
+}
+
+int refresher_try(struct refresher *refresher, struct credential *credential,
+                  void (*on_answer)(const struct token_answer *answer, void *userdata), void *userdata,
+                  struct token_answer *ret_answer, struct waiter **ret_waiter)
+{
+        credential->refresher = refresher;
+        return ask_refresh(refresher, credential, 0, true, on_answer, userdata, ret_answer, ret_waiter);
 }
 
 int refresher_force(struct refresher *refresher, struct credential *credential,
                     void (*on_answer)(const struct token_answer *answer, void *userdata), void *userdata,
                     struct token_answer *ret_answer, struct waiter **ret_waiter)
 {
-        credential->refresher = refresher;
-        if (!credential->retry_is_ordered)
+        if (!credential->retry_is_ordered || credential->retry_at_usec <= context_now(refresher->context)) {
                 credential->retry_at_usec = 0;
-        credential->replays_spent = false;
+                credential->replays_spent = false;
+        }
 
-        return ask_refresh(refresher, credential, 0, true, on_answer, userdata, ret_answer, ret_waiter);
+        return refresher_try(refresher, credential, on_answer, userdata, ret_answer, ret_waiter);
 }
 
 void refresher_cut(struct refresher *refresher, struct credential *credential, const char *reason)
 {
-        char *copy = strdup(reason);
+        struct vault *vault = refresher->context->vault;
+        char *copy;
 
-        if (credential->refusal == REFUSAL_CUT) {
-                free(copy);
+        if (credential->refusal == REFUSAL_CUT)
                 return;
-        }
 
+        copy = strdup(reason);
         refresher_hold(refresher, credential);
+        credential->held = false;
+        credential->outcome_unknown = false;
         credential->refusal = REFUSAL_CUT;
         free(credential->refusal_reason);
         credential->refusal_reason = copy;
@@ -365,7 +445,8 @@ void refresher_cut(struct refresher *refresher, struct credential *credential, c
                                        .reason = reason },
                   "Credential '%s' needs an authorization: %s To mend it: purser login %s", credential->name,
                   reason, credential->name);
-        vault_save_facts(refresher->context->vault, credential);
+        vault_clear_intent(vault, credential);
+        vault_save_facts(vault, credential);
         context_changed(refresher->context, credential, false);
         waiters_tell_refusal(refresher, credential);
 }
@@ -375,17 +456,14 @@ void refresher_cut(struct refresher *refresher, struct credential *credential, c
 static int cancel_unsent(struct credential *credential, void *userdata)
 {
         struct refresher *refresher = userdata;
-        struct refresh_job *job = credential->job;
 
         if (credential->pending)
                 cancel_unsent(credential->pending, userdata);
         timer_stop(refresher->context->timers, &credential->refresh_timer);
-        if (job && job->phase < JOB_REQUEST) {
-                if (job->phase == JOB_INTENT)
-                        vault_clear_intent(refresher->context->vault, credential);
-                refresh_job_free(job);
+        if (credential->job && !is_sent(credential->job))
+                cancel_job(refresher, credential);
+        if (!credential->job)
                 waiters_tell_failure(refresher, credential, true);
-        }
         return 0;
 }
 

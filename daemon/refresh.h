@@ -9,6 +9,7 @@
 
 struct discovery;
 struct refresher;
+struct token_answer;
 struct waiter;
 
 int refresher_new(struct refresher **ret, struct context *context);
@@ -17,13 +18,23 @@ DEFINE_FREEP(struct refresher *, refresher_free)
 
 /* Plans the refreshes of all credentials: after vault_load(), and again after each vault_bind(). */
 void refresher_plan_all(struct refresher *refresher);
-/* The same for one, after a login. */
+/* The same for one; it is not held any more, and what its waiters wait for begins. */
 void refresher_plan(struct refresher *refresher, struct credential *credential);
-/* The credential goes, or its grant is replaced: cancels its refresh; its waiters are told `verdict` TOKEN_AUTHORIZATION_REQUIRED. */
+/* The credential goes, or waits in vain: holds it, and tells its waiters. A credential that is freed is released by itself. */
 void refresher_release(struct refresher *refresher, struct credential *credential);
 
-/* The credential's grant is about to be replaced: cancels its refresh; its waiters go on waiting, for refresher_plan(). */
+/*
+ * The credential's grant is about to be replaced or forgotten: cancels its refresh, and none is begun until refresher_plan() or
+ * refresher_replaced(), which its waiters go on waiting for. The outcome of a refresh on the wire is unknown then.
+ */
 void refresher_hold(struct refresher *refresher, struct credential *credential);
+/*
+ * The same, but a refresh on the wire is let come to its end: REFRESH_E_WAITING, and on_answer is told of that, whatever it is. 0: none is on the
+ * wire.
+ */
+int refresher_quiesce(struct refresher *refresher, struct credential *credential,
+                      void (*on_answer)(const struct token_answer *answer, void *userdata), void *userdata,
+                      struct waiter **ret_waiter);
 /* The grant was replaced: plans its refresh, and answers those that waited. */
 void refresher_replaced(struct refresher *refresher, struct credential *credential);
 /* A client's secret was changed: what it held up is tried at once. */
@@ -58,6 +69,10 @@ int refresher_ask(struct refresher *refresher, struct credential *credential,
 int refresher_force(struct refresher *refresher, struct credential *credential,
                     void (*on_answer)(const struct token_answer *answer, void *userdata), void *userdata,
                     struct token_answer *ret_answer, struct waiter **ret_waiter);
+/* The same for a refresh that no person ordered: it overrides nothing. */
+int refresher_try(struct refresher *refresher, struct credential *credential,
+                  void (*on_answer)(const struct token_answer *answer, void *userdata), void *userdata,
+                  struct token_answer *ret_answer, struct waiter **ret_waiter);
 struct waiter *waiter_free(struct waiter *waiter);
 DEFINE_FREEP(struct waiter *, waiter_free)
 

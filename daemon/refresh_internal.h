@@ -1,12 +1,15 @@
-/* What refresh.c (planning and asking), refresh_wait.c (who waits), refresh_lane.c (places) and refresh_job.c (the steps of one refresh) share; nobody else includes it. */
+/*
+ * What refresh.c (planning and asking), refresh_wait.c (who waits), refresh_lane.c (places), refresh_job.c (the steps of one refresh) and
+ * refresh_end.c (how it ends) share; nobody else includes it.
+ */
 #pragma once
 
 #include "daemon/discovery.h"
+#include "daemon/log.h"
 #include "daemon/refresh.h"
 #include "daemon/vault.h"
 
 #include <sys/queue.h>
-#include <uthash.h>
 
 struct refresh_job;
 TAILQ_HEAD(job_queue, refresh_job);
@@ -16,14 +19,17 @@ struct lane {
         struct refresher *refresher;
         char *provider;
         unsigned in_flight;
+        bool is_pumping;
+        struct job_queue waited_for; /* comes first */
         struct job_queue queue;
-        UT_hash_handle hh; /* by provider */
+        struct lane *next;
 };
 
 struct refresher {
         struct context *context;
         struct discovery *discovery;
-        struct lane *lanes;
+        struct vault_listener listener;
+        struct lane *lanes; /* few, one for each provider */
         unsigned n_jobs; /* all of them */
         unsigned n_begun; /* those that hold a place in a lane, or are being saved */
         bool stopping;
@@ -54,17 +60,21 @@ struct refresh_job {
         struct credential *credential;
         struct lane *lane;
         enum job_phase phase;
+        bool waited_for; /* in which of the lane's queues it is */
         bool incomplete; /* the answer held a new refresh token and no usable access token: once more, when it is saved */
         char incomplete_reason[320];
         struct endpoints_request *endpoints_request;
         char *token_endpoint;
         struct vault_write *write;
         struct http_transfer *transfer;
-        uint64_t sent_usec;
+        uint64_t retry_within_usec; /* the most that it pauses should it fail; 0: as long as it likes */
         TAILQ_ENTRY(refresh_job) queued;
 };
 
-/* Begins a refresh, or moves one that waits for a place to the front when somebody waits for it. */
+/* Plans the next refresh of a credential that is not held. */
+void refresh_plan(struct refresher *refresher, struct credential *credential);
+
+/* Begins a refresh, or moves one that waits for a place before those that nobody waits for. Nothing while the credential is held. */
 void refresh_job_require(struct refresher *refresher, struct credential *credential);
 /* Ends it wherever it is; its credential has none afterwards. */
 void refresh_job_free(struct refresh_job *job);
@@ -78,6 +88,19 @@ void refresher_check_stopped(struct refresher *refresher);
 
 bool refresh_is_possible(const struct credential *credential);
 
+/* Each ends the job; reason may lie in what the job does not own. retry_after_usec 0: not said. */
+void refresh_end_in_failure(struct refresh_job *job, const char *reason, uint64_t retry_after_usec);
+void refresh_end_in_refusal(struct refresh_job *job, const char *reason);
+void refresh_end_in_success(struct refresh_job *job);
+/* The request was not sent, or not acted on; an outcome that was unknown before stays so. */
+void refresh_take_intent_back(const struct refresh_job *job);
+bool refresh_has_spent_replays(const struct credential *credential);
+/* A reload may take the client away while a refresh is on the wire; a good answer is read and kept all the same. Never NULL. */
+const struct provider *refresh_provider_of(const struct credential *credential);
+struct log_event refresh_event_of(const struct credential *credential, const char *message_id,
+                                  enum log_level level);
+void refresh_set_text(char **text, const char *value);
+
 /* REFRESH_E_WAITING, or a fault. */
 int waiter_new(struct refresher *refresher, struct credential *credential, uint64_t min_valid_usec,
                bool fail_fast, void (*on_answer)(const struct token_answer *answer, void *userdata),
@@ -88,7 +111,10 @@ void waiter_answer_unavailable(const struct credential *credential, uint64_t now
                                struct token_answer *answer);
 /* Tells those on refresher->telling. */
 void waiters_on_tell(void *userdata);
-/* What the waiters get after the credential's refresh ended. failed: it failed for a passing reason; final_for_now: waiting does not help. */
+/* What the waiters get after the credential's refresh ended. Of success: those whom the grant that is there now can serve. */
 void waiters_tell_success(struct credential *credential);
+/* For a passing reason; final_for_now: waiting does not help. */
 void waiters_tell_failure(struct refresher *refresher, struct credential *credential, bool final_for_now);
 void waiters_tell_refusal(struct refresher *refresher, struct credential *credential);
+/* The credential goes. */
+void waiters_tell_gone(struct credential *credential);

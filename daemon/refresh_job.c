@@ -4,7 +4,6 @@
  */
 #include "daemon/refresh_internal.h"
 
-#include "daemon/backoff.h"
 #include "daemon/events.h"
 #include "daemon/http.h"
 #include "daemon/log.h"
@@ -14,162 +13,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-static const struct backoff passing_backoff = { .base_usec = 2 * USEC_PER_SEC,
-                                                .max_usec = 300 * USEC_PER_SEC };
-/* An unknown outcome is tried again more slowly: each try sends a token that may be spent. */
-static const struct backoff replay_backoff = { .base_usec = 4 * USEC_PER_SEC,
-                                               .max_usec = 900 * USEC_PER_SEC };
-/* A wrong client secret does not mend itself. */
-static const struct backoff client_backoff = { .base_usec = 60 * USEC_PER_SEC,
-                                               .max_usec = 3600 * USEC_PER_SEC };
-
-/* A reload may take the client away while a refresh is on the wire; a good answer is read and kept all the same. */
-static const struct provider *provider_of(const struct credential *credential)
-{
-        static const struct provider unknown = { .name = (char *)"", .max_replays = 5 };
-
-        return credential->client ? credential->client->provider : &unknown;
-}
-
-/* ---- how it ends ---- */
-
-static void set_text(char **text, const char *value)
-{
-        free(*text);
-        *text = value && *value ? strdup(value) : NULL;
-}
-
-static struct log_event event_of(const struct credential *credential, const char *message_id,
-                                 enum log_level level)
-{
-        return (struct log_event){ .message_id = message_id,
-                                   .level = level,
-                                   .credential = credential->name,
-                                   .client = credential->client_name,
-                                   .provider = credential->client ? credential->client->provider->name : NULL,
-                                   .generation = credential->grant.generation };
-}
-
-/* Told at growing intervals: the first failure, the second, the fourth, the eighth. */
-static bool is_worth_telling(unsigned failures)
-{
-        return (failures & (failures - 1)) == 0;
-}
-
-static void tell_failure(const struct credential *credential, const char *reason, uint64_t pause_usec)
-{
-        struct log_event event = event_of(credential, EVENT_REFRESH_FAILED, LOG_LEVEL_WARNING);
-
-        event.reason = reason;
-        if (credential->client_refused) {
-                event.message_id = EVENT_CLIENT_REFUSED;
-                event.level = LOG_LEVEL_ERROR;
-        } else if (credential->outcome_unknown) {
-                event.message_id = EVENT_OUTCOME_UNKNOWN;
-        }
-        if (is_worth_telling(credential->failures))
-                log_event(&event, "Refreshing '%s' failed (%u in a row): %s Next try in %llu s.",
-                          credential->name, credential->failures, reason,
-                          (unsigned long long)((pause_usec + USEC_PER_SEC - 1) / USEC_PER_SEC));
-}
-
-/* For a passing reason: nothing is thrown away, and it is tried again. */
-static void end_in_failure(struct refresh_job *job, const char *reason, const struct backoff *backoff,
-                           uint64_t retry_after_usec)
-{
-        struct refresher *refresher = job->refresher;
-        struct credential *credential = job->credential;
-        struct context *context = refresher->context;
-        bool final_for_now = credential->client_refused || credential->replays_spent;
-        uint64_t pause;
-
-        credential->failures++;
-        refresher->stats.failed++;
-        pause = retry_after_usec ? retry_after_usec
-                                 : backoff_pause_usec(backoff, credential->failures, context_random(context));
-        credential->retry_at_usec = usec_add(context_now(context), pause);
-        credential->retry_is_ordered = retry_after_usec > 0;
-        set_text(&credential->last_failure, reason);
-        tell_failure(credential, reason, pause);
-
-        refresh_job_free(job);
-        refresher_plan(refresher, credential);
-        context_changed(context, credential, false);
-        waiters_tell_failure(refresher, credential, final_for_now || refresher->stopping);
-}
-
-static void end_in_refusal(struct refresh_job *job, const char *reason)
-{
-        struct refresher *refresher = job->refresher;
-        struct credential *credential = job->credential;
-        struct log_event event = event_of(credential, EVENT_AUTHORIZATION_REQUIRED, LOG_LEVEL_ERROR);
-        bool rejected = credential->rejected_generation == credential->grant.generation &&
-                        credential->grant.generation;
-        struct diag text = DIAG_INIT;
-
-        if (credential->outcome_unknown)
-                diag_set(&text,
-                         "The answer to an earlier refresh was lost, and the provider no longer takes the "
-                         "old refresh token: %s",
-                         reason);
-        else
-                diag_set(&text, "%s", reason);
-
-        credential->refusal = rejected ? REFUSAL_CUT : REFUSAL_REFUSED;
-        credential->outcome_unknown = false;
-        credential->client_refused = false;
-        set_text(&credential->refusal_reason, text.text);
-        refresher->stats.refused++;
-        event.reason = text.text;
-        if (!credential->is_pending)
-                log_event(&event, "Credential '%s' needs an authorization: %s To mend it: purser login %s",
-                          credential->name, text.text, credential->name);
-
-        vault_save_facts(refresher->context->vault, credential);
-        vault_clear_intent(refresher->context->vault, credential);
-        refresh_job_free(job);
-        credential->next_refresh_usec = USEC_INFINITY;
-        context_changed(refresher->context, credential, false);
-        waiters_tell_refusal(refresher, credential);
-}
-
-static void tell_success(struct credential *credential, bool recovered)
-{
-        struct log_event event = event_of(credential, EVENT_REFRESHED, LOG_LEVEL_INFO);
-
-        if (recovered) {
-                event.message_id = EVENT_RECOVERED;
-                event.level = LOG_LEVEL_NOTICE;
-        }
-        log_event(&event,
-                  recovered ? "Credential '%s' has recovered: it has access token %llu."
-                            : "Credential '%s' has access token %llu.",
-                  credential->name, (unsigned long long)credential->grant.generation);
-}
-
-static void end_in_success(struct refresh_job *job)
-{
-        struct refresher *refresher = job->refresher;
-        struct credential *credential = job->credential;
-        bool recovered = credential->failures || credential->outcome_unknown;
-
-        credential->failures = 0;
-        credential->retry_at_usec = 0;
-        credential->retry_is_ordered = false;
-        credential->outcome_unknown = false;
-        credential->replays = 0;
-        credential->replays_spent = false;
-        credential->client_refused = false;
-        set_text(&credential->last_failure, NULL);
-        refresher->stats.refreshed++;
-        tell_success(credential, recovered);
-
-        refresh_job_free(job);
-        refresher_plan(refresher, credential);
-        context_changed(refresher->context, credential, false);
-        waiters_tell_success(credential);
-}
 
 static void on_grant_saved(int result, void *userdata)
 {
@@ -182,20 +25,24 @@ static void on_grant_saved(int result, void *userdata)
                 memcpy(reason, job->incomplete_reason, sizeof(reason));
                 job->credential->outcome_unknown = false;
                 job->credential->replays = 0;
-                end_in_failure(job, reason, &passing_backoff, 0);
+                refresh_end_in_failure(job, reason, 0);
         } else {
-                end_in_success(job);
+                refresh_end_in_success(job);
         }
 }
 
 /* ---- the answer ---- */
 
-/* The new grant: what the answer brought, and what stays as it was where it brought nothing. */
+/*
+ * The new grant: what the answer brought, and what stays as it was where it brought nothing. A new refresh token is not lost for want of memory
+ * for something lesser.
+ */
 static int make_grant(const struct refresh_job *job, struct oauth_answer *answer, struct grant *ret)
 {
         const struct grant *old = &job->credential->grant;
         struct context *context = job->refresher->context;
         _cleanup_(grant_done) struct grant grant = { 0 };
+        const char *token_type = old->token_type;
         int r;
 
         if (answer->refresh_token)
@@ -205,25 +52,35 @@ static int make_grant(const struct refresh_job *job, struct oauth_answer *answer
 
         if (answer->access_token) {
                 grant.access_token = take_ptr(answer->access_token);
-                grant.token_type = strdup(answer->token_type);
+                token_type = answer->token_type;
                 grant.generation = old->generation + 1;
                 grant.lifetime_usec = answer->lifetime_usec;
                 grant.received_boot_usec = (int64_t)context_now(context);
                 grant.received_wall_usec = clock_wall_usec(context->clock);
         } else {
-                if (old->access_token && (r = secret_copy(&grant.access_token, old->access_token)) < 0)
-                        return r;
-                grant.token_type = strdup(old->token_type ? old->token_type : "Bearer");
+                if (old->access_token && secret_copy(&grant.access_token, old->access_token) < 0)
+                        grant.access_token = NULL;
                 grant.generation = old->generation;
                 grant.lifetime_usec = old->lifetime_usec;
                 grant.received_boot_usec = old->received_boot_usec;
                 grant.received_wall_usec = old->received_wall_usec;
         }
-        if (!grant.token_type)
-                return fault(-ENOMEM);
+        /* None is Bearer. */
+        grant.token_type = token_type ? strdup(token_type) : NULL;
 
         grant_move(ret, &grant);
         return 0;
+}
+
+static void tell_foreign_refresher(const struct credential *credential, const char *words)
+{
+        struct log_event event = refresh_event_of(credential, EVENT_FOREIGN_REFRESHER, LOG_LEVEL_ERROR);
+
+        event.reason = words;
+        log_event(&event,
+                  "Somebody else refreshes the grant of '%s' too: find and stop the other program. "
+                  "The provider says: %s",
+                  credential->name, words);
 }
 
 static void note_provider_words(struct credential *credential, const struct oauth_answer *answer)
@@ -232,16 +89,21 @@ static void note_provider_words(struct credential *credential, const struct oaut
         bool ours = answer->foreign_refresher && credential->outcome_unknown;
         bool foreign = answer->foreign_refresher && !ours;
 
-        if (foreign && !credential->foreign_refresher) {
-                struct log_event event = event_of(credential, EVENT_FOREIGN_REFRESHER, LOG_LEVEL_ERROR);
-                event.reason = answer->notice;
-                log_event(&event,
-                          "Somebody else refreshes the grant of '%s' too: find and stop the other program. "
-                          "The provider says: %s",
-                          credential->name, answer->notice);
-        }
+        if (foreign && !credential->foreign_refresher)
+                tell_foreign_refresher(credential, answer->notice);
         credential->foreign_refresher = foreign;
-        set_text(&credential->notice, ours ? NULL : answer->notice);
+        refresh_set_text(&credential->notice, ours ? NULL : answer->notice);
+}
+
+/* A token that has ended before it came is as unusable as none; asking again at once would be a storm. */
+static void drop_ended_token(struct oauth_answer *answer)
+{
+        if (!answer->access_token || answer->lifetime_usec)
+                return;
+
+        answer->access_token = secret_free(answer->access_token);
+        snprintf(answer->reason, sizeof(answer->reason),
+                 "The access token that came had ended already: check this host's clock and the provider's.");
 }
 
 static void save_granted(struct refresh_job *job, struct oauth_answer *answer)
@@ -251,6 +113,7 @@ static void save_granted(struct refresh_job *job, struct oauth_answer *answer)
         int r;
 
         job->phase = JOB_SAVE;
+        drop_ended_token(answer);
         job->incomplete = !answer->access_token;
         snprintf(job->incomplete_reason, sizeof(job->incomplete_reason), "%s",
                  *answer->reason
@@ -260,8 +123,8 @@ static void save_granted(struct refresh_job *job, struct oauth_answer *answer)
 
         r = make_grant(job, answer, &grant);
         if (r < 0) {
-                credential->outcome_unknown = true;
-                end_in_failure(job, "Out of memory while an answer was read.", &passing_backoff, 0);
+                refresh_take_intent_back(job);
+                refresh_end_in_failure(job, "Out of memory while an answer was read.", 0);
                 return;
         }
 
@@ -274,10 +137,8 @@ static void save_granted(struct refresh_job *job, struct oauth_answer *answer)
                 refresh_job_give_up_place(job);
 }
 
-static void note_unknown_outcome(struct refresh_job *job, const struct http_response *response)
+static void note_unknown_outcome(struct credential *credential, const struct http_response *response)
 {
-        struct credential *credential = job->credential;
-        unsigned most = provider_of(credential)->max_replays;
         bool answered =
                 response->result == HTTP_ANSWERED && (response->status < 200 || response->status > 299);
 
@@ -285,32 +146,29 @@ static void note_unknown_outcome(struct refresh_job *job, const struct http_resp
         /* An error that the provider took the time to send does not use the old token up; silence and broken good answers may have. */
         if (!answered)
                 credential->replays++;
-        credential->replays_spent = credential->replays > most;
 }
 
 static void fail_for_now(struct refresh_job *job, const struct http_response *response,
                          const struct oauth_answer *answer)
 {
         struct credential *credential = job->credential;
-        struct vault *vault = job->refresher->context->vault;
 
         if (answer->outcome_unknown)
-                note_unknown_outcome(job, response);
-        else if (!credential->outcome_unknown)
-                vault_clear_intent(vault, credential);
+                note_unknown_outcome(credential, response);
+        else
+                refresh_take_intent_back(job);
 
-        if (credential->replays_spent) {
+        if (refresh_has_spent_replays(credential)) {
                 struct diag text = DIAG_INIT;
                 diag_set(&text,
                          "%s The old refresh token was tried %u times after an answer was lost; purserd does "
                          "not try it again by itself: "
                          "purser refresh %s, or purser login %s.",
                          answer->reason, credential->replays - 1, credential->name, credential->name);
-                end_in_failure(job, text.text, &replay_backoff, 0);
+                refresh_end_in_failure(job, text.text, answer->retry_after_usec);
                 return;
         }
-        end_in_failure(job, answer->reason, credential->outcome_unknown ? &replay_backoff : &passing_backoff,
-                       answer->retry_after_usec);
+        refresh_end_in_failure(job, answer->reason, answer->retry_after_usec);
 }
 
 static void on_answer(const struct http_response *response, void *userdata)
@@ -324,25 +182,27 @@ static void on_answer(const struct http_response *response, void *userdata)
 
         job->transfer = http_transfer_free(job->transfer);
 
-        r = oauth_read_token_answer(provider_of(credential), response, wall_sec, &answer);
+        r = oauth_read_token_answer(refresh_provider_of(credential), response, wall_sec, &answer);
         if (r < 0) {
                 credential->outcome_unknown = true;
-                end_in_failure(job, "Out of memory while an answer was read.", &passing_backoff, 0);
+                credential->replays++;
+                refresh_end_in_failure(job, "Out of memory while an answer was read.", 0);
                 return;
         }
 
         credential->client_refused = answer.verdict == OAUTH_CLIENT_REFUSED;
+        if (answer.foreign_refresher && answer.verdict != OAUTH_GRANTED && !credential->outcome_unknown)
+                tell_foreign_refresher(credential, answer.reason);
         switch (answer.verdict) {
         case OAUTH_GRANTED:
                 save_granted(job, &answer);
                 break;
         case OAUTH_GRANT_REFUSED:
-                end_in_refusal(job, answer.reason);
+                refresh_end_in_refusal(job, answer.reason);
                 break;
         case OAUTH_CLIENT_REFUSED:
-                if (!credential->outcome_unknown)
-                        vault_clear_intent(context->vault, credential);
-                end_in_failure(job, answer.reason, &client_backoff, answer.retry_after_usec);
+                refresh_take_intent_back(job);
+                refresh_end_in_failure(job, answer.reason, answer.retry_after_usec);
                 break;
         case OAUTH_TRY_AGAIN:
                 fail_for_now(job, response, &answer);
@@ -368,7 +228,6 @@ static int send_request(struct refresh_job *job, const struct secret *client_sec
                 return r;
 
         job->phase = JOB_REQUEST;
-        job->sent_usec = context_now(context);
         return http_start(context->http, request, NULL, context->config->refresh.timeout_usec, on_answer, job,
                           &job->transfer);
 }
@@ -382,9 +241,9 @@ static void prepare_and_send(struct refresh_job *job)
         int r;
 
         if (!credential->client) {
-                vault_clear_intent(context->vault, credential);
-                end_in_failure(job, "The configuration lost its client while a refresh was being prepared.",
-                               &passing_backoff, 0);
+                refresh_take_intent_back(job);
+                refresh_end_in_failure(
+                        job, "The configuration lost its client while a refresh was being prepared.", 0);
                 return;
         }
 
@@ -394,12 +253,11 @@ static void prepare_and_send(struct refresh_job *job)
         if (r == 0)
                 return;
 
-        if (!credential->outcome_unknown)
-                vault_clear_intent(context->vault, credential);
+        refresh_take_intent_back(job);
         credential->client_refused = r == VAULT_E_NO_SECRET;
-        end_in_failure(
+        refresh_end_in_failure(
                 job, r == VAULT_E_NO_SECRET ? diag.text : "The request could not be made for want of memory.",
-                r == VAULT_E_NO_SECRET ? &client_backoff : &passing_backoff, 0);
+                0);
 }
 
 static void on_intent_saved(int result, void *userdata)
@@ -412,11 +270,13 @@ static void on_intent_saved(int result, void *userdata)
         if (result < 0) {
                 /* While the token lives there is time for the disk to mend; after that a refresh is worth the risk. */
                 if (credential_may_serve(credential, context_now(context)) &&
-                    credential->rejected_generation != credential->grant.generation) {
-                        end_in_failure(
+                    !credential_is_rejected(credential)) {
+                        refresh_take_intent_back(job);
+                        job->retry_within_usec = credential_remaining_usec(credential, context_now(context));
+                        refresh_end_in_failure(
                                 job,
                                 "The disk refuses to save, so no refresh is sent while the token is valid.",
-                                &passing_backoff, 0);
+                                0);
                         return;
                 }
                 log_error("Refreshing '%s' without a durable intent, since the disk refuses to save and its "
@@ -432,8 +292,7 @@ static void save_intent(struct refresh_job *job, const struct oauth_endpoints *e
 
         job->token_endpoint = strdup(endpoints->token);
         if (!job->token_endpoint) {
-                end_in_failure(job, "The refresh could not be begun for want of memory.", &passing_backoff,
-                               0);
+                refresh_end_in_failure(job, "The refresh could not be begun for want of memory.", 0);
                 return;
         }
 
@@ -452,7 +311,7 @@ static void on_endpoints(const struct oauth_endpoints *endpoints, const char *re
         if (endpoints)
                 save_intent(job, endpoints);
         else
-                end_in_failure(job, reason, &passing_backoff, 0);
+                refresh_end_in_failure(job, reason, 0);
 }
 
 void refresh_job_begin(struct refresh_job *job)
@@ -467,6 +326,5 @@ void refresh_job_begin(struct refresh_job *job)
         if (r == 0)
                 save_intent(job, &endpoints);
         else if (r < 0)
-                end_in_failure(job, "The refresh could not be begun for want of memory.", &passing_backoff,
-                               0);
+                refresh_end_in_failure(job, "The refresh could not be begun for want of memory.", 0);
 }

@@ -9,9 +9,10 @@
 
 static int require_lane(struct refresher *refresher, const char *provider, struct lane **ret)
 {
-        struct lane *lane;
+        struct lane *lane = refresher->lanes;
 
-        HASH_FIND_STR(refresher->lanes, provider, lane);
+        while (lane && strcmp(lane->provider, provider) != 0)
+                lane = lane->next;
         if (!lane) {
                 lane = calloc(1, sizeof(*lane));
                 if (lane)
@@ -21,8 +22,10 @@ static int require_lane(struct refresher *refresher, const char *provider, struc
                         return fault(-ENOMEM);
                 }
                 lane->refresher = refresher;
+                TAILQ_INIT(&lane->waited_for);
                 TAILQ_INIT(&lane->queue);
-                HASH_ADD_KEYPTR(hh, refresher->lanes, lane->provider, strlen(lane->provider), lane);
+                lane->next = refresher->lanes;
+                refresher->lanes = lane;
         }
 
         *ret = lane;
@@ -31,28 +34,50 @@ static int require_lane(struct refresher *refresher, const char *provider, struc
 
 void lanes_free(struct refresher *refresher)
 {
-        struct lane *lane, *next;
+        while (refresher->lanes) {
+                struct lane *lane = refresher->lanes;
 
-        HASH_ITER (hh, refresher->lanes, lane, next) {
-                HASH_DEL(refresher->lanes, lane);
+                refresher->lanes = lane->next;
                 free(lane->provider);
                 free(lane);
         }
 }
 
+/* First come, first served; those that somebody waits for before those that nobody does. */
+static void enqueue(struct refresh_job *job)
+{
+        job->waited_for = job->credential->waiters;
+        TAILQ_INSERT_TAIL(job->waited_for ? &job->lane->waited_for : &job->lane->queue, job, queued);
+}
+
+static void dequeue(struct refresh_job *job)
+{
+        TAILQ_REMOVE(job->waited_for ? &job->lane->waited_for : &job->lane->queue, job, queued);
+}
+
 static void lane_pump(struct lane *lane)
 {
-        const struct context *context = lane->refresher->context;
+        struct refresher *refresher = lane->refresher;
+        struct refresh_job *job;
 
-        while (lane->in_flight < context->config->refresh.parallel && !TAILQ_EMPTY(&lane->queue)) {
-                struct refresh_job *job = TAILQ_FIRST(&lane->queue);
+        /* A job that fails at once gives its place back from within. */
+        if (lane->is_pumping)
+                return;
 
-                TAILQ_REMOVE(&lane->queue, job, queued);
+        lane->is_pumping = true;
+        while (!refresher->stopping && lane->in_flight < refresher->context->config->refresh.parallel) {
+                job = TAILQ_FIRST(&lane->waited_for);
+                if (!job)
+                        job = TAILQ_FIRST(&lane->queue);
+                if (!job)
+                        break;
+                dequeue(job);
                 job->phase = JOB_DISCOVERY;
                 lane->in_flight++;
-                lane->refresher->n_begun++;
+                refresher->n_begun++;
                 refresh_job_begin(job);
         }
+        lane->is_pumping = false;
 }
 
 void refresh_job_give_up_place(struct refresh_job *job)
@@ -76,7 +101,7 @@ void refresh_job_free(struct refresh_job *job)
         free(job->token_endpoint);
         refresher->n_jobs--;
         if (job->phase == JOB_QUEUED) {
-                TAILQ_REMOVE(&job->lane->queue, job, queued);
+                dequeue(job);
         } else {
                 refresher->n_begun--;
                 refresh_job_give_up_place(job);
@@ -85,40 +110,47 @@ void refresh_job_free(struct refresh_job *job)
         refresher_check_stopped(refresher);
 }
 
-void refresh_job_require(struct refresher *refresher, struct credential *credential)
+static int job_new(struct refresher *refresher, struct credential *credential)
 {
-        struct refresh_job *job = credential->job;
-        struct lane *lane;
+        struct refresh_job *job = calloc(1, sizeof(*job));
+        int r;
 
-        if (job) {
-                if (job->phase == JOB_QUEUED && credential->waiters &&
-                    TAILQ_FIRST(&job->lane->queue) != job) {
-                        TAILQ_REMOVE(&job->lane->queue, job, queued);
-                        TAILQ_INSERT_HEAD(&job->lane->queue, job, queued);
-                }
-                return;
-        }
-        if (refresher->stopping || !refresh_is_possible(credential))
-                return;
-
-        job = calloc(1, sizeof(*job));
-        if (!job || require_lane(refresher, credential->client->provider->name, &lane) < 0) {
+        if (!job)
+                return fault(-ENOMEM);
+        r = require_lane(refresher, credential->client->provider->name, &job->lane);
+        if (r < 0) {
                 free(job);
-                credential->retry_at_usec = context_now(refresher->context) + USEC_PER_SEC;
-                refresher_plan(refresher, credential);
-                return;
+                return r;
         }
 
         job->refresher = refresher;
         job->credential = credential;
-        job->lane = lane;
         credential->job = job;
         credential->refresher = refresher;
         timer_stop(refresher->context->timers, &credential->refresh_timer);
         refresher->n_jobs++;
-        if (credential->waiters)
-                TAILQ_INSERT_HEAD(&lane->queue, job, queued);
-        else
-                TAILQ_INSERT_TAIL(&lane->queue, job, queued);
-        lane_pump(lane);
+        enqueue(job);
+        return 0;
+}
+
+void refresh_job_require(struct refresher *refresher, struct credential *credential)
+{
+        struct refresh_job *job = credential->job;
+
+        if (job) {
+                if (job->phase == JOB_QUEUED && credential->waiters && !job->waited_for) {
+                        dequeue(job);
+                        enqueue(job);
+                }
+                return;
+        }
+        if (refresher->stopping || credential->held || !refresh_is_possible(credential))
+                return;
+
+        if (job_new(refresher, credential) < 0) {
+                credential->retry_at_usec = context_now(refresher->context) + USEC_PER_SEC;
+                refresh_plan(refresher, credential);
+                return;
+        }
+        lane_pump(credential->job->lane);
 }

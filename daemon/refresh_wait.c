@@ -70,6 +70,11 @@ static void answer_refused(const struct credential *credential, uint64_t now, st
 {
         struct diag message, next_step;
 
+        /* A login that waits for its test mends it; there is nothing for a person to do. */
+        if (credential_state(credential, now) == CREDENTIAL_PENDING) {
+                waiter_answer_unavailable(credential, now, answer);
+                return;
+        }
         credential_explain(credential, now, &message, &next_step);
         *answer = (struct token_answer){ .verdict = TOKEN_AUTHORIZATION_REQUIRED };
         snprintf(answer->reason, sizeof(answer->reason), "%s", message.text);
@@ -94,9 +99,13 @@ void waiter_answer_with_what_there_is(const struct waiter *waiter, uint64_t now,
 
         if (!waiter->fail_fast && credential_may_serve(credential, now))
                 *answer = (struct token_answer){ .verdict = TOKEN_READY, .short_lived = true };
-        else if (credential_state(credential, now) == CREDENTIAL_AUTHORIZATION_REQUIRED ||
-                 credential->replays_spent)
+        else if (credential_state(credential, now) == CREDENTIAL_AUTHORIZATION_REQUIRED)
                 answer_refused(credential, now, answer);
+        else if (waiter->refresher->stopping)
+                *answer =
+                        (struct token_answer){ .verdict = TOKEN_UNAVAILABLE,
+                                               .retry_after_usec = USEC_PER_SEC,
+                                               .reason = "purserd is stopping; ask again when it is back." };
         else
                 waiter_answer_unavailable(credential, now, answer);
 }
@@ -114,10 +123,17 @@ void waiters_tell_success(struct credential *credential)
 {
         while (credential->waiters) {
                 struct waiter *waiter = credential->waiters;
-                struct token_answer answer = { .verdict = TOKEN_READY };
                 uint64_t now = context_now(waiter->refresher->context);
+                uint64_t remaining = credential_remaining_usec(credential, now);
+                struct token_answer answer = { .verdict = TOKEN_READY,
+                                               .short_lived = remaining < waiter->min_valid_usec };
 
-                answer.short_lived = credential_remaining_usec(credential, now) < waiter->min_valid_usec;
+                if (!(credential->is_pending ? remaining > 0 : credential_may_serve(credential, now))) {
+                        /* It has ended while it was being saved: the next one is on its way. */
+                        if (refresh_is_possible(credential))
+                                return;
+                        waiter_answer_with_what_there_is(waiter, now, &answer);
+                }
                 waiter_tell(waiter, &answer);
         }
 }
@@ -163,6 +179,26 @@ void waiters_tell_refusal(struct refresher *refresher, struct credential *creden
         }
 }
 
+void waiters_tell_gone(struct credential *credential)
+{
+        static const struct token_answer gone = { .verdict = TOKEN_UNAVAILABLE,
+                                                  .reason = "The credential was removed while this waited." };
+
+        while (credential->waiters)
+                waiter_tell(credential->waiters, &gone);
+}
+
+/* A token that lives is not withheld until it has ended, only because a fresh one would be better. */
+static uint64_t patience_usec(const struct refresher *refresher, const struct credential *credential,
+                              bool fail_fast)
+{
+        uint64_t now = context_now(refresher->context),
+                 patience = refresher->context->config->refresh.timeout_usec;
+        uint64_t half = credential_remaining_usec(credential, now) / 2;
+
+        return !fail_fast && credential_may_serve(credential, now) && half < patience ? half : patience;
+}
+
 int waiter_new(struct refresher *refresher, struct credential *credential, uint64_t min_valid_usec,
                bool fail_fast, void (*on_answer)(const struct token_answer *answer, void *userdata),
                void *userdata, struct waiter **ret_waiter)
@@ -181,7 +217,7 @@ int waiter_new(struct refresher *refresher, struct credential *credential, uint6
                                    .fail_fast = fail_fast };
         timer_init(&waiter->patience, on_patience_over, waiter);
         r = timer_set(context->timers, &waiter->patience,
-                      usec_add(context_now(context), context->config->refresh.timeout_usec));
+                      usec_add(context_now(context), patience_usec(refresher, credential, fail_fast)));
         if (r < 0) {
                 free(waiter);
                 return r;

@@ -1,0 +1,199 @@
+/* How one refresh ends - in a fresh token, for now, or for good -, and what is told of it. */
+#include "daemon/refresh_internal.h"
+
+#include "daemon/backoff.h"
+#include "daemon/events.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const struct backoff passing_backoff = { .base_usec = 2 * USEC_PER_SEC,
+                                                .max_usec = 300 * USEC_PER_SEC };
+/* An unknown outcome is tried again more slowly: each try sends a token that may be spent. */
+static const struct backoff replay_backoff = { .base_usec = 4 * USEC_PER_SEC,
+                                               .max_usec = 900 * USEC_PER_SEC };
+/* A wrong client secret does not mend itself. */
+static const struct backoff client_backoff = { .base_usec = 60 * USEC_PER_SEC,
+                                               .max_usec = 3600 * USEC_PER_SEC };
+
+const struct provider *refresh_provider_of(const struct credential *credential)
+{
+        static const struct provider unknown = { .name = (char *)"", .max_replays = 5 };
+
+        return credential->client ? credential->client->provider : &unknown;
+}
+
+static const struct backoff *pace_of(const struct credential *credential)
+{
+        if (credential->client_refused)
+                return &client_backoff;
+
+        return credential->outcome_unknown ? &replay_backoff : &passing_backoff;
+}
+
+void refresh_set_text(char **text, const char *value)
+{
+        free(*text);
+        *text = value && *value ? strdup(value) : NULL;
+}
+
+struct log_event refresh_event_of(const struct credential *credential, const char *message_id,
+                                  enum log_level level)
+{
+        return (struct log_event){ .message_id = message_id,
+                                   .level = level,
+                                   .credential = credential->name,
+                                   .client = credential->client_name,
+                                   .provider = credential->client ? credential->client->provider->name : NULL,
+                                   .generation = credential->grant.generation };
+}
+
+/* Told at growing intervals: the first failure, the second, the fourth, the eighth. */
+static bool is_worth_telling(unsigned failures)
+{
+        return (failures & (failures - 1)) == 0;
+}
+
+static const char *failure_event(const struct credential *credential)
+{
+        if (credential->replays_spent)
+                return EVENT_AUTHORIZATION_REQUIRED;
+        if (credential->client_refused)
+                return EVENT_CLIENT_REFUSED;
+
+        return credential->outcome_unknown ? EVENT_OUTCOME_UNKNOWN : EVENT_REFRESH_FAILED;
+}
+
+static void tell_failure(struct credential *credential, const char *reason, uint64_t pause_usec)
+{
+        struct log_event event = refresh_event_of(credential, failure_event(credential), LOG_LEVEL_WARNING);
+        bool is_news = !credential->told_failure || strcmp(credential->told_failure, event.message_id) != 0;
+
+        if (!is_news && !is_worth_telling(credential->failures))
+                return;
+
+        credential->told_failure = event.message_id;
+        event.reason = reason;
+        if (credential->client_refused || credential->replays_spent)
+                event.level = LOG_LEVEL_ERROR;
+        if (credential->replays_spent)
+                log_event(&event, "Refreshing '%s' failed (%u in a row), and is not tried again: %s",
+                          credential->name, credential->failures, reason);
+        else
+                log_event(&event, "Refreshing '%s' failed (%u in a row): %s Next try in %llu s.",
+                          credential->name, credential->failures, reason,
+                          (unsigned long long)((pause_usec + USEC_PER_SEC - 1) / USEC_PER_SEC));
+}
+
+bool refresh_has_spent_replays(const struct credential *credential)
+{
+        return credential->outcome_unknown &&
+               credential->replays > refresh_provider_of(credential)->max_replays;
+}
+
+/* For a passing reason: nothing is thrown away, and it is tried again. */
+void refresh_end_in_failure(struct refresh_job *job, const char *reason, uint64_t retry_after_usec)
+{
+        struct refresher *refresher = job->refresher;
+        struct credential *credential = job->credential;
+        struct context *context = refresher->context;
+        uint64_t now = context_now(context), pause;
+
+        credential->failures++;
+        refresher->stats.failed++;
+        pause = retry_after_usec ? retry_after_usec
+                                 : backoff_pause_usec(pace_of(credential), credential->failures,
+                                                      context_random(context));
+        if (job->retry_within_usec && pause > job->retry_within_usec)
+                pause = job->retry_within_usec;
+        credential->retry_at_usec = usec_add(now, pause);
+        credential->retry_is_ordered = retry_after_usec > 0;
+        credential->replays_spent = refresh_has_spent_replays(credential);
+        refresh_set_text(&credential->last_failure, reason);
+        tell_failure(credential, reason, pause);
+
+        refresh_job_free(job);
+        if (credential->outcome_unknown)
+                vault_keep_intent(context->vault, credential);
+        refresh_plan(refresher, credential);
+        context_changed(context, credential, false);
+        waiters_tell_failure(refresher, credential,
+                             credential->client_refused || credential->replays_spent || refresher->stopping);
+}
+
+void refresh_take_intent_back(const struct refresh_job *job)
+{
+        if (!job->credential->outcome_unknown)
+                vault_clear_intent(job->refresher->context->vault, job->credential);
+}
+
+void refresh_end_in_refusal(struct refresh_job *job, const char *reason)
+{
+        struct refresher *refresher = job->refresher;
+        struct credential *credential = job->credential;
+        struct log_event event = refresh_event_of(credential, EVENT_AUTHORIZATION_REQUIRED, LOG_LEVEL_ERROR);
+        struct diag text = DIAG_INIT;
+
+        if (credential->outcome_unknown)
+                diag_set(&text,
+                         "The answer to an earlier refresh was lost, and the provider no longer takes the "
+                         "old refresh token: %s",
+                         reason);
+        else
+                diag_set(&text, "%s", reason);
+
+        credential->refusal = credential_is_rejected(credential) ? REFUSAL_CUT : REFUSAL_REFUSED;
+        credential->outcome_unknown = false;
+        credential->client_refused = false;
+        refresh_set_text(&credential->refusal_reason, text.text);
+        refresher->stats.refused++;
+        event.reason = text.text;
+        if (!credential->is_pending)
+                log_event(&event, "Credential '%s' needs an authorization: %s To mend it: purser login %s",
+                          credential->name, text.text, credential->name);
+
+        vault_clear_intent(refresher->context->vault, credential);
+        vault_save_facts(refresher->context->vault, credential);
+        refresh_job_free(job);
+        credential->next_refresh_usec = USEC_INFINITY;
+        context_changed(refresher->context, credential, false);
+        waiters_tell_refusal(refresher, credential);
+}
+
+static void tell_success(struct credential *credential, bool recovered)
+{
+        struct log_event event = refresh_event_of(credential, EVENT_REFRESHED, LOG_LEVEL_INFO);
+
+        if (recovered) {
+                event.message_id = EVENT_RECOVERED;
+                event.level = LOG_LEVEL_NOTICE;
+        }
+        log_event(&event,
+                  recovered ? "Credential '%s' has recovered: it has access token %llu."
+                            : "Credential '%s' has access token %llu.",
+                  credential->name, (unsigned long long)credential->grant.generation);
+}
+
+void refresh_end_in_success(struct refresh_job *job)
+{
+        struct refresher *refresher = job->refresher;
+        struct credential *credential = job->credential;
+        bool recovered = credential->failures || credential->outcome_unknown;
+
+        credential->failures = 0;
+        credential->retry_at_usec = 0;
+        credential->retry_is_ordered = false;
+        credential->outcome_unknown = false;
+        credential->replays = 0;
+        credential->replays_spent = false;
+        credential->client_refused = false;
+        credential->told_failure = NULL;
+        refresh_set_text(&credential->last_failure, NULL);
+        refresher->stats.refreshed++;
+        tell_success(credential, recovered);
+
+        refresh_job_free(job);
+        refresh_plan(refresher, credential);
+        context_changed(refresher->context, credential, false);
+        waiters_tell_success(credential);
+}
