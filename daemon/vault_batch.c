@@ -32,11 +32,6 @@ static int batch_add(struct batch *batch, const struct store_op *op)
         return 0;
 }
 
-int batch_delete_all(struct batch *batch)
-{
-        return batch_add(batch, &(struct store_op){ 0 });
-}
-
 int batch_delete_everything(struct batch *batch)
 {
         return batch_add(batch, &(struct store_op){ .kind = NULL });

@@ -14,7 +14,6 @@ struct batch {
 
 void batch_done(struct batch *batch); /* safe on a zeroed one */
 
-int batch_delete_all(struct batch *batch); /* every record there is, whoever wrote it */
 int batch_delete_everything(struct batch *batch); /* comes first */
 int batch_delete(struct batch *batch, const char *kind, const char *name);
 int batch_put(struct batch *batch, const struct seal *seal, const char *kind, const char *name,
