@@ -16,16 +16,23 @@
 static const struct backoff pending_backoff = { .base_usec = 15 * USEC_PER_SEC,
                                                 .max_usec = 900 * USEC_PER_SEC };
 
+static void promote(struct login_op *op, struct credential *credential);
+
 /* ---- the end ---- */
 
 /* The pending grant is not wanted after all; a credential that was nothing but it goes, too. */
 static void drop_pending(struct login_op *op, struct credential *credential)
 {
-        prober_release(op->logins->prober, credential->pending);
-        refresher_release(op->logins->refresher, credential->pending);
         vault_drop_pending(op->logins->context->vault, credential);
         context_changed(op->logins->context, credential, false);
         vault_drop_shell(op->logins->context->vault, credential);
+}
+
+/* Whoever began it was told nothing, and with no older grant nothing would be left that could tell: it stays, as refused. */
+static void keep_refused(struct login_op *op, struct credential *credential, const char *reason)
+{
+        op->refused = strdup(reason);
+        promote(op, credential);
 }
 
 static void refuse_grant(struct login_op *op, struct credential *credential, const char *reason)
@@ -39,6 +46,10 @@ static void refuse_grant(struct login_op *op, struct credential *credential, con
                                        .client = op->client,
                                        .reason = text },
                   "The new grant for '%s' was refused: %s", op->credential, text);
+        if (op->start == OP_RESUME && !credential->grant.generation && !credential->grant.refresh_token) {
+                keep_refused(op, credential, text);
+                return;
+        }
         drop_pending(op, credential);
         login_op_fail(op, LOGIN_GRANT_REFUSED, NULL, text, 0);
 }
@@ -102,6 +113,24 @@ static void keep_pending(struct login_op *op, struct credential *credential)
         login_op_finish(op, &answer);
 }
 
+static void finish_refused(struct login_op *op, struct credential *credential)
+{
+        struct context *context = op->logins->context;
+
+        credential->refusal = REFUSAL_REFUSED;
+        credential->refusal_reason = take_ptr(op->refused);
+        vault_save_facts(context->vault, credential);
+        context_changed(context, credential, false);
+        log_event(&(struct log_event){ .message_id = EVENT_AUTHORIZATION_REQUIRED,
+                                       .level = LOG_LEVEL_ERROR,
+                                       .credential = credential->name,
+                                       .client = credential->client_name,
+                                       .reason = credential->refusal_reason },
+                  "Credential '%s' needs an authorization: %s To mend it: purser login %s", credential->name,
+                  credential->refusal_reason, credential->name);
+        login_op_fail(op, LOGIN_GRANT_REFUSED, NULL, credential->refusal_reason, 0);
+}
+
 static void on_promoted(int result, void *userdata)
 {
         struct login_op *op = userdata;
@@ -117,6 +146,10 @@ static void on_promoted(int result, void *userdata)
                 return;
         }
 
+        if (op->refused) {
+                finish_refused(op, credential);
+                return;
+        }
         refresher_replaced(logins->refresher, credential);
         prober_plan(logins->prober, credential);
         log_event(&(struct log_event){ .message_id = EVENT_AUTHORIZED,
@@ -267,6 +300,7 @@ static void on_pending_saved(int result, void *userdata)
                 login_op_fail(op, LOGIN_UNAVAILABLE, NULL, "The credential was forgotten meanwhile.", 0);
                 return;
         }
+        refresher_plan(op->logins->refresher, credential->pending);
         ensure_token(op, credential->pending);
 }
 

@@ -46,6 +46,7 @@ struct login_op {
         struct secret *code; /* OP_EXCHANGE; or the refresh token of OP_IMPORT */
         struct secret *verifier;
         bool holds_pending; /* it has made the credential's pending grant */
+        char *refused; /* of a promotion: the grant was refused, and stays to say so */
         struct timer begin; /* so that nothing is answered from within */
         struct endpoints_request *endpoints_request;
         struct http_transfer *transfer;

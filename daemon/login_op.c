@@ -65,6 +65,7 @@ void login_op_free(struct login_op *op)
         free(op->client);
         free(op->description);
         free(op->redirect_uri);
+        free(op->refused);
         free(op);
 }
 

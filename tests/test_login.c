@@ -406,6 +406,37 @@ static void test_an_import_whose_answer_is_lost_in_a_crash_is_tried_again(void *
         assert_true(fake_http_body_has(fake_http_request(core.context.http, 0), "refresh_token=imported"));
 }
 
+static void test_an_import_that_a_crash_spent_stays_and_says_so(void **state)
+{
+        struct login_call *call;
+        struct outcome outcome;
+
+        (void)state;
+        import_token(&call, &outcome);
+        core_save(&core);
+        core_save(&core);
+        login_call_free(call);
+        core_crash(&core);
+        core_start(&core);
+        core_run(&core);
+        core_save(&core);
+        core_answer(&core, 400, INVALID_GRANT);
+        core_save(&core);
+        core_save(&core);
+
+        /* Twice: it is as durable as the grant was. */
+        for (int i = 0; i < 2; i++) {
+                const struct credential *credential = find("acme");
+                assert_non_null(credential);
+                assert_null(credential->pending);
+                assert_int_equal(credential_state(credential, core.clock.boot_usec),
+                                 CREDENTIAL_AUTHORIZATION_REQUIRED);
+                assert_non_null(strstr(credential->refusal_reason, "was lost"));
+                core_crash(&core);
+                core_start(&core);
+        }
+}
+
 static void test_a_client_must_be_named_or_be_the_only_one(void **state)
 {
         struct outcome outcome = { 0 };
@@ -553,6 +584,7 @@ int main(void)
                 TEST(test_an_imported_token_is_saved_and_refreshed_at_once),
                 TEST(test_a_dead_imported_token_is_told_at_once),
                 TEST(test_an_import_whose_answer_is_lost_in_a_crash_is_tried_again),
+                TEST(test_an_import_that_a_crash_spent_stays_and_says_so),
                 TEST(test_a_client_must_be_named_or_be_the_only_one),
                 TEST(test_a_credential_whose_provider_cannot_revoke_is_forgotten),
                 cmocka_unit_test_setup_teardown(test_a_revocation_that_ends_the_account_marks_the_others,
