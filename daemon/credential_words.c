@@ -152,8 +152,9 @@ void credential_explain(const struct credential *credential, uint64_t boot_now, 
                 break;
         case CREDENTIAL_OUTCOME_UNKNOWN:
                 diag_set(ret_message,
-                         "A refresh was sent and no usable answer came back, so the provider may have "
-                         "rotated the grant; the old "
+                         "The outcome of a refresh is unknown: no usable answer came back, so the provider "
+                         "may "
+                         "have rotated the grant; the old "
                          "refresh token is tried again (%u times so far). %s",
                          credential->replays, credential->last_failure ? credential->last_failure : "");
                 break;
@@ -165,7 +166,10 @@ void credential_explain(const struct credential *credential, uint64_t boot_now, 
                 break;
         case CREDENTIAL_PENDING:
                 diag_set(ret_message,
-                         "The login is saved, but its test could not run yet; it is tried again.");
+                         "%sThe login is saved, but its test could not run yet; it is tried again.",
+                         credential->pending && credential->pending->outcome_unknown
+                                 ? "The outcome of a refresh is unknown. "
+                                 : "");
                 diag_set(ret_next_step, "purser test %s", credential->name);
                 break;
         }

@@ -2,6 +2,7 @@
 #include "daemon/vault_internal.h"
 
 #include "daemon/context.h"
+#include "daemon/events.h"
 #include "daemon/log.h"
 #include "daemon/record.h"
 
@@ -156,6 +157,14 @@ static int on_record(const char *kind, const char *name, const uint8_t *blob, si
  */
 static void settle(struct credential *credential)
 {
+        if (credential->outcome_unknown)
+                log_event(&(struct log_event){ .message_id = EVENT_OUTCOME_UNKNOWN,
+                                               .level = LOG_LEVEL_WARNING,
+                                               .credential = credential->name,
+                                               .generation = credential->grant.generation },
+                          "The outcome of the last refresh of '%s' before this start is unknown: the old "
+                          "refresh token is tried again.",
+                          credential->name);
         bool has_facts = *credential->client_name;
 
         if (has_grant(credential) != has_facts && !credential->unreadable) {
