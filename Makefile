@@ -243,6 +243,19 @@ exports: $(O)/libpurser.so.$(SOVERSION) $(O)/libpurser.a ## compare the library'
 layers: ## print the include graph; fail on an include that points up
 	@$(TALLY) command layers -- $(PYTHON) tests/tools/layers.py tests/tools/layers.txt
 
+$(O)/tests/crash/killat: $(call obj,tests/crash/killat.c)
+	$(call say,LINK,$@)
+	$(Q)$(link)
+
+CRASH_SECONDS ?= 300
+.PHONY: crash
+crash: all $(O)/tests/crash/killat ## kill purserd at every system call of every operation, and count the grants that are lost
+	@PURSER_BUILD=$(abspath $(O)) $(PYTHON) tests/crash/crash.py --seconds $(CRASH_SECONDS)
+
+.PHONY: crash-sample
+crash-sample: all $(O)/tests/crash/killat ## the same at a few of them
+	@PURSER_BUILD=$(abspath $(O)) $(TALLY) command crash-sample -- $(PYTHON) tests/crash/crash.py --seconds 12 --refreshes 50
+
 .PHONY: check
 check: ## install what is missing, build, run every test; ends with "N passed, N failed"
 	@MAKE='$(MAKE)' tests/tools/check.sh $(O)/results $(TALLY)
