@@ -48,6 +48,14 @@ def test_description_of_the_service_interface_is_complete(home, purserd):
         assert word in description
 
 
+@pytest.mark.parametrize("interface", INTERFACES)
+def test_name_is_declared_once_in_an_interface_be_it_of_a_type_a_method_or_an_error(home, purserd, interface):
+    """They share one name space: libvarlink, systemd and the Go library refuse an interface that declares one twice."""
+    description = home.call(SERVICE + "GetInterfaceDescription", interface=interface)["description"]
+    names = re.findall(r"^(?:type|method|error) (\w+)", description, re.M)
+    assert names and sorted(names) == sorted(set(names)), sorted(name for name in set(names) if names.count(name) > 1)
+
+
 @pytest.mark.parametrize("method,name,parameters", [
     ("io.purser.Tokens.Nonsense", "MethodNotFound", {"method": "io.purser.Tokens.Nonsense"}),
     ("io.purser.Admin.Nonsense", "MethodNotFound", {"method": "io.purser.Admin.Nonsense"}),
