@@ -1,0 +1,370 @@
+// links: tests/serve.c tests/core.c tests/fake_clock.c tests/fake_http.c tests/fake_store.c daemon/method*.c daemon/bundle.c
+// links: daemon/status.c daemon/metrics.c daemon/access.c daemon/audit.c daemon/rate.c daemon/server*.c daemon/connection.c
+// links: daemon/accounts.c daemon/peer.c daemon/interface.c daemon/webhook.c daemon/refresh*.c daemon/probe*.c daemon/login*.c
+// links: daemon/discovery.c daemon/vault*.c daemon/credential*.c daemon/record.c daemon/seal.c daemon/timers.c daemon/heap.c
+// links: daemon/backoff.c daemon/oauth_*.c daemon/api_*.c daemon/answer.c daemon/lifetime.c daemon/pkce.c daemon/json_text.c
+// links: daemon/plain_words.c daemon/form.c daemon/http_message.c daemon/config*.c daemon/provider*.c daemon/problems.c
+// links: daemon/yaml_*.c daemon/log.c common/*.c
+// libs: libsodium jansson yaml-0.1 libsystemd
+#include "tests/serve.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#define GET "{\"method\":\"io.purser.Tokens.GetToken\",\"parameters\":{\"credential\":\"acme\"}}"
+#define LIST "{\"method\":\"io.purser.Tokens.ListCredentials\"}"
+#define DENIED "{\"error\":\"org.varlink.service.PermissionDenied\",\"parameters\":{}}\n"
+#define ANSWER_2                                                                                             \
+        "{\"access_token\":\"access-2\",\"refresh_token\":\"refresh-2\",\"expires_in\":3600,\"token_type\":" \
+        "\"Bearer\"}"
+
+/* Somebody else than who runs the test. */
+#define NOT_US "allow: [{user: 65533}]"
+
+static struct serve_bed bed;
+static struct credential *acme;
+static int fd;
+
+static int setup(void **state)
+{
+        (void)state;
+        bed = (struct serve_bed){ 0 };
+        serve_setup(&bed, NULL);
+        acme = core_give_grant(&bed.core, "acme", "refresh-1", "access-1", 3600);
+        fd = serve_connect(&bed);
+        return 0;
+}
+
+static int teardown(void **state)
+{
+        (void)state;
+        serve_teardown(&bed);
+        return 0;
+}
+
+static void assert_has(const char *text, const char *part)
+{
+        if (!strstr(text, part))
+                fail_msg("no '%s' in: %s", part, text);
+}
+
+static void assert_hears(const char *message, const char *part)
+{
+        assert_has(serve_ask(&bed, fd, message), part);
+}
+
+/* ---- tokens ---- */
+
+static void test_a_living_token_is_answered_at_once(void **state)
+{
+        const char *heard;
+
+        (void)state;
+        heard = serve_ask(&bed, fd, GET);
+        assert_has(heard, "{\"parameters\":{\"access_token\":\"access-1\",\"token_type\":\"Bearer\","
+                          "\"expires_at\":17672");
+        assert_has(heard,
+                   "\"api_url\":\"https://api.test/"
+                   "graphql\",\"headers\":[{\"name\":\"Authorization\",\"value\":\"Bearer access-1\"}]");
+        assert_has(heard, "\"generation\":1,\"warnings\":[]}}\n");
+        assert_int_equal(fake_http_n_started(bed.core.context.http), 0);
+}
+
+static void test_a_new_token_is_in_the_next_answer(void **state)
+{
+        (void)state;
+        assert_hears(GET, "access-1");
+        serve_say(&bed, fd,
+                  "{\"method\":\"io.purser.Admin.Refresh\",\"parameters\":{\"credential\":\"acme\"}}");
+        serve_say(&bed, fd, GET);
+        serve_pump(&bed);
+        core_answer(&bed.core, 200, ANSWER_2);
+        /* Not before it is durable. */
+        assert_string_equal(serve_hear(&bed, fd), "");
+        core_save(&bed.core);
+        assert_has(serve_hear(&bed, fd), "\"access_token\":\"access-2\"");
+}
+
+static void test_who_asks_past_the_end_waits_for_the_refresh(void **state)
+{
+        int other = serve_connect(&bed);
+
+        (void)state;
+        serve_advance(&bed, 4000);
+        assert_string_equal(serve_ask(&bed, fd, GET), "");
+        assert_string_equal(serve_ask(&bed, other, GET), "");
+        core_answer(&bed.core, 200, ANSWER_2);
+        core_save(&bed.core);
+        assert_has(serve_hear(&bed, fd), "access-2");
+        assert_has(serve_hear(&bed, other), "access-2");
+        assert_int_equal(fake_http_n_started(bed.core.context.http), 1);
+}
+
+static void test_who_hangs_up_while_waiting_is_forgotten(void **state)
+{
+        (void)state;
+        serve_advance(&bed, 4000);
+        assert_string_equal(serve_ask(&bed, fd, GET), "");
+        assert_non_null(acme->waiters);
+        serve_hang_up(&bed, fd);
+        assert_null(acme->waiters);
+        core_answer(&bed.core, 200, ANSWER_2);
+        core_save(&bed.core);
+        assert_string_equal(core_access_token(acme), "access-2");
+}
+
+static void test_patience_ends_with_an_error_that_says_so(void **state)
+{
+        const char *heard;
+
+        (void)state;
+        serve_advance(&bed, 4000);
+        assert_string_equal(serve_ask(&bed, fd, GET), "");
+        serve_advance(&bed, 31);
+        heard = serve_hear(&bed, fd);
+        assert_has(heard, "{\"error\":\"io.purser.Tokens.TokenUnavailable\",\"parameters\":{\"credential\":"
+                          "\"acme\",\"reason\":\"");
+}
+
+static void test_an_unmeetable_demand_is_answered_with_a_warning(void **state)
+{
+        (void)state;
+        assert_hears("{\"method\":\"io.purser.Tokens.GetToken\",\"parameters\":{\"credential\":\"acme\","
+                     "\"min_valid_seconds\":80000}}",
+                     "\"warnings\":[\"No access token lives as long");
+        assert_hears("{\"method\":\"io.purser.Tokens.GetToken\",\"parameters\":{\"credential\":\"acme\","
+                     "\"min_valid_seconds\":86401}}",
+                     "io.purser.Tokens.TokenUnavailable");
+        assert_hears(GET, "\"warnings\":[]");
+}
+
+static void test_a_negative_demand_is_a_wrong_parameter(void **state)
+{
+        (void)state;
+        assert_hears("{\"method\":\"io.purser.Tokens.GetToken\",\"parameters\":{\"credential\":\"acme\","
+                     "\"min_valid_seconds\":-1}}",
+                     "\"org.varlink.service.InvalidParameter\",\"parameters\":{\"parameter\":\"min_valid_"
+                     "seconds\"");
+}
+
+static void test_a_rejected_token_is_refreshed_first(void **state)
+{
+        (void)state;
+        assert_string_equal(
+                serve_ask(&bed, fd,
+                          "{\"method\":\"io.purser.Tokens.GetToken\",\"parameters\":{\"credential\":\"acme\","
+                          "\"rejected\":\"access-1\"}}"),
+                "");
+        core_answer(&bed.core, 200, ANSWER_2);
+        core_save(&bed.core);
+        assert_has(serve_hear(&bed, fd), "access-2");
+        assert_hears("{\"method\":\"io.purser.Tokens.GetToken\",\"parameters\":{\"credential\":\"acme\","
+                     "\"rejected\":\"access-1\"}}",
+                     "access-2");
+        assert_int_equal(fake_http_n_started(bed.core.context.http), 1);
+}
+
+static void test_a_credential_that_needs_a_login_says_so(void **state)
+{
+        (void)state;
+        refresher_cut(bed.core.refresher, acme, "The account has disconnected this app.");
+        assert_hears(GET, "{\"error\":\"io.purser.Tokens.AuthorizationRequired\",\"parameters\":{"
+                          "\"credential\":\"acme\",\"reason\":\""
+                          "The account has disconnected this app.");
+}
+
+static void test_too_many_waiting_calls_are_told_to_come_back(void **state)
+{
+        int other;
+
+        (void)state;
+        serve_teardown(&bed);
+        bed = (struct serve_bed){ .waiting_per_user = 1 };
+        serve_setup(&bed, NULL);
+        acme = core_give_grant(&bed.core, "acme", "refresh-1", "access-1", 3600);
+        serve_advance(&bed, 4000);
+        fd = serve_connect(&bed);
+        other = serve_connect(&bed);
+        assert_string_equal(serve_ask(&bed, fd, GET), "");
+        assert_has(serve_ask(&bed, other, GET), "io.purser.Tokens.TokenUnavailable");
+        /* What does not wait is answered all the same. */
+        assert_has(serve_ask(&bed, other, LIST), "\"name\":\"acme\"");
+}
+
+/* ---- who may ---- */
+
+static void test_a_stranger_learns_nothing(void **state)
+{
+        (void)state;
+        serve_reload(&bed, "credentials:\n  acme: {client: app, " NOT_US "}\nadmins: [{user: 65533}]\n");
+        assert_string_equal(serve_ask(&bed, fd, GET), DENIED);
+        assert_string_equal(serve_ask(&bed, fd,
+                                      "{\"method\":\"io.purser.Tokens.GetToken\",\"parameters\":{"
+                                      "\"credential\":\"none\"}}"),
+                            DENIED);
+        assert_string_equal(serve_ask(&bed, fd,
+                                      "{\"method\":\"io.purser.Tokens.WatchToken\",\"parameters\":{"
+                                      "\"credential\":\"acme\"}}"),
+                            DENIED);
+        assert_string_equal(serve_ask(&bed, fd, LIST), "{\"parameters\":{\"credentials\":[]}}\n");
+        assert_string_equal(serve_ask(&bed, fd, "{\"method\":\"io.purser.Admin.Status\"}"), DENIED);
+        assert_string_equal(serve_ask(&bed, fd, "{\"method\":\"io.purser.Admin.Reload\"}"), DENIED);
+        assert_string_equal(serve_ask(&bed, fd,
+                                      "{\"method\":\"io.purser.Tokens.VerifyWebhook\",\"parameters\":{"
+                                      "\"client\":\"none\",\"body\":\"\","
+                                      "\"signature\":\"\"}}"),
+                            DENIED);
+}
+
+static void test_an_admin_whom_allow_does_not_name_gets_no_token(void **state)
+{
+        (void)state;
+        serve_reload(&bed, "credentials:\n  acme: {client: app, " NOT_US "}\n");
+        assert_string_equal(serve_ask(&bed, fd, GET), DENIED);
+        assert_hears("{\"method\":\"io.purser.Tokens.GetToken\",\"parameters\":{\"credential\":\"none\"}}",
+                     "{\"error\":\"io.purser.Tokens.NoSuchCredential\",\"parameters\":{\"credential\":"
+                     "\"none\"}}\n");
+        assert_hears("{\"method\":\"io.purser.Admin.Status\",\"parameters\":{\"credential\":\"acme\"}}",
+                     "\"name\":\"acme\"");
+}
+
+static void test_a_reload_counts_for_connections_that_are_open(void **state)
+{
+        (void)state;
+        assert_hears(GET, "access-1");
+        serve_reload(&bed, "credentials:\n  acme: {client: app, " NOT_US "}\n");
+        assert_string_equal(serve_ask(&bed, fd, GET), DENIED);
+        serve_reload(&bed, NULL);
+        assert_hears(GET, "access-1");
+}
+
+static void test_a_list_shows_what_the_caller_may_use(void **state)
+{
+        const char *heard;
+
+        (void)state;
+        core_give_grant(&bed.core, "birch", "refresh-b", "access-b", 3600);
+        serve_reload(&bed, "credentials:\n  acme: {client: app, " NOT_US "}\n");
+        heard = serve_ask(&bed, fd, LIST);
+        assert_has(heard, "{\"parameters\":{\"credentials\":[{\"name\":\"birch\",\"description\":\"\","
+                          "\"client\":\"app\",\"provider\":\"idp\","
+                          "\"state\":\"active\",\"expires_at\":");
+        assert_null(strstr(heard, "acme"));
+        assert_null(strstr(heard, "access-b"));
+}
+
+/* ---- the protocol ---- */
+
+static void test_unknown_methods_and_interfaces_are_told_apart(void **state)
+{
+        (void)state;
+        assert_hears("{\"method\":\"io.purser.Tokens.Nothing\"}",
+                     "{\"error\":\"org.varlink.service.MethodNotFound\",\"parameters\":{\"method\":\"io."
+                     "purser.Tokens.Nothing\"}}");
+        assert_hears("{\"method\":\"io.purser.Nowhere.Get\"}",
+                     "{\"error\":\"org.varlink.service.InterfaceNotFound\",\"parameters\":{\"interface\":"
+                     "\"io.purser.Nowhere\"}}");
+        assert_hears(
+                "{\"method\":\"Get\"}",
+                "{\"error\":\"org.varlink.service.InterfaceNotFound\",\"parameters\":{\"interface\":\"\"}}");
+}
+
+static void test_a_wrong_parameter_is_named(void **state)
+{
+        (void)state;
+        assert_hears("{\"method\":\"io.purser.Tokens.GetToken\"}",
+                     "{\"error\":\"org.varlink.service.InvalidParameter\",\"parameters\":{\"parameter\":"
+                     "\"credential\"}}");
+        assert_hears("{\"method\":\"io.purser.Tokens.GetToken\",\"parameters\":{\"credential\":\"acme\","
+                     "\"rejected\":5}}",
+                     "\"parameter\":\"rejected\"");
+        assert_hears("{\"method\":\"io.purser.Tokens.GetToken\",\"parameters\":{\"credential\":\"acme\","
+                     "\"unknown\":5}}",
+                     "access-1");
+}
+
+static void test_an_upgrade_is_refused(void **state)
+{
+        (void)state;
+        assert_hears("{\"method\":\"io.purser.Tokens.GetToken\",\"upgrade\":true,\"parameters\":{"
+                     "\"credential\":\"acme\"}}",
+                     "\"parameter\":\"upgrade\"");
+}
+
+static void test_the_service_describes_itself(void **state)
+{
+        (void)state;
+        assert_hears("{\"method\":\"org.varlink.service.GetInfo\"}",
+                     "\"product\":\"purserd\",\"version\":\"9.9\",\"url\":\"man:purserd(8)\",\"interfaces\":["
+                     "\"io.purser.Admin\","
+                     "\"io.purser.Tokens\",\"org.varlink.service\"]");
+        assert_hears("{\"method\":\"org.varlink.service.GetInterfaceDescription\",\"parameters\":{"
+                     "\"interface\":\"io.purser.Tokens\"}}",
+                     "interface io.purser.Tokens\\n");
+        assert_hears("{\"method\":\"org.varlink.service.GetInterfaceDescription\",\"parameters\":{"
+                     "\"interface\":\"org.varlink.service\"}}",
+                     "method GetInfo() -> (");
+        assert_hears("{\"method\":\"org.varlink.service.GetInterfaceDescription\",\"parameters\":{"
+                     "\"interface\":\"a.b\"}}",
+                     "{\"error\":\"org.varlink.service.InterfaceNotFound\",\"parameters\":{\"interface\":\"a."
+                     "b\"}}");
+}
+
+static void test_a_oneway_call_does_its_work_in_silence(void **state)
+{
+        (void)state;
+        serve_say(&bed, fd,
+                  "{\"method\":\"io.purser.Admin.Refresh\",\"oneway\":true,\"parameters\":{\"credential\":"
+                  "\"acme\"}}");
+        serve_pump(&bed);
+        core_answer(&bed.core, 200, ANSWER_2);
+        core_save(&bed.core);
+        assert_string_equal(serve_hear(&bed, fd), "");
+        assert_string_equal(core_access_token(acme), "access-2");
+}
+
+static void test_a_watch_without_a_way_to_answer_ends_at_once(void **state)
+{
+        (void)state;
+        serve_say(&bed, fd,
+                  "{\"method\":\"io.purser.Tokens.WatchToken\",\"oneway\":true,\"more\":true,\"parameters\":{"
+                  "\"credential\":\"acme\"}}");
+        serve_say(&bed, fd, "{\"method\":\"io.purser.Admin.Status\",\"oneway\":true,\"more\":true}");
+        assert_hears(GET, "access-1");
+}
+
+#define METHOD_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                METHOD_TEST(test_a_living_token_is_answered_at_once),
+                METHOD_TEST(test_a_new_token_is_in_the_next_answer),
+                METHOD_TEST(test_who_asks_past_the_end_waits_for_the_refresh),
+                METHOD_TEST(test_who_hangs_up_while_waiting_is_forgotten),
+                METHOD_TEST(test_patience_ends_with_an_error_that_says_so),
+                METHOD_TEST(test_an_unmeetable_demand_is_answered_with_a_warning),
+                METHOD_TEST(test_a_negative_demand_is_a_wrong_parameter),
+                METHOD_TEST(test_a_rejected_token_is_refreshed_first),
+                METHOD_TEST(test_a_credential_that_needs_a_login_says_so),
+                METHOD_TEST(test_too_many_waiting_calls_are_told_to_come_back),
+                METHOD_TEST(test_a_stranger_learns_nothing),
+                METHOD_TEST(test_an_admin_whom_allow_does_not_name_gets_no_token),
+                METHOD_TEST(test_a_reload_counts_for_connections_that_are_open),
+                METHOD_TEST(test_a_list_shows_what_the_caller_may_use),
+                METHOD_TEST(test_unknown_methods_and_interfaces_are_told_apart),
+                METHOD_TEST(test_a_wrong_parameter_is_named),
+                METHOD_TEST(test_an_upgrade_is_refused),
+                METHOD_TEST(test_the_service_describes_itself),
+                METHOD_TEST(test_a_oneway_call_does_its_work_in_silence),
+                METHOD_TEST(test_a_watch_without_a_way_to_answer_ends_at_once),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
