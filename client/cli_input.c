@@ -40,17 +40,20 @@ int cli_read_all(const struct cli *cli, size_t most, struct secret_buf *ret)
 
 /* ---- a terminal ---- */
 
+/* The prompt comes when nothing of what is typed can be seen any more. */
 static int hide_typing(const char *prompt, struct termios *ret_before)
 {
         struct termios hidden;
 
-        fputs(prompt, stderr);
-        fflush(stderr);
         if (tcgetattr(STDIN_FILENO, ret_before) < 0)
                 return -errno;
         hidden = *ret_before;
         hidden.c_lflag &= (tcflag_t)~ECHO;
-        return tcsetattr(STDIN_FILENO, TCSAFLUSH, &hidden) < 0 ? -errno : 0;
+        if (tcsetattr(STDIN_FILENO, TCSAFLUSH, &hidden) < 0)
+                return -errno;
+        fputs(prompt, stderr);
+        fflush(stderr);
+        return 0;
 }
 
 static void restore_terminal(const struct termios *before)

@@ -1,211 +1,100 @@
-// links: daemon/bundle.c daemon/credential*.c daemon/backoff.c daemon/record.c common/duration.c common/wire.c
-// links: common/secret*.c common/fault.c common/wipe.c
-// libs: libsodium jansson
-#include "daemon/bundle.h"
+// links: client/libpurser.c client/libpurser_bundle.c client/libpurser_link.c client/libpurser_record.c
+// links: client/libpurser_slice.c common/clock.c common/conn.c common/fault.c common/secret.c common/wipe.c common/wire.c
+// ldflags: -Wl,--wrap=calloc -Wl,--wrap=secret_buf_reserve
+/* A bundle is made whole or not at all, whichever allocation fails, and frees what it took. */
+#include "client/libpurser_private.h"
 
-#include "common/wire.h"
-
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
 #include <stdlib.h>
 #include <string.h>
+#include <cmocka.h>
 
-#define NOW_BOOT (1000 * USEC_PER_SEC)
-#define NOW_WALL (INT64_C(1767225600) * (int64_t)USEC_PER_SEC)
+static int allocations_left = -1; /* negative: as many as are wanted */
 
-static struct provider provider;
-static struct client client;
-static struct credential *credential;
-static struct bundle bundle;
-
-static int setup(void **state)
+static bool may_allocate(void)
 {
-        (void)state;
-        provider = (struct provider){ .name = (char *)"jobber",
-                                      .api = { .url = (char *)"https://api.test/graphql",
-                                               .version_header = (char *)"X-JOBBER-GRAPHQL-VERSION" } };
-        client = (struct client){ .name = (char *)"app",
-                                  .provider = &provider,
-                                  .api_version = (char *)"2023-08-18" };
-        bundle = (struct bundle)BUNDLE_INIT;
-        assert_int_equal(credential_new(&credential, "acme"), 0);
-        credential->client = &client;
-        credential->refusal = REFUSAL_NONE;
-        assert_int_equal(secret_new_string(&credential->grant.refresh_token, "refresh"), 0);
-        assert_int_equal(secret_new_string(&credential->grant.access_token, "access-1"), 0);
-        credential->grant.generation = 3;
-        credential->grant.lifetime_usec = 3600 * USEC_PER_SEC;
-        credential->grant.received_boot_usec = (int64_t)NOW_BOOT - 600 * (int64_t)USEC_PER_SEC;
-        return 0;
+        if (allocations_left == 0)
+                return false;
+        if (allocations_left > 0)
+                allocations_left--;
+        return true;
 }
 
-static int teardown(void **state)
+void *__real_calloc(size_t n, size_t size);
+void *__wrap_calloc(size_t n, size_t size);
+int __real_secret_buf_reserve(struct secret_buf *buf, size_t more);
+int __wrap_secret_buf_reserve(struct secret_buf *buf, size_t more);
+
+void *__wrap_calloc(size_t n, size_t size)
 {
-        (void)state;
-        bundle_done(&bundle);
-        credential = credential_free(credential);
-        return 0;
+        return may_allocate() ? __real_calloc(n, size) : NULL;
 }
 
-static void assert_bundle(const char *expected)
+int __wrap_secret_buf_reserve(struct secret_buf *buf, size_t more)
 {
-        assert_int_equal(bundle_render(&bundle, credential, NOW_BOOT, NOW_WALL), 0);
-        assert_string_equal(bundle.message.data, expected);
-        assert_int_equal(bundle.message.n, strlen(expected));
+        return may_allocate() ? __real_secret_buf_reserve(buf, more) : fault(-ENOMEM);
 }
 
-static void set(char **text, const char *value)
+#define TEXT                                                                                                 \
+        "{\"access_token\":\"a\\u0062c\",\"token_type\":\"Bearer\",\"headers\":[{\"name\":\"A\",\"value\":"  \
+        "\"b\"}],"                                                                                           \
+        "\"generation\":1,\"account\":{\"id\":\"7\"},\"warnings\":[\"old\",\"\"]}"
+
+static struct slice parsed(void)
 {
-        free(*text);
-        *text = strdup(value);
-        assert_non_null(*text);
+        struct slice value;
+
+        assert_int_equal(slice_parse(TEXT, strlen(TEXT), &value), 0);
+        return value;
 }
 
-static void test_the_bundle_is_one_reply_with_everything_a_request_must_carry(void **state)
+static void test_no_allocation_that_fails_leaves_anything_behind(void **state)
 {
-        (void)state;
-        set(&credential->account_id, "Z2lk");
-        set(&credential->account_name, "Acme \"Landscaping\"");
-        assert_bundle("{\"parameters\":{\"access_token\":\"access-1\",\"token_type\":\"Bearer\",\"expires_"
-                      "at\":1767228600,"
-                      "\"api_version\":\"2023-08-18\",\"api_url\":\"https://api.test/graphql\",\"headers\":["
-                      "{\"name\":\"Authorization\",\"value\":\"Bearer access-1\"},"
-                      "{\"name\":\"X-JOBBER-GRAPHQL-VERSION\",\"value\":\"2023-08-18\"}],"
-                      "\"account\":{\"id\":\"Z2lk\",\"name\":\"Acme "
-                      "\\\"Landscaping\\\"\"},\"generation\":3,\"warnings\":[]}}");
+        struct purser_bundle *bundle = NULL;
+        int n, r = -ENOMEM;
+
+        for (n = 0; r != 0; n++) {
+                allocations_left = n;
+                r = bundle_new(&bundle, parsed(), NULL);
+                allocations_left = -1;
+                assert_true(r == 0 || r == -ENOMEM);
+                assert_true((r == 0) == !!bundle);
+                assert_in_range(n, 0, 50);
+        }
+        assert_in_range(n, 4, 50);
+        assert_string_equal(purser_bundle_access_token(bundle), "abc");
+        assert_string_equal(purser_bundle_warning(bundle, 1), "");
+        purser_bundle_free(bundle);
 }
 
-static void test_what_there_is_not_is_left_out(void **state)
+/* The strings of a bundle are pointed to, so that the memory behind them must never have to grow. */
+static void test_strings_find_room_in_what_was_reserved_at_first(void **state)
 {
-        (void)state;
-        provider.api.version_header = NULL;
-        provider.api.url = NULL;
-        client.api_version = NULL;
-        assert_bundle("{\"parameters\":{\"access_token\":\"access-1\",\"token_type\":\"Bearer\",\"expires_"
-                      "at\":1767228600,"
-                      "\"headers\":[{\"name\":\"Authorization\",\"value\":\"Bearer "
-                      "access-1\"}],\"generation\":3,\"warnings\":[]}}");
+        struct secret_buf memory = SECRET_BUF_INIT(RECORD_MEMORY_MAX);
+        struct slice json, element;
+        const char *position = NULL, *before;
+        char text[2048] = "[\"\"";
+        size_t offset;
+
+        while (strlen(text) < 2000)
+                strcat(text, ",\"\",\"x\"");
+        strcat(text, "]");
+        assert_int_equal(slice_parse(text, strlen(text), &json), 0);
+        assert_int_equal(record_keep(json, &memory, &json), 0);
+        before = memory.data;
+        while (slice_next(json, &position, &element))
+                assert_int_equal(slice_decode(element, &memory, &offset), 0);
+        assert_ptr_equal(memory.data, before);
+        secret_buf_done(&memory);
 }
-
-static void test_the_credentials_own_version_is_in_member_and_header(void **state)
-{
-        struct credential_config config = { .name = (char *)"acme",
-                                            .client = (char *)"app",
-                                            .api_version = (char *)"2025-04-16" };
-
-        (void)state;
-        credential->config = &config;
-        assert_int_equal(bundle_render(&bundle, credential, NOW_BOOT, NOW_WALL), 0);
-        assert_non_null(strstr(bundle.message.data, "\"api_version\":\"2025-04-16\""));
-        assert_non_null(strstr(bundle.message.data, "\"X-JOBBER-GRAPHQL-VERSION\",\"value\":\"2025-04-16\""));
-        credential->config = NULL;
-}
-
-static void test_a_scheme_in_lower_case_is_written_as_its_rfc_does(void **state)
-{
-        (void)state;
-        set(&credential->grant.token_type, "bearer");
-        assert_int_equal(bundle_render(&bundle, credential, NOW_BOOT, NOW_WALL), 0);
-        assert_non_null(strstr(bundle.message.data, "\"token_type\":\"Bearer\""));
-        set(&credential->grant.token_type, "DPoP");
-        assert_int_equal(bundle_render(&bundle, credential, NOW_BOOT, NOW_WALL), 0);
-        assert_non_null(strstr(bundle.message.data, "\"value\":\"DPoP access-1\""));
-}
-
-/* Visible ASCII holds two characters that JSON escapes. */
-static void test_a_token_with_quotes_and_backslashes_comes_through(void **state)
-{
-        static const char token[] = "a\"b\\c";
-        struct wire_reply reply;
-        json_t *header;
-
-        (void)state;
-        credential->grant.access_token = secret_free(credential->grant.access_token);
-        assert_int_equal(secret_new_string(&credential->grant.access_token, token), 0);
-        assert_int_equal(bundle_render(&bundle, credential, NOW_BOOT, NOW_WALL), 0);
-        assert_int_equal(wire_parse_reply(bundle.message.data, bundle.message.n, &reply, NULL), 0);
-        assert_string_equal(json_string_value(json_object_get(reply.parameters, "access_token")), token);
-        header = json_array_get(json_object_get(reply.parameters, "headers"), 0);
-        assert_string_equal(json_string_value(json_object_get(header, "value")), "Bearer a\"b\\c");
-        wire_reply_done(&reply);
-}
-
-static void test_warnings_are_sentences_in_a_list(void **state)
-{
-        struct wire_reply reply;
-        json_t *warnings;
-
-        (void)state;
-        credential->unsaved = true;
-        credential->foreign_refresher = true;
-        assert_int_equal(bundle_render(&bundle, credential, NOW_BOOT, NOW_WALL), 0);
-        assert_int_equal(wire_parse_reply(bundle.message.data, bundle.message.n, &reply, NULL), 0);
-        warnings = json_object_get(reply.parameters, "warnings");
-        assert_int_equal(json_array_size(warnings), 2);
-        assert_non_null(strstr(json_string_value(json_array_get(warnings, 0)), "could not be saved"));
-        wire_reply_done(&reply);
-}
-
-static void assert_variant(const char *warning, bool continues, const char *tail)
-{
-        struct secret_buf message = SECRET_BUF_INIT(64 * 1024);
-
-        assert_int_equal(bundle_render_variant(&bundle, warning, continues, &message), 0);
-        assert_true(message.n > strlen(tail));
-        assert_string_equal(message.data + message.n - strlen(tail), tail);
-        secret_buf_done(&message);
-}
-
-static void test_a_variant_adds_a_warning_or_says_that_more_follows(void **state)
-{
-        (void)state;
-        assert_int_equal(bundle_render(&bundle, credential, NOW_BOOT, NOW_WALL), 0);
-        assert_variant(NULL, false, "\"generation\":3,\"warnings\":[]}}");
-        assert_variant("short", false, "\"generation\":3,\"warnings\":[\"short\"]}}");
-        assert_variant(NULL, true, "\"warnings\":[]},\"continues\":true}");
-        assert_variant("short", true, "\"warnings\":[\"short\"]},\"continues\":true}");
-
-        credential->unsaved = true;
-        assert_int_equal(bundle_render(&bundle, credential, NOW_BOOT, NOW_WALL), 0);
-        assert_variant("short", false, ".\",\"short\"]}}");
-}
-
-static void test_a_bundle_that_does_not_fit_is_empty(void **state)
-{
-        (void)state;
-        bundle.message.max = 100;
-        assert_int_not_equal(bundle_render(&bundle, credential, NOW_BOOT, NOW_WALL), 0);
-        assert_int_equal(bundle.message.n, 0);
-}
-
-static void test_rendering_again_forgets_what_was_there(void **state)
-{
-        (void)state;
-        assert_int_equal(bundle_render(&bundle, credential, NOW_BOOT, NOW_WALL), 0);
-        credential->grant.access_token = secret_free(credential->grant.access_token);
-        assert_int_equal(secret_new_string(&credential->grant.access_token, "access-2"), 0);
-        assert_int_equal(bundle_render(&bundle, credential, NOW_BOOT, NOW_WALL), 0);
-        assert_null(strstr(bundle.message.data, "access-1"));
-        assert_non_null(strstr(bundle.message.data, "Bearer access-2"));
-}
-
-#define BUNDLE_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                BUNDLE_TEST(test_the_bundle_is_one_reply_with_everything_a_request_must_carry),
-                BUNDLE_TEST(test_what_there_is_not_is_left_out),
-                BUNDLE_TEST(test_the_credentials_own_version_is_in_member_and_header),
-                BUNDLE_TEST(test_a_scheme_in_lower_case_is_written_as_its_rfc_does),
-                BUNDLE_TEST(test_a_token_with_quotes_and_backslashes_comes_through),
-                BUNDLE_TEST(test_warnings_are_sentences_in_a_list),
-                BUNDLE_TEST(test_a_variant_adds_a_warning_or_says_that_more_follows),
-                BUNDLE_TEST(test_a_bundle_that_does_not_fit_is_empty),
-                BUNDLE_TEST(test_rendering_again_forgets_what_was_there),
+                cmocka_unit_test(test_no_allocation_that_fails_leaves_anything_behind),
+                cmocka_unit_test(test_strings_find_room_in_what_was_reserved_at_first),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
