@@ -2,7 +2,9 @@
 #include "client/cmd.h"
 #include "client/cmd_state.h"
 #include "client/output.h"
+#include "common/wipe.h"
 
+#include <errno.h>
 #include <string.h>
 #include <time.h>
 
@@ -142,7 +144,7 @@ static void print_daemon(const json_t *daemon, int64_t now)
                          unsaved == 1 ? "" : "s");
                 print_field("not saved", STYLE_BAD, text);
         }
-        snprintf(text, sizeof(text), "%lld connections, %lld refreshes in flight",
+        snprintf(text, sizeof(text), "connections: %lld, refreshes in flight: %lld",
                  (long long)cli_number(daemon, "connections", 0),
                  (long long)cli_number(daemon, "refreshes_in_flight", 0));
         print_field("now", STYLE_PLAIN, text);
@@ -191,6 +193,30 @@ static const struct purser_credential *find(const struct purser_credentials *cre
         return credential;
 }
 
+/* The list's reply with one credential left in it. */
+static int print_one_as_json(const struct cli *cli, const struct purser_credentials *credentials)
+{
+        _cleanup_(json_decrefp) json_t *list = NULL;
+        const char *name;
+        char *text;
+        int r;
+
+        r = cli_parse_reply(cli, purser_credentials_json(credentials), &list);
+        if (r != EX_OK)
+                return r;
+        for (size_t i = json_array_size(json_object_get(list, "credentials")); i-- > 0;) {
+                name = cli_text(json_array_get(json_object_get(list, "credentials"), i), "name");
+                if (!name || strcmp(name, cli->subject) != 0)
+                        (void)json_array_remove(json_object_get(list, "credentials"), i);
+        }
+        text = json_dumps(list, JSON_COMPACT);
+        if (!text)
+                return cli_fault(cli, "listing", ENOMEM);
+        output_json(stdout, text);
+        wipe_free(text);
+        return EX_OK;
+}
+
 /*
  * True when somebody who is no administrator has something to see all the same; *ret is then the exit status. Asks on a
  * connection of its own, so that the failure that led here stays to be told.
@@ -205,10 +231,12 @@ static bool show_as_list(const struct cli *cli, bool json, int *ret)
             purser_credentials_count(credentials) == 0 || (cli->subject && !find(credentials, cli->subject)))
                 return false;
         *ret = EX_OK;
-        if (json)
-                output_json(stdout, purser_credentials_json(credentials));
-        else
+        if (!json)
                 *ret = list_print(cli, credentials, cli->subject);
+        else if (cli->subject)
+                *ret = print_one_as_json(cli, credentials);
+        else
+                output_json(stdout, purser_credentials_json(credentials));
         return true;
 }
 

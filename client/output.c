@@ -200,6 +200,10 @@ const char *output_until(int64_t seconds, int64_t now, char *buffer, size_t size
         uint64_t distance = past ? (uint64_t)now - (uint64_t)seconds : (uint64_t)seconds - (uint64_t)now;
         char duration[32];
 
+        if (distance == 0) {
+                snprintf(buffer, size, "now");
+                return buffer;
+        }
         duration_format(distance < USEC_INFINITY / USEC_PER_SEC ? distance * USEC_PER_SEC : USEC_INFINITY,
                         duration, sizeof(duration));
         snprintf(buffer, size, "%s%s%s", past ? "" : "in ", duration, past ? " ago" : "");

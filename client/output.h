@@ -37,7 +37,7 @@ size_t output_columns(FILE *out);
 /* "2026-11-23 21:25:49+00:00", local time. Returns buffer. */
 const char *output_time(int64_t seconds, char *buffer, size_t size);
 
-/* "in 42m", "3h 5m ago". Returns buffer. */
+/* "in 42m", "now", "3h 5m ago". Returns buffer. */
 const char *output_until(int64_t seconds, int64_t now, char *buffer, size_t size);
 
 /* ---- tables ---- */
