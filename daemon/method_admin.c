@@ -77,10 +77,18 @@ int method_refresh(struct service *service, struct call *call)
 
 static void on_tested(void *userdata)
 {
+        static const struct token_answer ended = {
+                .verdict = TOKEN_UNAVAILABLE,
+                .reason = "The test ended without a result, because the grant is being revoked.",
+        };
         struct pending *pending = userdata;
+        struct credential *credential = pending->credential;
 
-        finish(pending,
-               reply_values(pending->call, json_pack("{s:o}", "test", status_test(pending->credential))));
+        if (credential->test.tested_wall_usec == pending->tested_before_usec)
+                finish(pending, reply_no_token(pending->service, pending->call, credential->name, &ended));
+        else
+                finish(pending,
+                       reply_values(pending->call, json_pack("{s:o}", "test", status_test(credential))));
 }
 
 /* A login that waits for its test is what wants one. */
@@ -113,6 +121,7 @@ int method_test(struct service *service, struct call *call)
         r = pending_begin(service, call, PENDING_OTHER, credential, NULL, &pending);
         if (r < 0)
                 return r;
+        pending->tested_before_usec = credential->test.tested_wall_usec;
         r = prober_run(service->parts.prober, credential, on_tested, pending, &pending->probe_wait);
         return pending_started(pending, r);
 }

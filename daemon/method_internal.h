@@ -51,6 +51,7 @@ struct pending {
 
         char *name; /* of a credential or a client, where the answer needs it later */
         bool dirty; /* of a watch: something changed that the peer was not told yet */
+        int64_t tested_before_usec; /* of Test: when the last result came that is not this one */
         uint64_t sent_generation; /* of PENDING_WATCH; 0: nothing was sent yet */
         char sent_version[64];
         LIST_ENTRY(pending) serve_link;

@@ -1,0 +1,486 @@
+// links: tests/serve.c tests/core.c tests/fake_clock.c tests/fake_http.c tests/fake_store.c daemon/method*.c daemon/bundle.c
+// links: daemon/status.c daemon/metrics.c daemon/access.c daemon/audit.c daemon/rate.c daemon/server*.c daemon/connection.c
+// links: daemon/accounts.c daemon/peer.c daemon/interface.c daemon/webhook.c daemon/refresh*.c daemon/probe*.c daemon/login*.c
+// links: daemon/discovery.c daemon/vault*.c daemon/credential*.c daemon/record.c daemon/seal.c daemon/timers.c daemon/heap.c
+// links: daemon/backoff.c daemon/oauth_*.c daemon/api_*.c daemon/answer.c daemon/lifetime.c daemon/pkce.c daemon/json_text.c
+// links: daemon/plain_words.c daemon/form.c daemon/http_message.c daemon/config*.c daemon/provider*.c daemon/problems.c
+// links: daemon/yaml_*.c daemon/log.c common/*.c
+// libs: libsodium jansson yaml-0.1 libsystemd
+#include "tests/serve.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <errno.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ADMIN(method, parameters) "{\"method\":\"io.purser.Admin." method "\",\"parameters\":" parameters "}"
+#define ANSWER_2                                                                                             \
+        "{\"access_token\":\"access-2\",\"refresh_token\":\"refresh-2\",\"expires_in\":3600,\"token_type\":" \
+        "\"Bearer\"}"
+#define ACCOUNT "{\"data\":{\"account\":{\"id\":\"1\",\"name\":\"Acme\"}}}"
+
+static struct serve_bed bed;
+static struct credential *acme;
+static int fd;
+static unsigned n_reloads;
+
+static int on_reload(struct problems *problems, void *userdata)
+{
+        (void)userdata;
+        if (++n_reloads == 1)
+                return 0;
+        assert_int_equal(problems_add(problems, "purser.yaml", 3, 1, "clients", "is wrong"), 0);
+        assert_int_equal(problems_add(problems, "purser.yaml", 5, 1, "", "is wrong, too"), 0);
+        return SERVICE_E_PROBLEMS;
+}
+
+static int setup(void **state)
+{
+        (void)state;
+        bed = (struct serve_bed){ .reload = on_reload };
+        n_reloads = 0;
+        serve_setup(&bed, NULL);
+        acme = core_give_grant(&bed.core, "acme", "refresh-1", "access-1", 3600);
+        fd = serve_connect(&bed);
+        return 0;
+}
+
+static int teardown(void **state)
+{
+        (void)state;
+        serve_teardown(&bed);
+        return 0;
+}
+
+static void assert_has(const char *text, const char *part)
+{
+        if (!strstr(text, part))
+                fail_msg("no '%s' in: %s", part, text);
+}
+
+/* Answers the network with what the requests are: the token endpoint's first. */
+static void answer(long status, const char *body)
+{
+        /* Of a grant that is new, several things are saved before the request leaves. */
+        for (int i = 0; i < 3; i++)
+                core_save(&bed.core);
+        core_answer(&bed.core, status, body);
+        core_save(&bed.core);
+        serve_pump(&bed);
+}
+
+/* ---- logins ---- */
+
+/* "login":"..." and state=... of the answer to BeginAuthorization. */
+static void begin_login(char *login, char *state)
+{
+        const char *heard, *at;
+
+        heard = serve_ask(
+                &bed, fd,
+                ADMIN("BeginAuthorization", "{\"credential\":\"birch\",\"description\":\"Birch\"}"));
+        assert_has(heard, "\"authorization_url\":\"https://idp.test/authorize?");
+        assert_has(heard, "code_challenge_method=S256");
+        assert_has(heard, "\"redirect_uri\":\"http://127.0.0.1:8723/callback\"");
+        assert_has(heard, "\"expires_in\":600");
+        at = strstr(heard, "\"login\":\"");
+        assert_non_null(at);
+        assert_int_equal(sscanf(at, "\"login\":\"%127[^\"]", login), 1);
+        at = strstr(heard, "state=");
+        assert_non_null(at);
+        assert_int_equal(sscanf(at, "state=%127[^&\"]", state), 1);
+}
+
+static void complete(const char *login, const char *redirect)
+{
+        char message[1024];
+
+        snprintf(message, sizeof(message),
+                 ADMIN("CompleteAuthorization", "{\"login\":\"%s\",\"redirect\":\"%s\"}"), login, redirect);
+        serve_say(&bed, fd, message);
+        serve_pump(&bed);
+}
+
+static void test_a_login_ends_with_a_tested_credential(void **state)
+{
+        char login[128], nonce[128], redirect[300];
+        const char *heard;
+
+        (void)state;
+        begin_login(login, nonce);
+        snprintf(redirect, sizeof(redirect), "http://127.0.0.1:8723/callback?code=the-code&state=%s", nonce);
+        complete(login, redirect);
+        answer(200, "{\"access_token\":\"access-b\",\"refresh_token\":\"refresh-b\",\"expires_in\":3600}");
+        answer(200, ACCOUNT);
+        heard = serve_hear(&bed, fd);
+        assert_has(
+                heard,
+                "{\"parameters\":{\"credential\":\"birch\",\"state\":\"active\",\"test\":{\"outcome\":\"ok\","
+                "\"account\":{\"id\":\"1\",\"name\":\"Acme\"}");
+        assert_null(strstr(heard, "refresh-b"));
+        assert_has(serve_ask(&bed, fd,
+                             "{\"method\":\"io.purser.Tokens.GetToken\",\"parameters\":{\"credential\":"
+                             "\"birch\"}}"),
+                   "access-b");
+}
+
+static void test_a_wrong_redirect_leaves_the_login_waiting(void **state)
+{
+        char login[128], nonce[128], redirect[300];
+
+        (void)state;
+        begin_login(login, nonce);
+        complete(login, "http://127.0.0.1:8723/callback?code=the-code&state=wrong");
+        assert_has(serve_hear(&bed, fd),
+                   "{\"error\":\"io.purser.Admin.RedirectMismatch\",\"parameters\":{\"reason\":");
+        complete(login, "http://127.0.0.1:8723/callback");
+        assert_has(serve_hear(&bed, fd),
+                   "{\"error\":\"io.purser.Admin.AuthorizationDenied\",\"parameters\":{\"reason\":");
+        begin_login(login, nonce);
+        snprintf(redirect, sizeof(redirect), "http://127.0.0.1:8723/callback?code=the-code&state=%s", nonce);
+        complete(login, redirect);
+        answer(400, "{\"error\":\"invalid_grant\"}");
+        assert_has(serve_hear(&bed, fd),
+                   "{\"error\":\"io.purser.Admin.GrantRefused\",\"parameters\":{\"reason\":");
+}
+
+static void test_a_login_that_is_not_there_is_named(void **state)
+{
+        char login[128], nonce[128], message[300];
+
+        (void)state;
+        complete("nothing", "http://127.0.0.1:8723/callback?code=c&state=s");
+        assert_has(serve_hear(&bed, fd),
+                   "{\"error\":\"io.purser.Admin.NoSuchLogin\",\"parameters\":{\"login\":\"nothing\"}}");
+        assert_has(serve_ask(&bed, fd, ADMIN("CancelAuthorization", "{\"login\":\"nothing\"}")),
+                   "NoSuchLogin");
+        begin_login(login, nonce);
+        snprintf(message, sizeof(message), ADMIN("CancelAuthorization", "{\"login\":\"%s\"}"), login);
+        assert_string_equal(serve_ask(&bed, fd, message), "{\"parameters\":{}}\n");
+        assert_has(serve_ask(&bed, fd, message), "NoSuchLogin");
+}
+
+static void test_what_is_wrong_with_a_login_is_named(void **state)
+{
+        (void)state;
+        assert_has(serve_ask(&bed, fd, ADMIN("BeginAuthorization", "{\"credential\":\"../x\"}")),
+                   "{\"error\":\"org.varlink.service.InvalidParameter\",\"parameters\":{\"parameter\":"
+                   "\"credential\",\"reason\":");
+        assert_has(serve_ask(&bed, fd,
+                             ADMIN("BeginAuthorization", "{\"credential\":\"x\",\"client\":\"none\"}")),
+                   "{\"error\":\"io.purser.Admin.NoSuchClient\",\"parameters\":{\"client\":\"none\"}}");
+        serve_reload(&bed, "  second: {provider: idp, client_id: x, client_secret: {store: true}}\n");
+        assert_has(serve_ask(&bed, fd, ADMIN("BeginAuthorization", "{\"credential\":\"x\"}")),
+                   "{\"error\":\"io.purser.Admin.ClientRequired\",\"parameters\":{\"clients\":[\"app\","
+                   "\"second\"]}}");
+}
+
+static void test_another_accounts_grant_is_refused_with_both_names(void **state)
+{
+        const char *heard;
+
+        (void)state;
+        acme->account_id = strdup("7");
+        acme->account_name = strdup("Seven");
+        serve_say(&bed, fd,
+                  ADMIN("ImportGrant", "{\"credential\":\"acme\",\"refresh_token\":\"refresh-other\"}"));
+        serve_pump(&bed);
+        answer(200, ANSWER_2);
+        answer(200, ACCOUNT);
+        heard = serve_hear(&bed, fd);
+        assert_has(heard, "{\"error\":\"io.purser.Admin.AccountMismatch\",\"parameters\":{\"credential\":"
+                          "\"acme\",\"expected\":{"
+                          "\"id\":\"7\",\"name\":\"Seven\"},\"found\":{\"id\":\"1\",\"name\":\"Acme\"}}}");
+        assert_has(serve_ask(&bed, fd,
+                             "{\"method\":\"io.purser.Tokens.GetToken\",\"parameters\":{\"credential\":"
+                             "\"acme\"}}"),
+                   "access-1");
+}
+
+static void test_who_hangs_up_in_a_login_loses_no_grant(void **state)
+{
+        (void)state;
+        serve_say(&bed, fd,
+                  ADMIN("ImportGrant",
+                        "{\"credential\":\"birch\",\"client\":\"app\",\"refresh_token\":\"refresh-b\"}"));
+        serve_pump(&bed);
+        serve_hang_up(&bed, fd);
+        answer(200, ANSWER_2);
+        answer(200, ACCOUNT);
+        fd = serve_connect(&bed);
+        assert_has(serve_ask(&bed, fd,
+                             "{\"method\":\"io.purser.Tokens.GetToken\",\"parameters\":{\"credential\":"
+                             "\"birch\"}}"),
+                   "access-2");
+}
+
+/* ---- credentials ---- */
+
+static void test_a_refresh_is_answered_with_its_generation(void **state)
+{
+        (void)state;
+        serve_say(&bed, fd, ADMIN("Refresh", "{\"credential\":\"acme\"}"));
+        serve_pump(&bed);
+        answer(200, ANSWER_2);
+        assert_has(serve_hear(&bed, fd), "{\"parameters\":{\"generation\":2,\"expires_at\":17672");
+}
+
+static void test_a_refresh_that_fails_says_why_and_when(void **state)
+{
+        (void)state;
+        serve_say(&bed, fd, ADMIN("Refresh", "{\"credential\":\"acme\"}"));
+        serve_pump(&bed);
+        answer(503, "{}");
+        assert_has(serve_hear(&bed, fd), "{\"error\":\"io.purser.Tokens.TokenUnavailable\",\"parameters\":{"
+                                         "\"credential\":\"acme\",\"reason\":");
+        serve_say(&bed, fd, ADMIN("Refresh", "{\"credential\":\"acme\"}"));
+        serve_pump(&bed);
+        answer(400, "{\"error\":\"invalid_grant\"}");
+        assert_has(serve_hear(&bed, fd), "{\"error\":\"io.purser.Tokens.AuthorizationRequired\"");
+}
+
+static void test_a_test_is_answered_with_what_it_showed(void **state)
+{
+        (void)state;
+        serve_say(&bed, fd, ADMIN("Test", "{\"credential\":\"acme\"}"));
+        serve_pump(&bed);
+        answer(200, ACCOUNT);
+        assert_has(
+                serve_hear(&bed, fd),
+                "{\"parameters\":{\"test\":{\"outcome\":\"ok\",\"account\":{\"id\":\"1\",\"name\":\"Acme\"}");
+        assert_has(serve_ask(&bed, fd, ADMIN("Test", "{\"credential\":\"none\"}")), "NoSuchCredential");
+}
+
+static void test_a_test_of_a_credential_that_goes_is_not_left_hanging(void **state)
+{
+        int other = serve_connect(&bed);
+
+        (void)state;
+        serve_say(&bed, fd, ADMIN("Test", "{\"credential\":\"acme\"}"));
+        serve_pump(&bed);
+        serve_say(&bed, other, ADMIN("Revoke", "{\"credential\":\"acme\",\"force\":true}"));
+        serve_pump(&bed);
+        core_save(&bed.core);
+        assert_has(serve_hear(&bed, other),
+                   "{\"parameters\":{\"revoked\":false,\"also_ended\":[],\"message\":");
+        assert_has(serve_hear(&bed, fd), "The test ended without a result");
+        assert_null(vault_find(bed.core.context.vault, "acme"));
+}
+
+static void test_a_revocation_that_the_disk_refuses_forgets_nothing(void **state)
+{
+        (void)state;
+        serve_say(&bed, fd, ADMIN("Revoke", "{\"credential\":\"acme\",\"force\":true}"));
+        serve_pump(&bed);
+        fake_store_complete_all(bed.core.store, -ENOSPC);
+        assert_has(serve_hear(&bed, fd),
+                   "{\"error\":\"io.purser.Admin.NotSaved\",\"parameters\":{\"reason\":");
+        assert_ptr_equal(vault_find(bed.core.context.vault, "acme"), acme);
+}
+
+/* ---- clients ---- */
+
+static void test_a_client_secret_is_told_as_set_when_it_is_durable(void **state)
+{
+        (void)state;
+        serve_say(&bed, fd,
+                  ADMIN("SetClientSecret", "{\"client\":\"app\",\"client_secret\":\"new-secret\"}"));
+        assert_string_equal(serve_hear(&bed, fd), "");
+        core_save(&bed.core);
+        assert_string_equal(serve_hear(&bed, fd), "{\"parameters\":{}}\n");
+        serve_say(&bed, fd,
+                  ADMIN("SetClientSecret", "{\"client\":\"app\",\"client_secret\":\"newer-secret\"}"));
+        serve_pump(&bed);
+        fake_store_complete_all(bed.core.store, -ENOSPC);
+        assert_has(serve_hear(&bed, fd),
+                   "{\"error\":\"io.purser.Admin.NotSaved\",\"parameters\":{\"reason\":");
+}
+
+static void test_a_client_secret_that_cannot_be_set_is_refused(void **state)
+{
+        (void)state;
+        assert_has(serve_ask(&bed, fd,
+                             ADMIN("SetClientSecret", "{\"client\":\"none\",\"client_secret\":\"x\"}")),
+                   "NoSuchClient");
+        assert_has(
+                serve_ask(&bed, fd, ADMIN("SetClientSecret", "{\"client\":\"app\",\"client_secret\":\"\"}")),
+                "\"parameter\":\"client_secret\"");
+        serve_reload(&bed, "  second: {provider: idp, client_id: x, client_secret: {file: /nonexistent}}\n");
+        assert_has(serve_ask(&bed, fd,
+                             ADMIN("SetClientSecret", "{\"client\":\"second\",\"client_secret\":\"x\"}")),
+                   "\"parameter\":\"client\",\"reason\":");
+}
+
+static void test_clients_are_listed_without_their_secrets(void **state)
+{
+        const char *heard;
+
+        (void)state;
+        heard = serve_ask(&bed, fd, ADMIN("ListClients", "{}"));
+        assert_string_equal(heard,
+                            "{\"parameters\":{\"clients\":[{\"name\":\"app\",\"provider\":\"idp\",\"client_"
+                            "id\":\"the-client\","
+                            "\"redirect_uri\":\"http://127.0.0.1:8723/callback\",\"secret\":\"store\"}]}}\n");
+}
+
+/* ---- the daemon ---- */
+
+static void test_a_reload_is_answered_with_every_mistake(void **state)
+{
+        (void)state;
+        assert_string_equal(serve_ask(&bed, fd, ADMIN("Reload", "{}")), "{\"parameters\":{}}\n");
+        assert_string_equal(
+                serve_ask(&bed, fd, ADMIN("Reload", "{}")),
+                "{\"error\":\"io.purser.Admin.ConfigurationInvalid\",\"parameters\":{\"problems\":["
+                "\"purser.yaml:3:1: clients: is wrong\",\"purser.yaml:5:1: is wrong, too\"]}}\n");
+}
+
+static void test_metrics_count_what_was_asked(void **state)
+{
+        const char *heard;
+
+        (void)state;
+        serve_ask(&bed, fd,
+                  "{\"method\":\"io.purser.Tokens.GetToken\",\"parameters\":{\"credential\":\"acme\"}}");
+        heard = serve_ask(&bed, fd, ADMIN("Metrics", "{}"));
+        assert_has(heard, "purser_get_token_seconds_count 1\\n");
+        assert_has(heard, "purser_calls_total 2\\n");
+        assert_has(heard, "purser_credentials{client=\\\"app\\\",state=\\\"active\\\"} 1\\n");
+        assert_has(heard, "# EOF\\n\"}}\n");
+}
+
+/* ---- webhooks ---- */
+
+static const char webhook_provider[] =
+        "  hooks:\n"
+        "    extends: idp\n"
+        "    webhooks: {signature_header: X-Hmac, encoding: base64, disconnect_pointer: "
+        "/topic, disconnect_value: GONE, account_id: /account}\n";
+
+static void verify(const char *body, const char *key)
+{
+        unsigned char mac[crypto_auth_hmacsha256_BYTES];
+        crypto_auth_hmacsha256_state hmac;
+        char signature[64], encoded[256], message[600];
+
+        crypto_auth_hmacsha256_init(&hmac, (const unsigned char *)key, strlen(key));
+        crypto_auth_hmacsha256_update(&hmac, (const unsigned char *)body, strlen(body));
+        crypto_auth_hmacsha256_final(&hmac, mac);
+        sodium_bin2base64(signature, sizeof(signature), mac, sizeof(mac), sodium_base64_VARIANT_ORIGINAL);
+        sodium_bin2base64(encoded, sizeof(encoded), (const unsigned char *)body, strlen(body),
+                          sodium_base64_VARIANT_ORIGINAL);
+        snprintf(message, sizeof(message),
+                 "{\"method\":\"io.purser.Tokens.VerifyWebhook\",\"parameters\":{\"client\":\"hooked\","
+                 "\"body\":\"%s\",\"signature\":\"%s\"}}",
+                 encoded, signature);
+        serve_say(&bed, fd, message);
+}
+
+static void give_hooked_credential(void)
+{
+        _cleanup_(secret_freep) struct secret *secret = NULL;
+        struct vault_write *write;
+
+        serve_teardown(&bed);
+        serve_setup_with_provider(
+                &bed, webhook_provider,
+                "  hooked: {provider: hooks, client_id: y, client_secret: {store: true}}\n");
+        fd = serve_connect(&bed);
+        acme = core_give_grant(&bed.core, "acme", "refresh-1", "access-1", 3600);
+        free(acme->client_name);
+        acme->client_name = strdup("hooked");
+        acme->account_id = strdup("1");
+        vault_rebind(bed.core.context.vault, acme);
+        assert_int_equal(secret_new_string(&secret, "hook-secret"), 0);
+        assert_int_equal(
+                vault_set_client_secret(bed.core.context.vault, "hooked", secret, NULL, NULL, &write), 0);
+        core_save(&bed.core);
+}
+
+static void test_a_genuine_webhook_names_its_credential(void **state)
+{
+        (void)state;
+        give_hooked_credential();
+        verify("{\"topic\":\"CLIENT_CREATE\",\"account\":\"1\"}", "hook-secret");
+        assert_string_equal(serve_hear(&bed, fd),
+                            "{\"parameters\":{\"valid\":true,\"credential\":\"acme\"}}\n");
+        verify("{\"topic\":\"CLIENT_CREATE\",\"account\":\"2\"}", "hook-secret");
+        assert_string_equal(serve_hear(&bed, fd), "{\"parameters\":{\"valid\":true}}\n");
+        assert_int_equal(acme->refusal, REFUSAL_NONE);
+}
+
+static void test_a_forged_disconnection_does_nothing(void **state)
+{
+        (void)state;
+        give_hooked_credential();
+        verify("{\"topic\":\"GONE\",\"account\":\"1\"}", "guessed");
+        assert_string_equal(serve_hear(&bed, fd), "{\"parameters\":{\"valid\":false}}\n");
+        assert_int_equal(acme->refusal, REFUSAL_NONE);
+}
+
+static void test_a_genuine_disconnection_takes_effect_at_once(void **state)
+{
+        (void)state;
+        give_hooked_credential();
+        verify("{\"topic\":\"GONE\",\"account\":\"1\"}", "hook-secret");
+        assert_has(serve_hear(&bed, fd), "\"valid\":true");
+        assert_has(serve_ask(&bed, fd,
+                             "{\"method\":\"io.purser.Tokens.GetToken\",\"parameters\":{\"credential\":"
+                             "\"acme\"}}"),
+                   "AuthorizationRequired");
+}
+
+static void test_a_webhook_that_cannot_be_judged_is_an_error(void **state)
+{
+        (void)state;
+        give_hooked_credential();
+        assert_has(serve_ask(&bed, fd,
+                             "{\"method\":\"io.purser.Tokens.VerifyWebhook\",\"parameters\":{\"client\":"
+                             "\"hooked\",\"body\":\"no base64!\","
+                             "\"signature\":\"x\"}}"),
+                   "\"parameter\":\"body\"");
+        assert_has(serve_ask(&bed, fd,
+                             "{\"method\":\"io.purser.Tokens.VerifyWebhook\",\"parameters\":{\"client\":"
+                             "\"app\",\"body\":\"\",\"signature\":\"x\"}}"),
+                   "\"parameter\":\"client\"");
+        assert_has(serve_ask(&bed, fd,
+                             "{\"method\":\"io.purser.Tokens.VerifyWebhook\",\"parameters\":{\"client\":"
+                             "\"none\",\"body\":\"\",\"signature\":\"x\"}}"),
+                   "NoSuchClient");
+}
+
+#define ADMIN_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                ADMIN_TEST(test_a_login_ends_with_a_tested_credential),
+                ADMIN_TEST(test_a_wrong_redirect_leaves_the_login_waiting),
+                ADMIN_TEST(test_a_login_that_is_not_there_is_named),
+                ADMIN_TEST(test_what_is_wrong_with_a_login_is_named),
+                ADMIN_TEST(test_another_accounts_grant_is_refused_with_both_names),
+                ADMIN_TEST(test_who_hangs_up_in_a_login_loses_no_grant),
+                ADMIN_TEST(test_a_refresh_is_answered_with_its_generation),
+                ADMIN_TEST(test_a_refresh_that_fails_says_why_and_when),
+                ADMIN_TEST(test_a_test_is_answered_with_what_it_showed),
+                ADMIN_TEST(test_a_test_of_a_credential_that_goes_is_not_left_hanging),
+                ADMIN_TEST(test_a_revocation_that_the_disk_refuses_forgets_nothing),
+                ADMIN_TEST(test_a_client_secret_is_told_as_set_when_it_is_durable),
+                ADMIN_TEST(test_a_client_secret_that_cannot_be_set_is_refused),
+                ADMIN_TEST(test_clients_are_listed_without_their_secrets),
+                ADMIN_TEST(test_a_reload_is_answered_with_every_mistake),
+                ADMIN_TEST(test_metrics_count_what_was_asked),
+                ADMIN_TEST(test_a_genuine_webhook_names_its_credential),
+                ADMIN_TEST(test_a_forged_disconnection_does_nothing),
+                ADMIN_TEST(test_a_genuine_disconnection_takes_effect_at_once),
+                ADMIN_TEST(test_a_webhook_that_cannot_be_judged_is_an_error),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
