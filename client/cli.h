@@ -1,6 +1,7 @@
 /*
- * What all commands share: options, the connection, calls and their failures. Commands use the library's public API alone, and
- * the modules of common/ for secrets. Every function that returns an int returns an exit status (sysexits.h), 0 for success.
+ * What all commands share: options, the connection, calls and their failures. Commands use the library's
+ * public API alone, and the modules of common/ for secrets. Every function that returns an int returns an
+ * exit status (sysexits.h), 0 for success.
  */
 #pragma once
 
@@ -59,13 +60,16 @@ enum {
 };
 
 /*
- * Takes the options out of argv, --help and --socket among them, and the arguments, of which there are `least` to `most`; the
- * first becomes cli->subject. CLI_GO_ON, or the exit status to end with.
+ * Takes the options out of argv, --help and --socket among them, and the arguments, of which there are
+ * `least` to `most`; the first becomes cli->subject. CLI_GO_ON, or the exit status to end with.
  */
 int cli_parse(struct cli *cli, const struct cli_option *options, size_t n_options, int least, int most,
               int argc, char **argv);
 
-/* The same, but takes no arguments: *ret_arguments points to the first one and all behind it, *ret_n says how many they are. */
+/*
+ * The same, but takes no arguments: *ret_arguments points to the
+ * first one and all behind it, *ret_n says how many they are.
+ */
 int cli_parse_until_argument(struct cli *cli, const struct cli_option *options, size_t n_options, int argc,
                              char **argv, char ***ret_arguments, int *ret_n);
 
@@ -113,8 +117,8 @@ int cli_parameters_end(const struct cli *cli,
 void cli_parameters_done(struct cli_parameters *parameters);
 
 /*
- * Calls a method. parameters may be NULL; flags as of purser_call(). *ret_text: the reply as it came, for purser_text_free();
- * may be NULL. A failure has been told when this returns.
+ * Calls a method. parameters may be NULL; flags as of purser_call(). *ret_text: the reply as it came, for
+ * purser_text_free(); may be NULL. A failure has been told when this returns.
  */
 int cli_call_text(struct cli *cli, const char *method, struct cli_parameters *parameters, unsigned flags,
                   char **ret_text);
@@ -129,7 +133,10 @@ int cli_parse_reply(const struct cli *cli, const char *text, json_t **ret_reply)
 const char *cli_text(const json_t *object, const char *name);
 int64_t cli_number(const json_t *object, const char *name, int64_t otherwise);
 
-/* Tells what a test showed: account and version to `out`, warnings to standard error. The exit status that it means. */
+/*
+ * Tells what a test showed: account and version to `out`,
+ * warnings to standard error. The exit status that it means.
+ */
 int cli_tell_test(const struct cli *cli, FILE *out, const json_t *test);
 
 /* Tells what came of a login or an import. */
@@ -141,11 +148,15 @@ const char *cli_account(const json_t *account, char *buffer, size_t size);
 /* ---- cli_input.c ---- */
 
 /*
- * Reads one secret from standard input: what is there, without one line end behind it; from a terminal a line, typed after
- * `prompt` without echo. Refuses what is empty or has other than visible ASCII characters, and blanks unless allowed.
+ * Reads one secret from standard input: what is there, without one line end behind it; from a terminal a
+ * line, typed after `prompt` without echo. Refuses what is empty or has other than visible ASCII characters,
+ * and blanks unless allowed.
  */
 int cli_read_secret(const struct cli *cli, const char *prompt, const char *what, bool blanks,
                     struct secret **ret);
 
-/* All of standard input, up to `most` bytes, into a buffer that need not be initialized; secret_buf_done() whatever comes of it. */
+/*
+ * All of standard input, up to `most` bytes, into a buffer that
+ * need not be initialized; secret_buf_done() whatever comes of it.
+ */
 int cli_read_all(const struct cli *cli, size_t most, struct secret_buf *ret);

@@ -13,9 +13,9 @@
 #define VARLINK "org.varlink.service."
 
 /*
- * `{x}` stands for member x of the error's parameters, or for {words}, {method}, {subject}, {command}. `[...]` is left out where
- * it holds something that is not known; of `[...|...]` the first that is known whole is taken. The advice is left out where the
- * words have it already: daemons give advice too.
+ * `{x}` stands for member x of the error's parameters, or for {words}, {method}, {subject}, {command}.
+ * `[...]` is left out where it holds something that is not known; of `[...|...]` the first that is known
+ * whole is taken. The advice is left out where the words have it already: daemons give advice too.
  */
 static const struct row {
         int result;
@@ -126,7 +126,10 @@ static void append(struct line *line, const char *text)
         output_append(line->buffer, line->size, text);
 }
 
-/* An account is an object of id and name, a list of clients an array of strings; the rest is strings and numbers. */
+/*
+ * An account is an object of id and name, a list of clients
+ * an array of strings; the rest is strings and numbers.
+ */
 static bool append_value(struct line *line, const json_t *value)
 {
         const char *name, *id;

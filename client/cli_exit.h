@@ -1,6 +1,6 @@
 /*
- * The one table from failures to exit statuses (sysexits.h) and to the line that says what happened and what to do next. Pure:
- * prints nothing.
+ * The one table from failures to exit statuses (sysexits.h) and to the line that says what happened and what
+ * to do next. Pure: prints nothing.
  */
 #pragma once
 

@@ -94,7 +94,10 @@ int cli_tell_test(const struct cli *cli, FILE *out, const json_t *test)
                 say_with_advice(cli, message, advice);
                 return EX_CONFIG;
         }
-        /* An API that does not know the version gives no other answer; what else is not known of the version, the outage hides. */
+        /*
+         * An API that does not know the version gives no other answer;
+         * what else is not known of the version, the outage hides.
+         */
         if (state && strcmp(state, "unsupported") == 0)
                 return tell_version(cli, test);
         say_with_advice(cli, message, "try again later");

@@ -1,4 +1,7 @@
-/* Reading secrets and bodies from standard input; a terminal shows nothing of a secret, and is left as it was. */
+/*
+ * Reading secrets and bodies from standard input; a terminal
+ * shows nothing of a secret, and is left as it was.
+ */
 #include "client/cli.h"
 
 #include <errno.h>
@@ -62,7 +65,10 @@ static void restore_terminal(const struct termios *before)
         fputc('\n', stderr);
 }
 
-/* The signal does what it would have done, on a terminal that is as it was; after a stop, typing goes on hidden. */
+/*
+ * The signal does what it would have done, on a terminal
+ * that is as it was; after a stop, typing goes on hidden.
+ */
 static int pass_signal_on(int signal_fd, const sigset_t *signals, const char *prompt, struct termios *before)
 {
         struct signalfd_siginfo info;

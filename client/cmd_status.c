@@ -1,4 +1,7 @@
-/* purser status: the daemon and the whole story of each credential; for others than administrators what the list tells. */
+/*
+ * purser status: the daemon and the whole story of each
+ * credential; for others than administrators what the list tells.
+ */
 #include "client/cmd.h"
 #include "client/cmd_state.h"
 #include "client/output.h"
@@ -218,8 +221,8 @@ static int print_one_as_json(const struct cli *cli, const struct purser_credenti
 }
 
 /*
- * True when somebody who is no administrator has something to see all the same; *ret is then the exit status. Asks on a
- * connection of its own, so that the failure that led here stays to be told.
+ * True when somebody who is no administrator has something to see all the same; *ret is then the exit status.
+ * Asks on a connection of its own, so that the failure that led here stays to be told.
  */
 static bool show_as_list(const struct cli *cli, bool json, int *ret)
 {

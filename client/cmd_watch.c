@@ -1,4 +1,7 @@
-/* purser watch: a line whenever the token of a credential changes; the token itself only where it was asked for. */
+/*
+ * purser watch: a line whenever the token of a credential
+ * changes; the token itself only where it was asked for.
+ */
 #include "client/cmd.h"
 #include "client/output.h"
 

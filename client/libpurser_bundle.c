@@ -1,6 +1,7 @@
 /*
- * The bundle: the reply of GetToken and WatchToken, checked, as strings. Everything of it lies in one piece of secret memory.
- * A bundle that a program could not send safely (a header with a line end in it) is no bundle.
+ * The bundle: the reply of GetToken and WatchToken, checked, as strings. Everything of it lies in one piece
+ * of secret memory. A bundle that a program could not send safely (a header with a line end in it) is no
+ * bundle.
  */
 #include "client/libpurser_private.h"
 

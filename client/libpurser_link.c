@@ -1,4 +1,7 @@
-/* One connection to the daemon: to connect, to ask, to wait for the reply, and to do so again when the daemon is restarted. */
+/*
+ * One connection to the daemon: to connect, to ask, to wait for
+ * the reply, and to do so again when the daemon is restarted.
+ */
 #include "client/libpurser_private.h"
 
 #include "common/wire.h"
@@ -215,7 +218,10 @@ static void drop_connection(struct purser *purser)
         purser->conn = conn_free(purser->conn);
 }
 
-/* A connection that lay idle may have ended, or belong to the parent process; one with something to read is out of step. */
+/*
+ * A connection that lay idle may have ended, or belong to the
+ * parent process; one with something to read is out of step.
+ */
 static bool connection_is_fit(struct purser *purser)
 {
         const char *bytes;

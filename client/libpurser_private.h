@@ -1,6 +1,7 @@
 /*
- * What the library's files share, and no program sees: the handle, and the way from it to the daemon and back. link.c knows
- * sockets and patience, stream.c the same for calls with `more`; record.c turns replies into structs; none knows a credential.
+ * What the library's files share, and no program sees: the handle, and the way from it to the daemon and
+ * back. link.c knows sockets and patience, stream.c the same for calls with `more`; record.c turns replies
+ * into structs; none knows a credential.
  */
 #pragma once
 
@@ -118,9 +119,9 @@ DEFINE_FREEP(struct stream *, stream_free)
 int stream_fd(const struct stream *stream);
 
 /*
- * Does what can be done without waiting. PURSER_OK: a reply, which may carry an error, valid until the next call on the stream;
- * PURSER_E_AGAIN; or a result, told in the handle. After PURSER_E_NO_DAEMON, told once for each absence, the stream may be
- * stepped on; after others not.
+ * Does what can be done without waiting. PURSER_OK: a reply, which may carry an error, valid until the next
+ * call on the stream; PURSER_E_AGAIN; or a result, told in the handle. After PURSER_E_NO_DAEMON, told once
+ * for each absence, the stream may be stepped on; after others not.
  */
 int stream_step(struct stream *stream, struct reply *ret);
 
@@ -134,7 +135,10 @@ void stream_restart(struct stream *stream);
 
 enum field_kind { FIELD_TEXT, FIELD_INT, FIELD_VALUE };
 
-/* A member of a JSON object, and where it goes: const char *, int64_t or struct slice. Absent and null leave the place alone. */
+/*
+ * A member of a JSON object, and where it goes: const char *,
+ * int64_t or struct slice. Absent and null leave the place alone.
+ */
 struct field {
         const char *name;
         enum field_kind kind;
@@ -142,7 +146,10 @@ struct field {
         size_t offset;
 };
 
-/* Texts go to `memory`, where there must be room already, so that they never move. RECORD_E_MALFORMED, with words in diag. */
+/*
+ * Texts go to `memory`, where there must be room already, so
+ * that they never move. RECORD_E_MALFORMED, with words in diag.
+ */
 enum {
         RECORD_E_MALFORMED = 1,
         RECORD_MEMORY_MAX = 9 * 1024 * 1024, /* the longest message, and all of its strings decoded */
@@ -154,7 +161,10 @@ int record_read(struct slice object, const struct field *fields, size_t n_fields
 /* What these outcomes and faults mean to a caller of the library. */
 int record_result(struct purser *purser, int outcome, const struct diag *diag);
 
-/* Copies the text of a reply to `memory`, with room for all of its strings decoded behind it; *ret is the copy. */
+/*
+ * Copies the text of a reply to `memory`, with room for
+ * all of its strings decoded behind it; *ret is the copy.
+ */
 int record_keep(struct slice parameters, struct secret_buf *memory, struct slice *ret);
 
 /* ---- libpurser_bundle.c ---- */

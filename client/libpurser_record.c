@@ -61,7 +61,10 @@ int record_read(struct slice object, const struct field *fields, size_t n_fields
         return 0;
 }
 
-/* A literal has two quotes and decodes to no more than what is between them, so a NUL behind each fits into the same room. */
+/*
+ * A literal has two quotes and decodes to no more than what is
+ * between them, so a NUL behind each fits into the same room.
+ */
 int record_keep(struct slice parameters, struct secret_buf *memory, struct slice *ret)
 {
         int r;

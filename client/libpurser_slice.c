@@ -1,4 +1,4 @@
-/* JSON text: a checker that knows the grammar, and readers that rely on it. Keeps nothing, allocates nothing. */
+/* JSON text: a checker that knows the grammar, and readers that rely on it. Allocates nothing. */
 #include "client/libpurser_slice.h"
 
 #include "common/utf8.h"
@@ -49,7 +49,10 @@ static int take_unit(const char *p, const char *end)
         return unit;
 }
 
-/* p is behind the backslash. *ret is the character that the escape stands for; a surrogate alone is no character. */
+/*
+ * p is behind the backslash. *ret is the character that the
+ * escape stands for; a surrogate alone is no character.
+ */
 static const char *take_escape(const char *p, const char *end, uint32_t *ret)
 {
         static const char letters[] = "\"\\/bfnrt", meanings[] = "\"\\/\b\f\n\r\t";
@@ -314,7 +317,10 @@ static size_t encode_utf8(uint32_t c, char bytes[static 4])
         return 4;
 }
 
-/* A literal is runs of plain bytes, with escapes between them: the next of either, decoded. *p moves behind it. */
+/*
+ * A literal is runs of plain bytes, with escapes between
+ * them: the next of either, decoded. *p moves behind it.
+ */
 static struct slice next_piece(const char **p, const char *end, char bytes[static 4])
 {
         struct slice piece = { *p, (size_t)(end - *p) };

@@ -1,6 +1,6 @@
 /*
- * One call with `more` on a connection of its own, driven without ever waiting. A timer and the socket lie in one epoll set, so
- * that a program's loop watches one descriptor, whatever becomes of the connection.
+ * One call with `more` on a connection of its own, driven without ever waiting. A timer and the socket lie in
+ * one epoll set, so that a program's loop watches one descriptor, whatever becomes of the connection.
  */
 #include "client/libpurser_private.h"
 
@@ -115,7 +115,10 @@ void stream_restart(struct stream *stream)
         arm_timer(stream, 0);
 }
 
-/* The daemon is away: looks for it again after a pause. Tells it when that goes on for longer than patience lasts. */
+/*
+ * The daemon is away: looks for it again after a pause.
+ * Tells it when that goes on for longer than patience lasts.
+ */
 static int come_back_later(struct stream *stream, const struct diag *diag)
 {
         uint64_t now = link_now_usec(),

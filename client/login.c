@@ -1,6 +1,6 @@
 /*
- * purser login: shows the person where to go, catches the redirect, and hands it to the daemon, which has state, verifier and
- * client secret. This program never sees a token.
+ * purser login: shows the person where to go, catches the redirect, and hands it to the daemon, which has
+ * state, verifier and client secret. This program never sees a token.
  */
 #include "client/browser.h"
 #include "client/cli.h"
@@ -64,6 +64,15 @@ static void hint(const char *text)
 
 /* ---- the daemon's part ---- */
 
+/* It goes to a terminal, and alone on a line to programs. */
+static bool is_visible(const char *url)
+{
+        for (const char *p = url; *p; p++)
+                if (*p < 0x21 || *p > 0x7e)
+                        return false;
+        return *url != '\0';
+}
+
 static int begin(struct login *login)
 {
         _cleanup_(cli_parameters_done) struct cli_parameters parameters = CLI_PARAMETERS_INIT;
@@ -84,7 +93,7 @@ static int begin(struct login *login)
         expires_in = cli_number(login->begun, "expires_in", 0);
         login->deadline = usec_add(clock_boot_usec(&clock_system),
                                    (uint64_t)(expires_in > 0 ? expires_in : 0) * USEC_PER_SEC);
-        if (!login->id || !login->url || !login->redirect_uri || strpbrk(login->url, " \t\r\n\033")) {
+        if (!login->id || !login->url || !login->redirect_uri || !is_visible(login->url)) {
                 cli_say(cli, "the answer of purserd makes no sense; is it of another version?");
                 return EX_PROTOCOL;
         }

@@ -119,7 +119,10 @@ unsigned loopback_judge(const struct loopback_uri *uri, const struct loopback_re
                 return MHD_HTTP_NOT_FOUND;
         if (strcmp(request->method, "GET") != 0)
                 return MHD_HTTP_METHOD_NOT_ALLOWED;
-        /* A redirect is something that a person's browser goes to, no image or script on somebody's page (Fetch Metadata). */
+        /*
+         * A redirect is something that a person's browser goes to,
+         * no image or script on somebody's page (Fetch Metadata).
+         */
         if (request->fetch_dest && strcmp(request->fetch_dest, "document") != 0)
                 return MHD_HTTP_FORBIDDEN;
         return 0;

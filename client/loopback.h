@@ -1,7 +1,7 @@
 /*
- * The listener that catches the redirect of a login (RFC 8252 section 7.3): on loopback addresses alone, for the one path of
- * the redirect_uri, for as long as one login lasts. It hands the redirect over as it came and answers with what it is given;
- * it knows no daemon, and neither state nor verifier.
+ * The listener that catches the redirect of a login (RFC 8252 section 7.3): on loopback addresses alone, for
+ * the one path of the redirect_uri, for as long as one login lasts. It hands the redirect over as it came and
+ * answers with what it is given; it knows no daemon, and neither state nor verifier.
  */
 #pragma once
 
@@ -46,8 +46,9 @@ struct loopback *loopback_free(struct loopback *loopback);
 DEFINE_FREEP(struct loopback *, loopback_free)
 
 /*
- * Waits for the redirect until boot time `deadline`, or until other_fd can be read. *ret_redirect: the URL that the browser was
- * sent to. The browser waits for its page from then on. LOOPBACK_E_TIMEOUT, LOOPBACK_E_INTERRUPTED, faults.
+ * Waits for the redirect until boot time `deadline`, or until other_fd can be read. *ret_redirect: the URL
+ * that the browser was sent to. The browser waits for its page from then on. LOOPBACK_E_TIMEOUT,
+ * LOOPBACK_E_INTERRUPTED, faults.
  */
 int loopback_wait(struct loopback *loopback, int other_fd, uint64_t deadline, struct secret **ret_redirect);
 

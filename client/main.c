@@ -27,7 +27,10 @@ static int print_help(void)
         return EX_OK;
 }
 
-/* A command's name is one word or two; *ret_n says how many, and is beyond all there are where the second one is not right. */
+/*
+ * A command's name is one word or two; *ret_n says how many, and
+ * is beyond all there are where the second one is not right.
+ */
 static const struct cmd *find_command(char **argv, int *ret_n)
 {
         for (size_t i = 0; i < N_COMMANDS; i++) {

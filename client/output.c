@@ -153,7 +153,10 @@ void output_json(FILE *out, const char *json)
                 size_t length = utf8_sequence((const unsigned char *)json, (size_t)(end - json));
                 uint32_t c = length > 0 ? decode(json, length) : 0xfffd;
 
-                /* Below 0x20 only white space occurs in JSON text; all else is within strings, where an escape may stand. */
+                /*
+                 * Below 0x20 only white space occurs in JSON text; all
+                 * else is within strings, where an escape may stand.
+                 */
                 if (c < 0x10000 && c >= 0x20 && is_harmful(c))
                         fprintf(out, "\\u%04x", c);
                 else if (c >= 0x10000 && is_harmful(c))
@@ -284,7 +287,10 @@ static void measure(const struct table *table, size_t *widths)
         }
 }
 
-/* From the right, where what matters least stands. The first column is what people copy into the next command: it is not cut. */
+/*
+ * From the right, where what matters least stands. The first
+ * column is what people copy into the next command: it is not cut.
+ */
 static void shrink(const struct table *table, size_t *widths, size_t columns)
 {
         size_t total = COLUMN_GAP * (table->n_columns - 1);

@@ -1,6 +1,6 @@
 /*
- * Printing for people: what comes from the daemon or a provider is made harmless before a terminal sees it, tables fit into the
- * width there is, colours are for terminals alone. Knows no protocol.
+ * Printing for people: what comes from the daemon or a provider is made harmless before a terminal sees it,
+ * tables fit into the width there is, colours are for terminals alone. Knows no protocol.
  */
 #pragma once
 
@@ -14,8 +14,8 @@
 enum output_style { STYLE_PLAIN, STYLE_STRONG, STYLE_GOOD, STYLE_CAUTION, STYLE_BAD };
 
 /*
- * Appends text to the string in buffer: control characters, what changes the direction of text and what is no UTF-8 become
- * '?', line ends and tabs a blank. Cut at a character where it does not fit. Returns buffer.
+ * Appends text to the string in buffer: control characters, what changes the direction of text and what is no
+ * UTF-8 become '?', line ends and tabs a blank. Cut at a character where it does not fit. Returns buffer.
  */
 const char *output_append(char *buffer, size_t size, const char *text);
 

@@ -23,7 +23,10 @@ const char page_policy[] =
         "default-src 'none'; style-src 'sha256-cbHGrJh8zwzYu32sm60MOAHVjv+pELQDkjs8CSKzQO8='; "
         "base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/* HTML 13.1.2: enough for text and for attributes in quotes. What terminals must not see, pages need not show either. */
+/*
+ * HTML 13.1.2: enough for text and for attributes in quotes.
+ * What terminals must not see, pages need not show either.
+ */
 static void print_escaped(FILE *out, const char *text)
 {
         char harmless[2048] = "";

@@ -1,5 +1,6 @@
 /*
- * The pages that a browser gets at the end of a login: no scripts, nothing from elsewhere, every value escaped. Pure.
+ * The pages that a browser gets at the end of a login: no scripts, nothing from elsewhere, every value
+ * escaped. Pure.
  */
 #pragma once
 
