@@ -245,6 +245,11 @@ int conn_flush(struct conn *conn)
         return 0;
 }
 
+void conn_refuse_more(struct conn *conn)
+{
+        (void)shutdown(conn->fd, SHUT_RD);
+}
+
 size_t conn_queued(const struct conn *conn)
 {
         return queue_size(&conn->out);

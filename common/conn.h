@@ -47,5 +47,8 @@ int conn_put(struct conn *conn, const char *bytes, size_t n);
 /* Sends what is queued. 0: all is out; CONN_E_AGAIN: wait until writable; CONN_E_CLOSED: nobody reads any more. */
 int conn_flush(struct conn *conn);
 
+/* From now on the peer's sends fail; what it has sent already can still be read, and then CONN_E_CLOSED comes. */
+void conn_refuse_more(struct conn *conn);
+
 size_t conn_queued(const struct conn *conn); /* bytes not sent yet */
 size_t conn_held(const struct conn *conn); /* bytes read that were not taken yet, and the message lent out */

@@ -32,6 +32,7 @@ struct app {
         const char *sealing_key;
         int64_t started_at;
         bool stopping;
+        bool refreshes_ended; /* of those that were in flight when it was told to stop */
 
         void *signals[3]; /* sd_event_source */
         struct timer status_timer;

@@ -145,11 +145,22 @@ int app_reload(struct problems *problems, void *userdata)
 
 /* ---- signals ---- */
 
+/* Callers are answered before the end: what a refresh brought, and what they asked while it was awaited. */
+static void on_drained(void *userdata)
+{
+        struct app *app = userdata;
+
+        if (app->refreshes_ended)
+                sd_event_exit(app->event, EX_OK);
+}
+
 static void on_stopped(void *userdata)
 {
         struct app *app = userdata;
 
-        sd_event_exit(app->event, EX_OK);
+        app->refreshes_ended = true;
+        if (server_is_drained(app->server))
+                sd_event_exit(app->event, EX_OK);
 }
 
 static int on_stop(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata)
@@ -166,7 +177,7 @@ static int on_stop(sd_event_source *source, const struct signalfd_siginfo *info,
         app->stopping = true;
         sd_notify(0, "STOPPING=1\nSTATUS=Waiting for refreshes in flight.");
         log_notice("Stopping; %u refreshes are in flight.", stats.in_flight);
-        server_stop_accepting(app->server);
+        server_drain(app->server, on_drained, app);
         refresher_stop(app->refresher, on_stopped, app);
         return 0;
 }

@@ -165,6 +165,7 @@ static void begin_call(struct connection *connection)
         int r;
 
         connection->calling = true;
+        connection->has_called = true;
         connection->call.began_usec = clock_boot_usec(server->clock);
         server->stats.calls++;
         account_set_idle(&connection->entry, false);
@@ -331,6 +332,7 @@ static void settle(struct connection *connection, bool took, bool more_to_take)
 
         if (!connection->calling)
                 account_set_idle(&connection->entry, true);
+        drain_connection(connection->server, connection);
         r = set_deadline(connection, took);
         if (r == 0)
                 r = set_interest(connection);

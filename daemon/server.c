@@ -196,6 +196,7 @@ static void reap(struct server *server)
                 if (connection->dead && !connection->scheduled)
                         connection_free(connection);
         }
+        drain_check(server);
 }
 
 static int on_later(sd_event_source *source, void *userdata)
@@ -261,6 +262,7 @@ int server_new(struct server **ret, void *event, struct clock *clock, struct tim
         LIST_INIT(&server->connections);
         STAILQ_INIT(&server->turns);
         timer_init(&server->resume, on_resume, server);
+        drain_init(server);
 
         server->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
         server->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
@@ -289,6 +291,8 @@ struct server *server_free(struct server *server)
                 return NULL;
 
         server_stop_accepting(server);
+        server->on_drained = NULL;
+        timer_stop(server->timers, &server->drain_timer);
         STAILQ_INIT(&server->turns);
         while (!LIST_EMPTY(&server->connections))
                 connection_free(LIST_FIRST(&server->connections));

@@ -80,6 +80,14 @@ int server_listen(struct server *server, int fd);
 /* No new connections; those that are there go on. Listening sockets are closed. */
 void server_stop_accepting(struct server *server);
 
+/*
+ * The orderly end: no new connections, and no call that the kernel has taken from a peer stays unread or unanswered. Connections are
+ * closed as they come to rest; one that has not said anything yet has a moment for its first call, and whoever does not read its
+ * answers is not waited for long. on_drained is told, perhaps more than once, when only calls that wait are left.
+ */
+void server_drain(struct server *server, void (*on_drained)(void *userdata), void *userdata);
+bool server_is_drained(const struct server *server);
+
 struct server_stats {
         unsigned connections, waiting;
         uint64_t accepted, calls, malformed, evicted, refused, stalled;

@@ -32,6 +32,8 @@ struct connection {
         struct account_entry entry;
 
         bool calling; /* `call` is under way */
+        bool has_called;
+        bool refuses_more; /* as conn_refuse_more() says */
         bool in_turn; /* connection_turn() is on the stack, and will see to what changed */
         bool at_end; /* the peer will send nothing more */
         bool closing; /* closed when all is sent; nothing more is read */
@@ -45,6 +47,13 @@ struct connection {
 
         LIST_ENTRY(connection) link;
         STAILQ_ENTRY(connection) turn_link;
+};
+
+enum server_drain_phase {
+        DRAIN_NOT,
+        DRAIN_FIRST_CALLS, /* those who have just connected may still call */
+        DRAIN_ANSWERS, /* nobody may call; answers are being read */
+        DRAIN_OVER, /* nobody is waited for */
 };
 
 struct server {
@@ -61,6 +70,11 @@ struct server {
         bool paused;
         struct timer resume;
 
+        enum server_drain_phase drain;
+        struct timer drain_timer;
+        void (*on_drained)(void *userdata);
+        void *on_drained_userdata;
+
         struct accounts accounts;
         unsigned n_waiting;
         LIST_HEAD(, listener) listeners;
@@ -71,6 +85,11 @@ struct server {
 
 /* True when the user may have one more connection; for that, one that rests may have been dropped. */
 bool server_make_room(struct server *server, uid_t uid);
+
+/* server_drain.c: a connection that has come to rest, and the end of a round. */
+void drain_connection(struct server *server, struct connection *connection);
+void drain_check(struct server *server);
+void drain_init(struct server *server);
 
 enum {
         CONNECTION_E_REFUSED = 1,
