@@ -7,23 +7,24 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <uthash.h>
 
-/* One issuer: asked, or known. */
+/* One issuer, as seen with one set of authorities to trust: asked, or known. */
 struct issuer {
         struct discovery *discovery;
         char *url;
-        char *ca_file;
+        char *ca_file; /* NULL: the system's */
         struct oauth_metadata metadata;
         bool known;
         unsigned place; /* which of the places is asked */
+        struct diag problem; /* what was wrong with those asked before */
+        bool was_absent; /* nothing was there at all: anything else says more */
         struct http_transfer *transfer;
         struct endpoints_request *requests;
-        UT_hash_handle hh; /* by url */
+        struct issuer *next;
 };
 
 struct endpoints_request {
-        struct issuer *issuer;
+        struct endpoints_request **list; /* the list that it is on; NULL: it has been told */
         char *provider; /* by name: a reload may come before the answer */
         void (*on_found)(const struct oauth_endpoints *endpoints, const char *reason, void *userdata);
         void *userdata;
@@ -32,7 +33,7 @@ struct endpoints_request {
 
 struct discovery {
         struct context *context;
-        struct issuer *issuers;
+        struct issuer *issuers; /* few: one or two for each provider */
 };
 
 static int ask_next_place(struct issuer *issuer);
@@ -60,13 +61,13 @@ static void issuer_free(struct issuer *issuer)
 
 struct discovery *discovery_free(struct discovery *discovery)
 {
-        struct issuer *issuer, *next;
-
         if (!discovery)
                 return NULL;
 
-        HASH_ITER (hh, discovery->issuers, issuer, next) {
-                HASH_DEL(discovery->issuers, issuer);
+        while (discovery->issuers) {
+                struct issuer *issuer = discovery->issuers;
+
+                discovery->issuers = issuer->next;
                 issuer_free(issuer);
         }
         free(discovery);
@@ -75,10 +76,20 @@ struct discovery *discovery_free(struct discovery *discovery)
 
 void discovery_forget(struct discovery *discovery)
 {
-        struct issuer *issuer, *next;
+        struct issuer **at = &discovery->issuers;
 
-        HASH_ITER (hh, discovery->issuers, issuer, next)
-                issuer->known = false;
+        while (*at) {
+                struct issuer *issuer = *at;
+
+                /* What is being asked is news; what nobody asks for any more goes. */
+                if (issuer->transfer || issuer->requests) {
+                        issuer->known = false;
+                        at = &issuer->next;
+                } else {
+                        *at = issuer->next;
+                        issuer_free(issuer);
+                }
+        }
 }
 
 /* What the provider's file says wins over what was found. */
@@ -102,23 +113,60 @@ static struct oauth_endpoints combine(const struct provider *provider, const str
         return endpoints;
 }
 
-/* Each request is taken off before it is told, since what it does may begin another. */
+static bool is_same(const char *a, const char *b)
+{
+        return a && b ? strcmp(a, b) == 0 : a == b;
+}
+
+static bool is_of(const struct issuer *issuer, const struct provider *provider)
+{
+        return is_same(issuer->url, provider->issuer) && is_same(issuer->ca_file, provider->ca_file);
+}
+
+static void tell(struct endpoints_request *request, const struct issuer *issuer, const char *reason)
+{
+        const struct provider *provider =
+                config_find_provider(issuer->discovery->context->config, request->provider);
+        struct oauth_endpoints endpoints;
+
+        if (!provider) {
+                request->on_found(NULL, "The configuration no longer has this provider.", request->userdata);
+        } else if (!is_of(issuer, provider)) {
+                request->on_found(NULL, "The configuration has changed the provider's issuer meanwhile.",
+                                  request->userdata);
+        } else if (issuer->known) {
+                endpoints = combine(provider, &issuer->metadata);
+                request->on_found(&endpoints, NULL, request->userdata);
+        } else {
+                request->on_found(NULL, reason, request->userdata);
+        }
+}
+
+/* All that wait now are told, each taken off before: what it does may begin another, which waits for another answer. */
 static void tell_all(struct issuer *issuer, const char *reason)
 {
-        while (issuer->requests) {
-                struct endpoints_request *request = issuer->requests;
-                const struct provider *provider =
-                        config_find_provider(issuer->discovery->context->config, request->provider);
-                struct oauth_endpoints endpoints = { 0 };
+        struct endpoints_request *telling = take_ptr(issuer->requests);
 
-                issuer->requests = request->next;
-                request->issuer = NULL;
-                if (provider)
-                        endpoints = combine(provider, &issuer->metadata);
-                request->on_found(issuer->known && provider ? &endpoints : NULL,
-                                  provider ? reason : "The configuration no longer has this provider.",
-                                  request->userdata);
+        for (struct endpoints_request *request = telling; request; request = request->next)
+                request->list = &telling;
+        while (telling) {
+                struct endpoints_request *request = telling;
+
+                telling = request->next;
+                request->list = NULL;
+                tell(request, issuer, reason);
         }
+}
+
+static void note_problem(struct issuer *issuer, const struct http_response *response, const char *words)
+{
+        bool absent = response->result == HTTP_ANSWERED && response->status == 404;
+
+        if (*issuer->problem.text && (absent || !issuer->was_absent))
+                return;
+        diag_set(&issuer->problem, "Discovery of issuer %s failed: %s.", issuer->url,
+                 *words ? words : "out of memory");
+        issuer->was_absent = absent;
 }
 
 static void on_metadata(const struct http_response *response, void *userdata)
@@ -139,14 +187,14 @@ static void on_metadata(const struct http_response *response, void *userdata)
                 return;
         }
 
+        note_problem(issuer, response, diag.text);
         issuer->place++;
         if (issuer->place < OAUTH_DISCOVERY_PLACES && response->result == HTTP_ANSWERED &&
             ask_next_place(issuer) == 0)
                 return;
 
-        if (response->result != HTTP_ANSWERED)
-                diag_set(&diag, "Discovery of issuer %s failed: %s", issuer->url, response->problem);
-        tell_all(issuer, *diag.text ? diag.text : "Discovery failed for want of memory.");
+        diag = issuer->problem;
+        tell_all(issuer, diag.text);
 }
 
 static int ask_next_place(struct issuer *issuer)
@@ -171,27 +219,35 @@ static int ask_next_place(struct issuer *issuer)
                           issuer, &issuer->transfer);
 }
 
-static int require_issuer(struct discovery *discovery, const struct provider *provider, struct issuer **ret)
+static int issuer_new(struct discovery *discovery, const struct provider *provider, struct issuer **ret)
 {
-        struct issuer *issuer;
+        struct issuer *issuer = calloc(1, sizeof(*issuer));
 
-        HASH_FIND_STR(discovery->issuers, provider->issuer, issuer);
-        if (!issuer) {
-                issuer = calloc(1, sizeof(*issuer));
-                if (!issuer)
-                        return fault(-ENOMEM);
-                issuer->discovery = discovery;
-                issuer->url = strdup(provider->issuer);
-                issuer->ca_file = provider->ca_file ? strdup(provider->ca_file) : NULL;
-                if (!issuer->url || (provider->ca_file && !issuer->ca_file)) {
-                        issuer_free(issuer);
-                        return fault(-ENOMEM);
-                }
-                HASH_ADD_KEYPTR(hh, discovery->issuers, issuer->url, strlen(issuer->url), issuer);
+        if (!issuer)
+                return fault(-ENOMEM);
+        issuer->discovery = discovery;
+        issuer->url = strdup(provider->issuer);
+        issuer->ca_file = provider->ca_file ? strdup(provider->ca_file) : NULL;
+        if (!issuer->url || (provider->ca_file && !issuer->ca_file)) {
+                issuer_free(issuer);
+                return fault(-ENOMEM);
         }
 
+        issuer->next = discovery->issuers;
+        discovery->issuers = issuer;
         *ret = issuer;
         return 0;
+}
+
+static int require_issuer(struct discovery *discovery, const struct provider *provider, struct issuer **ret)
+{
+        for (struct issuer *issuer = discovery->issuers; issuer; issuer = issuer->next) {
+                if (is_of(issuer, provider)) {
+                        *ret = issuer;
+                        return 0;
+                }
+        }
+        return issuer_new(discovery, provider, ret);
 }
 
 int discovery_find(struct discovery *discovery, const struct provider *provider,
@@ -219,6 +275,7 @@ int discovery_find(struct discovery *discovery, const struct provider *provider,
 
         if (!issuer->transfer) {
                 issuer->place = 0;
+                issuer->problem = (struct diag)DIAG_INIT;
                 r = ask_next_place(issuer);
                 if (r < 0)
                         return r;
@@ -231,9 +288,9 @@ int discovery_find(struct discovery *discovery, const struct provider *provider,
                 return fault(-ENOMEM);
         }
 
-        request->issuer = issuer;
         request->on_found = on_found;
         request->userdata = userdata;
+        request->list = &issuer->requests;
         request->next = issuer->requests;
         issuer->requests = request;
         *ret_request = request;
@@ -242,16 +299,16 @@ int discovery_find(struct discovery *discovery, const struct provider *provider,
 
 struct endpoints_request *endpoints_request_free(struct endpoints_request *request)
 {
+        struct endpoints_request **at;
+
         if (!request)
                 return NULL;
 
-        for (struct endpoints_request **at = request->issuer ? &request->issuer->requests : NULL; at && *at;
-             at = &(*at)->next) {
-                if (*at == request) {
-                        *at = request->next;
-                        break;
-                }
-        }
+        at = request->list;
+        while (at && *at && *at != request)
+                at = &(*at)->next;
+        if (at && *at)
+                *at = request->next;
         free(request->provider);
         free(request);
         return NULL;
