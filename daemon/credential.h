@@ -113,6 +113,7 @@ struct credential {
         struct timer refresh_timer;
         struct timer test_timer;
         unsigned test_failures;
+        uint64_t test_retry_after_usec; /* as the API asked with the last test; 0: it did not */
         struct refresher *refresher; /* refresh.c's: who keeps it fresh */
         struct refresh_job *job; /* refresh.c's: the refresh in flight */
         struct waiter *waiters; /* refresh.c's */

@@ -1,59 +1,14 @@
-#include "daemon/probe.h"
+/* One test: a token, the request, the answer, and those who wait for it. */
+#include "daemon/probe_internal.h"
 
 #include "daemon/api.h"
-#include "daemon/backoff.h"
-#include "daemon/events.h"
 #include "daemon/http.h"
-#include "daemon/log.h"
 #include "daemon/vault.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-static const struct backoff probe_backoff = { .base_usec = 60 * USEC_PER_SEC,
-                                              .max_usec = 3600 * USEC_PER_SEC };
-
-struct prober {
-        struct context *context;
-        struct refresher *refresher;
-        struct probe *probes; /* those under way */
-        struct probe_wait *telling; /* whose test is over, and who are being told */
-};
-
-struct probe_wait {
-        void (*on_done)(void *userdata);
-        void *userdata;
-        struct probe_wait **list; /* the list that it is on; NULL: told, or its test ended unheard */
-        struct probe_wait *next;
-};
-
-/* One test under way: a token, the request, and the answer; once more after the API rejected the token. */
-struct probe {
-        struct prober *prober;
-        struct credential *credential;
-        struct timer begin; /* so that nothing is told from within prober_run() */
-        struct waiter *waiter;
-        struct http_transfer *transfer;
-        bool again; /* the first token was rejected */
-        char *api_version; /* asked for */
-        struct probe_wait *waits;
-        struct probe *next;
-};
-
-int prober_new(struct prober **ret, struct context *context, struct refresher *refresher)
-{
-        struct prober *prober = calloc(1, sizeof(*prober));
-
-        if (!prober)
-                return fault(-ENOMEM);
-
-        prober->context = context;
-        prober->refresher = refresher;
-        *ret = prober;
-        return 0;
-}
 
 static void wait_unlink(struct probe_wait *wait)
 {
@@ -74,23 +29,61 @@ static void wait_link(struct probe_wait *wait, struct probe_wait **list)
         *list = wait;
 }
 
+/* What a callback does may free the credential, and other waits. */
+static void tell_all(void *userdata)
+{
+        struct prober *prober = userdata;
+
+        while (prober->telling) {
+                struct probe_wait *wait = prober->telling;
+                wait_unlink(wait);
+                wait->on_done(wait->userdata);
+        }
+}
+
+/* Ends it; those who wait for it are told next. */
 static void probe_free(struct probe *probe)
 {
-        struct probe **at = &probe->prober->probes;
+        struct prober *prober = probe->prober;
+        struct probe **at = &prober->probes;
 
         while (*at && *at != probe)
                 at = &(*at)->next;
         if (*at)
                 *at = probe->next;
 
-        while (probe->waits)
-                wait_unlink(probe->waits);
+        while (probe->waits) {
+                struct probe_wait *wait = probe->waits;
+                wait_unlink(wait);
+                wait_link(wait, &prober->telling);
+        }
         probe->credential->probe = NULL;
-        timer_stop(probe->prober->context->timers, &probe->begin);
+        timer_stop(prober->context->timers, &probe->begin);
         waiter_free(probe->waiter);
         http_transfer_free(probe->transfer);
         free(probe->api_version);
         free(probe);
+}
+
+static void on_gone(struct credential *credential, void *userdata)
+{
+        prober_release(userdata, credential);
+}
+
+int prober_new(struct prober **ret, struct context *context, struct refresher *refresher)
+{
+        struct prober *prober = calloc(1, sizeof(*prober));
+
+        if (!prober)
+                return fault(-ENOMEM);
+
+        prober->context = context;
+        prober->refresher = refresher;
+        timer_init(&prober->tell_timer, tell_all, prober);
+        prober->listener = (struct vault_listener){ .on_gone = on_gone, .userdata = prober };
+        vault_listen(context->vault, &prober->listener);
+        *ret = prober;
+        return 0;
 }
 
 static int stop_timer(struct credential *credential, void *userdata)
@@ -108,8 +101,12 @@ struct prober *prober_free(struct prober *prober)
         if (!prober)
                 return NULL;
 
+        vault_unlisten(prober->context->vault, &prober->listener);
         while (prober->probes)
                 probe_free(prober->probes);
+        while (prober->telling)
+                wait_unlink(prober->telling);
+        timer_stop(prober->context->timers, &prober->tell_timer);
         (void)vault_each(prober->context->vault, false, stop_timer, prober);
         free(prober);
         return NULL;
@@ -127,131 +124,19 @@ struct probe_wait *probe_wait_free(struct probe_wait *wait)
 
 void prober_release(struct prober *prober, struct credential *credential)
 {
-        timer_stop(prober->context->timers, &credential->test_timer);
+        struct context *context = prober->context;
+
+        timer_stop(context->timers, &credential->test_timer);
         if (credential->probe)
                 probe_free(credential->probe);
+        if (prober->telling && !timer_is_armed(&prober->tell_timer))
+                (void)timer_set(context->timers, &prober->tell_timer, context_now(context));
 }
 
-/* ---- planning ---- */
-
-static void on_test_due(void *userdata)
+/* A pending one that is tested again has not shown what it must, whatever the API says: it waits longer each time. */
+static bool counts_as_failure(const struct credential *credential, const struct api_answer *answer)
 {
-        struct credential *credential = userdata;
-
-        (void)prober_run(credential->prober, credential, NULL, NULL, NULL);
-}
-
-static bool is_testable(const struct credential *credential)
-{
-        return credential->client && credential->refusal == REFUSAL_NONE && !credential->is_pending &&
-               (credential->grant.access_token || credential->grant.refresh_token) &&
-               api_has_test(credential->client->provider);
-}
-
-void prober_plan(struct prober *prober, struct credential *credential)
-{
-        const struct context *context = prober->context;
-        uint64_t every = context->config->refresh.test_every_usec, now = context_now(context),
-                 due = USEC_INFINITY;
-        int64_t since;
-
-        if (credential->is_pending)
-                return; /* login.c tests those */
-
-        credential->prober = prober;
-        if (every && is_testable(credential)) {
-                since = clock_wall_usec(context->clock) - credential->test.tested_wall_usec;
-                if (credential->test_failures)
-                        due = now + backoff_pause_usec(&probe_backoff, credential->test_failures,
-                                                       context_random(context));
-                else if (!credential->test.tested_wall_usec || since < 0 || (uint64_t)since >= every)
-                        due = now + context_random(context) % (every / 24 + 1);
-                else
-                        due = now + every - (uint64_t)since -
-                              context_random(context) % ((every - (uint64_t)since) / 10 + 1);
-        }
-        credential->test_timer.on_due = on_test_due;
-        credential->test_timer.userdata = credential;
-        (void)timer_set(context->timers, &credential->test_timer, due);
-}
-
-static int plan_one(struct credential *credential, void *userdata)
-{
-        prober_plan(userdata, credential);
-        return 0;
-}
-
-void prober_plan_all(struct prober *prober)
-{
-        (void)vault_each(prober->context->vault, false, plan_one, prober);
-}
-
-/* ---- results ---- */
-
-static void set_text(char **text, const char *value)
-{
-        free(*text);
-        *text = value && *value ? strdup(value) : NULL;
-}
-
-static void tell_version(const struct credential *credential, enum version_state before)
-{
-        const struct test_result *test = &credential->test;
-        struct log_event event = { .message_id = EVENT_VERSION,
-                                   .level = LOG_LEVEL_WARNING,
-                                   .credential = credential->name,
-                                   .client = credential->client_name,
-                                   .reason = test->version_warning };
-
-        if (test->version_state == before)
-                return;
-        if (test->version_state == VERSION_OK || test->version_state == VERSION_NONE)
-                event.level = LOG_LEVEL_NOTICE;
-        log_event(&event, "The API version of '%s' is now '%s': %s%s%s", credential->name,
-                  version_state_name(test->version_state), test->message ? test->message : "",
-                  test->version_warning ? " The provider says: " : "",
-                  test->version_warning ? test->version_warning : "");
-}
-
-/* The account is shown once and then remembered; another one later on is told, and changes nothing. */
-static void note_account(struct credential *credential, const struct api_answer *answer)
-{
-        if (!answer->account_id)
-                return;
-        if (credential->account_id && strcmp(credential->account_id, answer->account_id) != 0 &&
-            !credential->is_pending) {
-                log_event(&(struct log_event){ .message_id = EVENT_ACCOUNT_MISMATCH,
-                                               .level = LOG_LEVEL_ERROR,
-                                               .credential = credential->name,
-                                               .client = credential->client_name },
-                          "The test of '%s' shows account '%s', but its grant was given for account '%s'.",
-                          credential->name, answer->account_id, credential->account_id);
-                return;
-        }
-
-        set_text(&credential->account_id, answer->account_id);
-        set_text(&credential->account_name, answer->account_name);
-}
-
-static void store_result(struct probe *probe, const struct api_answer *answer)
-{
-        struct credential *credential = probe->credential;
-        struct test_result *test = &credential->test;
-        enum version_state before = test->version_state;
-
-        test->tested_wall_usec = clock_wall_usec(probe->prober->context->clock);
-        test->verdict = answer->verdict;
-        set_text(&test->message, answer->message);
-        set_text(&test->api_version, probe->api_version);
-
-        /* What could not be asked says nothing about the version. */
-        if (answer->verdict == API_OK || answer->verdict == API_VERSION_UNSUPPORTED) {
-                test->version_state = answer->version_state;
-                set_text(&test->served_version, answer->served_version);
-                set_text(&test->version_warning, answer->version_warning);
-                tell_version(credential, before);
-                note_account(credential, answer);
-        }
+        return credential->is_pending || answer->verdict == API_TRY_AGAIN;
 }
 
 static void finish(struct probe *probe, const struct api_answer *answer)
@@ -259,27 +144,14 @@ static void finish(struct probe *probe, const struct api_answer *answer)
         struct prober *prober = probe->prober;
         struct credential *credential = probe->credential;
 
-        store_result(probe, answer);
-        credential->test_failures = answer->verdict == API_TRY_AGAIN ? credential->test_failures + 1 : 0;
+        probe_store_result(probe, answer);
+        credential->test_failures = counts_as_failure(credential, answer) ? credential->test_failures + 1 : 0;
+        credential->test_retry_after_usec = answer->retry_after_usec;
         vault_save_facts(prober->context->vault, credential);
-
-        while (probe->waits) {
-                struct probe_wait *wait = probe->waits;
-                wait_unlink(wait);
-                wait_link(wait, &prober->telling);
-        }
         probe_free(probe);
         prober_plan(prober, credential);
         context_changed(prober->context, credential, false);
-        if (answer->verdict == API_AUTHORIZATION_REQUIRED && !credential->is_pending)
-                refresher_cut(prober->refresher, credential, answer->message);
-
-        /* What a callback does may free the credential, and other waits. */
-        while (prober->telling) {
-                struct probe_wait *wait = prober->telling;
-                wait_unlink(wait);
-                wait->on_done(wait->userdata);
-        }
+        tell_all(prober);
 }
 
 static void finish_with(struct probe *probe, enum api_verdict verdict, const char *message)
@@ -312,10 +184,15 @@ static void on_response(const struct http_response *response, void *userdata)
         }
         if (answer.verdict == API_TOKEN_REJECTED && !probe->again) {
                 probe->again = true;
-                refresher_reject(probe->prober->refresher, credential);
+                /* It may have been replaced while the test was under way. */
+                if (probe->generation == credential->grant.generation)
+                        refresher_reject(probe->prober->refresher, credential);
                 ask_for_token(probe);
                 return;
         }
+        /* Only the API's own word ends a grant; that there is no token to ask with does not. */
+        if (answer.verdict == API_AUTHORIZATION_REQUIRED && !credential->is_pending)
+                refresher_cut(probe->prober->refresher, credential, answer.message);
         finish(probe, &answer);
 }
 
@@ -327,7 +204,8 @@ static void send_test(struct probe *probe)
         struct http_request *request;
         int r;
 
-        set_text(&probe->api_version, credential_api_version(credential));
+        probe->generation = credential->grant.generation;
+        probe_set_text(&probe->api_version, credential_api_version(credential));
         r = api_test_request(provider, probe->api_version, credential->grant.token_type,
                              credential->grant.access_token, &request);
         if (r == 0)
@@ -355,8 +233,7 @@ static void ask_for_token(struct probe *probe)
 {
         struct credential *credential = probe->credential;
         struct refresher *refresher = probe->prober->refresher;
-        bool rejected = credential->rejected_generation &&
-                        credential->rejected_generation == credential->grant.generation;
+        bool rejected = credential_is_rejected(credential) && credential->grant.access_token;
         struct token_demand demand = { .rejected = rejected ? secret_expose(credential->grant.access_token)
                                                             : NULL };
         struct token_answer answer;
@@ -380,6 +257,23 @@ static void on_begin(void *userdata)
                 finish_with(probe, API_OK, "The provider file names no test query, so nothing was asked.");
         else
                 ask_for_token(probe);
+}
+
+void prober_replaced(struct prober *prober, struct credential *credential)
+{
+        struct context *context = prober->context;
+        struct probe *probe = credential->probe;
+
+        if (!probe) {
+                prober_plan(prober, credential);
+                return;
+        }
+
+        probe->waiter = waiter_free(probe->waiter);
+        probe->transfer = http_transfer_free(probe->transfer);
+        probe->again = false;
+        if (timer_set(context->timers, &probe->begin, context_now(context)) < 0)
+                finish_with(probe, API_TRY_AGAIN, "The test could not be begun for want of memory.");
 }
 
 static int require_probe(struct prober *prober, struct credential *credential)

@@ -86,6 +86,7 @@ static void forget_past(struct credential *credential)
         credential->rejected_generation = 0;
         credential->rejections = 0;
         credential->test_failures = 0;
+        credential->test_retry_after_usec = 0;
         credential->unreadable = false;
 }
 
@@ -178,6 +179,8 @@ static void apply_forgetting(struct vault_write *write, int result)
                 return;
         }
         credential->leaving = false;
+        if (write->pending)
+                write->pending->leaving = false;
         if (!credential->pending)
                 credential->pending = take_ptr(write->pending);
 }
