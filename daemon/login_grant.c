@@ -1,6 +1,6 @@
 /*
- * From a grant that was just given to one in its place: save as pending, test, promote. Each step ends in the next one's callback; a
- * login goes on when its caller leaves, since a grant may already have come of it.
+ * From a pending grant to one in its place: a token, the test, the promotion - or what is said where one of them fails. Each step ends in the next
+ * one's callback; a login goes on when its caller leaves, since a grant may already have come of it.
  */
 #include "daemon/login_internal.h"
 
@@ -94,13 +94,15 @@ static void retry_later(struct logins *logins, struct credential *pending, unsig
         struct context *context = logins->context;
         uint64_t pause = backoff_pause_usec(&pending_backoff, attempt, context_random(context));
 
+        if (pause < pending->test_retry_after_usec)
+                pause = pending->test_retry_after_usec;
         pending->logins = logins;
         timer_stop(context->timers, &pending->test_timer);
         timer_init(&pending->test_timer, on_retry, pending);
         (void)timer_set(context->timers, &pending->test_timer, context_now(context) + pause);
 }
 
-/* The test could not run: the grant is kept, and tested again. */
+/* The test could not run, or did not show what it must: the grant is kept, and tested again. */
 static void keep_pending(struct login_op *op, struct credential *credential)
 {
         struct credential *pending = credential->pending;
@@ -118,8 +120,10 @@ static void finish_refused(struct login_op *op, struct credential *credential)
         struct context *context = op->logins->context;
 
         credential->refusal = REFUSAL_REFUSED;
+        free(credential->refusal_reason);
         credential->refusal_reason = take_ptr(op->refused);
         vault_save_facts(context->vault, credential);
+        refresher_plan(op->logins->refresher, credential);
         context_changed(context, credential, false);
         log_event(&(struct log_event){ .message_id = EVENT_AUTHORIZATION_REQUIRED,
                                        .level = LOG_LEVEL_ERROR,
@@ -151,7 +155,7 @@ static void on_promoted(int result, void *userdata)
                 return;
         }
         refresher_replaced(logins->refresher, credential);
-        prober_plan(logins->prober, credential);
+        prober_replaced(logins->prober, credential);
         log_event(&(struct log_event){ .message_id = EVENT_AUTHORIZED,
                                        .level = LOG_LEVEL_NOTICE,
                                        .credential = credential->name,
@@ -178,9 +182,10 @@ static void promote(struct login_op *op, struct credential *credential)
         struct logins *logins = op->logins;
         int r;
 
+        /* From here on another login has a pending grant of its own. */
+        op->holds_pending = false;
         prober_release(logins->prober, credential->pending);
         refresher_hold(logins->refresher, credential->pending);
-        prober_release(logins->prober, credential);
         refresher_hold(logins->refresher, credential);
         r = vault_promote(logins->context->vault, credential, on_promoted, op, &op->write);
         if (r < 0)
@@ -206,6 +211,19 @@ static bool shows_no_account(const struct credential *credential)
                pending->client && pending->client->provider->api.account_id;
 }
 
+/* It may be the right one: a person who knows can say so. */
+static void keep_stranger(struct login_op *op, struct credential *credential)
+{
+        struct test_result *test = &credential->pending->test;
+
+        test->verdict = API_TRY_AGAIN;
+        login_replace_text(
+                &test->message,
+                "The API answered without telling whose account this is: to take the grant all the same, "
+                "log in again with --switch-account.");
+        keep_pending(op, credential);
+}
+
 static void on_tested(void *userdata)
 {
         struct login_op *op = userdata;
@@ -216,6 +234,9 @@ static void on_tested(void *userdata)
                 login_op_fail(op, LOGIN_UNAVAILABLE, NULL, "The credential was forgotten meanwhile.", 0);
                 return;
         }
+        /* A test that was cut short shows nothing. */
+        if (!credential->pending->test.tested_wall_usec)
+                credential->pending->test.verdict = API_TRY_AGAIN;
 
         switch (credential->pending->test.verdict) {
         case API_OK:
@@ -223,7 +244,7 @@ static void on_tested(void *userdata)
                 if (shows_another_account(credential))
                         refuse_account(op, credential);
                 else if (shows_no_account(credential))
-                        keep_pending(op, credential);
+                        keep_stranger(op, credential);
                 else
                         promote(op, credential);
                 break;
@@ -241,36 +262,46 @@ static void test_pending(struct login_op *op)
 {
         struct credential *credential = vault_find(op->logins->context->vault, op->credential);
 
-        if (prober_run(op->logins->prober, credential->pending, on_tested, op, &op->probe_wait) < 0)
-                login_op_fail(op, LOGIN_UNAVAILABLE, NULL,
-                              "Saved, but the test could not be begun for want of memory; it is tried again.",
-                              0);
+        if (prober_run(op->logins->prober, credential->pending, on_tested, op, &op->probe_wait) == 0)
+                return;
+
+        retry_later(op->logins, credential->pending, 1);
+        login_op_fail(op, LOGIN_UNAVAILABLE, NULL,
+                      "Saved, but the test could not be begun for want of memory; it is tried again.", 0);
 }
 
 /* ---- a token for the test ---- */
+
+/* Its access token has ended or was rejected, and there is no other way to a new one. */
+static bool has_ended(const struct credential *pending, enum token_verdict verdict)
+{
+        return verdict == TOKEN_AUTHORIZATION_REQUIRED && !pending->grant.refresh_token &&
+               !pending->unreadable;
+}
 
 static void on_refreshed(const struct token_answer *answer, void *userdata)
 {
         struct login_op *op = userdata;
         struct credential *credential = vault_find(op->logins->context->vault, op->credential);
+        struct credential *pending = credential ? credential->pending : NULL;
 
         op->waiter = waiter_free(op->waiter);
-        if (!credential || !credential->pending) {
+        if (!pending) {
                 login_op_fail(op, LOGIN_UNAVAILABLE, NULL, "The credential was forgotten meanwhile.", 0);
         } else if (answer->verdict == TOKEN_READY) {
                 test_pending(op);
-        } else if (credential->pending->refusal != REFUSAL_NONE) {
-                refuse_grant(op, credential, credential->pending->refusal_reason);
+        } else if (pending->refusal != REFUSAL_NONE) {
+                refuse_grant(op, credential, pending->refusal_reason);
+        } else if (has_ended(pending, answer->verdict)) {
+                refuse_grant(op, credential, answer->reason);
         } else {
-                struct credential *pending = credential->pending;
-
                 retry_later(op->logins, pending, pending->failures);
                 login_op_fail(op, pending->client_refused ? LOGIN_CLIENT_REFUSED : LOGIN_UNAVAILABLE,
                               op->client, answer->reason, answer->retry_after_usec);
         }
 }
 
-static void ensure_token(struct login_op *op, struct credential *pending)
+void login_op_ensure_token(struct login_op *op, struct credential *pending)
 {
         struct logins *logins = op->logins;
         struct token_answer answer;
@@ -281,171 +312,16 @@ static void ensure_token(struct login_op *op, struct credential *pending)
                 return;
         }
 
-        r = refresher_force(logins->refresher, pending, on_refreshed, op, &answer, &op->waiter);
-        if (r == 0)
+        /* Nobody who ordered it waits: it must not wear out the old token after a lost answer, nor override a pause. */
+        if (op->call)
+                r = refresher_force(logins->refresher, pending, on_refreshed, op, &answer, &op->waiter);
+        else
+                r = refresher_try(logins->refresher, pending, on_refreshed, op, &answer, &op->waiter);
+        if (r == 0) {
                 on_refreshed(&answer, op);
-        else if (r < 0)
+        } else if (r < 0) {
+                retry_later(logins, pending, 1);
                 login_op_fail(op, LOGIN_UNAVAILABLE, NULL,
                               "Saved, but not refreshed for want of memory; it is tried again.", 0);
-}
-
-static void on_pending_saved(int result, void *userdata)
-{
-        struct login_op *op = userdata;
-        struct credential *credential = vault_find(op->logins->context->vault, op->credential);
-
-        (void)result; /* the vault tells it, and retries; the grant is in memory either way */
-        op->write = NULL;
-        if (!credential || !credential->pending) {
-                login_op_fail(op, LOGIN_UNAVAILABLE, NULL, "The credential was forgotten meanwhile.", 0);
-                return;
         }
-        refresher_plan(op->logins->refresher, credential->pending);
-        ensure_token(op, credential->pending);
-}
-
-/* ---- the pending grant ---- */
-
-static void supersede(struct login_op *op)
-{
-        struct login_op *other = op->logins->ops;
-
-        while (other) {
-                struct login_op *next = other->next;
-
-                if (other != op && other->holds_pending && strcmp(other->credential, op->credential) == 0) {
-                        login_op_fail(other, LOGIN_UNAVAILABLE, NULL,
-                                      "Another login of this credential took its place.", 0);
-                        next = op->logins->ops; /* its caller may have done anything */
-                }
-                other = next;
-        }
-}
-
-static void replace_text(char **text, const char *value)
-{
-        char *copy = value ? strdup(value) : NULL;
-
-        if (value && !copy)
-                return;
-        free(*text);
-        *text = copy;
-}
-
-static void reset_pending(const struct login_op *op, const struct credential *credential,
-                          struct credential *pending)
-{
-        replace_text(&pending->client_name, op->client);
-        replace_text(&pending->description, op->description ? op->description : credential->description);
-        replace_text(&pending->account_id, NULL);
-        replace_text(&pending->account_name, NULL);
-        replace_text(&pending->refusal_reason, NULL);
-        replace_text(&pending->notice, NULL);
-        replace_text(&pending->last_failure, NULL);
-        test_result_done(&pending->test);
-        pending->refusal = REFUSAL_NONE;
-        pending->authorized_wall_usec = clock_wall_usec(op->logins->context->clock);
-        pending->switch_account = op->switch_account;
-        pending->foreign_refresher = false;
-        pending->failures = pending->replays = pending->test_failures = 0;
-        pending->retry_at_usec = 0;
-        pending->retry_is_ordered = pending->replays_spent = pending->outcome_unknown =
-                pending->client_refused = false;
-        pending->rejected_generation = 0;
-        pending->rejections = 0;
-}
-
-/* The grant is saved beside the one in force before anything else is done with it. */
-void login_op_save_pending(struct login_op *op, struct grant *grant)
-{
-        struct logins *logins = op->logins;
-        struct vault *vault = logins->context->vault;
-        struct credential *credential, *pending;
-        int r;
-
-        supersede(op);
-        r = vault_require(vault, op->credential, &credential);
-        if (r == 0)
-                r = vault_require_pending(vault, credential, &pending);
-        if (r < 0) {
-                login_op_fail(op, LOGIN_NOT_SAVED, NULL, "Out of memory: the login must be done again.", 0);
-                return;
-        }
-
-        op->holds_pending = true;
-        prober_release(logins->prober, pending);
-        refresher_release(logins->refresher, pending);
-        reset_pending(op, credential, pending);
-        vault_rebind(vault, credential);
-        r = vault_save_grant(vault, pending, grant, on_pending_saved, op, &op->write);
-        if (r < 0)
-                on_pending_saved(r, op);
-}
-
-/* ---- the beginning ---- */
-
-static void resume(struct login_op *op)
-{
-        struct credential *credential = vault_find(op->logins->context->vault, op->credential);
-
-        for (struct login_op *other = op->logins->ops; other; other = other->next) {
-                if (other != op && other->holds_pending && strcmp(other->credential, op->credential) == 0) {
-                        login_op_fail(op, LOGIN_UNAVAILABLE, NULL, "Its login is being tested already.", 0);
-                        return;
-                }
-        }
-        if (!credential || !credential->pending) {
-                login_op_fail(op, LOGIN_UNAVAILABLE, NULL, "No login of this credential waits for its test.",
-                              0);
-                return;
-        }
-        op->holds_pending = true;
-        ensure_token(op, credential->pending);
-}
-
-void login_op_on_begin(void *userdata)
-{
-        struct login_op *op = userdata;
-        _cleanup_(grant_done) struct grant grant = { 0 };
-
-        switch (op->start) {
-        case OP_BEGIN_LOGIN:
-        case OP_EXCHANGE:
-                login_op_find_endpoints(op);
-                break;
-        case OP_IMPORT:
-                grant.refresh_token = take_ptr(op->code);
-                login_op_save_pending(op, &grant);
-                break;
-        case OP_RESUME:
-                resume(op);
-                break;
-        }
-}
-
-int login_test_pending(struct logins *logins, const struct credential *credential, login_done_fn *on_done,
-                       void *userdata, struct login_call **ret)
-{
-        struct login_op *op;
-
-        return login_op_new(logins, OP_RESUME, credential->name,
-                            credential->pending ? credential->pending->client_name : "", on_done, userdata,
-                            ret, &op);
-}
-
-static int resume_one(struct credential *credential, void *userdata)
-{
-        struct logins *logins = userdata;
-        struct login_op *op;
-
-        if (!credential->pending)
-                return 0;
-        return login_op_new(logins, OP_RESUME, credential->name, credential->pending->client_name, NULL, NULL,
-                            NULL, &op);
-}
-
-void logins_resume(struct logins *logins)
-{
-        if (vault_each(logins->context->vault, false, resume_one, logins) < 0)
-                log_error("Out of memory: pending logins could not be resumed.");
 }

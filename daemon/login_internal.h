@@ -1,4 +1,7 @@
-/* What login.c (logins that wait for a person), login_op.c, login_exchange.c, login_grant.c (from a code or token to a tested grant) and login_revoke.c share. */
+/*
+ * What login.c (logins that wait for a person), login_op.c, login_exchange.c, login_pending.c, login_grant.c (from a code or token to a tested
+ * grant) and login_revoke*.c share.
+ */
 #pragma once
 
 #include "daemon/discovery.h"
@@ -72,7 +75,14 @@ void login_op_begin_login(struct login_op *op, const struct oauth_endpoints *end
 void login_op_on_begin(void *userdata);
 /* Towards a login's URL, or an exchange. */
 void login_op_find_endpoints(struct login_op *op);
+/* Of the pending grant: a token where it has none, then the test, then its place. */
+void login_op_ensure_token(struct login_op *op, struct credential *pending);
+/* Without memory it stays as it was. */
+void login_replace_text(char **text, const char *value);
 /* Saves a grant (taken) beside the one in force, before anything else is done with it; then tests it. */
 void login_op_save_pending(struct login_op *op, struct grant *grant);
+
+/* Tests the login of this credential that waits for its test. */
+int logins_resume_one(struct logins *logins, const struct credential *credential);
 
 void revocations_free(struct logins *logins);

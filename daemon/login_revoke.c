@@ -1,38 +1,13 @@
 /* Ending a grant: at the provider first, then on disk. What cannot be revoked is not forgotten, unless it is forced. */
-#include "daemon/login_internal.h"
+#include "daemon/login_revoke_internal.h"
 
-#include "daemon/api.h"
 #include "daemon/events.h"
 #include "daemon/log.h"
-#include "daemon/oauth.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-struct revoke_call {
-        struct revoke_op *op;
-        revoke_done_fn *on_done;
-        void *userdata;
-};
-
-struct revoke_op {
-        struct logins *logins;
-        char *credential; /* by name: it may go meanwhile */
-        bool force;
-        bool revoked;
-        char note[512]; /* what the provider had to say, for the answer */
-        char **also_ended;
-        size_t n_also_ended;
-        struct timer begin;
-        struct endpoints_request *endpoints_request;
-        struct waiter *waiter;
-        struct http_transfer *transfer;
-        struct vault_write *write;
-        struct revoke_call *call;
-        struct revoke_op *next;
-};
 
 static void revoke_op_free(struct revoke_op *op)
 {
@@ -96,7 +71,29 @@ static struct credential *credential_of(const struct revoke_op *op)
         return vault_find(op->logins->context->vault, op->credential);
 }
 
+struct credential *revoke_target(const struct revoke_op *op)
+{
+        struct credential *credential = credential_of(op);
+
+        return credential && op->of_pending ? credential->pending : credential;
+}
+
 /* ---- forgetting ---- */
+
+/* It stays after all: what was held up for it goes on. */
+static void let_go_on(struct revoke_op *op)
+{
+        struct logins *logins = op->logins;
+        struct credential *credential = credential_of(op);
+
+        if (!credential)
+                return;
+        refresher_plan(logins->refresher, credential);
+        if (credential->pending) {
+                refresher_plan(logins->refresher, credential->pending);
+                (void)logins_resume_one(logins, credential);
+        }
+}
 
 static void on_forgotten(int result, void *userdata)
 {
@@ -104,6 +101,7 @@ static void on_forgotten(int result, void *userdata)
 
         op->write = NULL;
         if (result < 0) {
+                let_go_on(op);
                 finish(op, REVOKE_NOT_SAVED,
                        op->revoked ? "The grant is revoked at the provider, but the disk refuses to forget "
                                      "it; try again."
@@ -127,51 +125,120 @@ static void forget(struct revoke_op *op)
         int r;
 
         if (!credential) {
-                finish(op, REVOKE_FORGOTTEN, "It was forgotten already.", 0);
+                finish(op, op->revoked ? REVOKE_DONE : REVOKE_FORGOTTEN, "It was forgotten already.", 0);
                 return;
         }
 
-        if (credential->pending) {
-                prober_release(logins->prober, credential->pending);
-                refresher_release(logins->refresher, credential->pending);
-        }
-        prober_release(logins->prober, credential);
-        if (op->revoked)
+        if (op->revoked && op->main_done)
                 refresher_cut(logins->refresher, credential, "The grant was revoked.");
-        refresher_release(logins->refresher, credential);
+        if (credential->pending)
+                refresher_hold(logins->refresher, credential->pending);
+        refresher_hold(logins->refresher, credential);
         r = vault_forget(logins->context->vault, credential, on_forgotten, op, &op->write);
         if (r < 0)
                 on_forgotten(r, op);
 }
 
-static void give_up(struct revoke_op *op, const char *reason, uint64_t retry_after_usec)
+/* ---- one grant after the other ---- */
+
+static bool is_alive(const struct credential *credential)
 {
+        return (credential->grant.refresh_token || credential->grant.access_token) &&
+               (credential->refusal == REFUSAL_NONE || credential->refusal == REFUSAL_REFUSED);
+}
+
+static void revoke_next(struct revoke_op *op)
+{
+        struct credential *credential = credential_of(op), *target;
+
+        if (!credential) {
+                forget(op);
+                return;
+        }
+
+        op->of_pending = !op->pending_done && credential->pending && is_alive(credential->pending);
+        target = op->of_pending ? credential->pending : credential;
+        op->again = false;
+        if (!op->of_pending && !op->main_done && credential->unreadable && !is_alive(credential)) {
+                revoke_failed(op, "Its record does not open, so that there is no token to revoke it with.",
+                              0);
+        } else if (!op->of_pending && (op->main_done || !is_alive(credential))) {
+                if (!op->revoked)
+                        snprintf(op->note, sizeof(op->note),
+                                 "There was no living grant to revoke; it was forgotten.");
+                forget(op);
+        } else if (!target->client) {
+                revoke_failed(op, "Its client is not in the configuration.", 0);
+        } else {
+                revoke_ask(op, target);
+        }
+}
+
+static void note_done(struct revoke_op *op, bool revoked)
+{
+        op->revoked |= revoked;
+        if (op->of_pending)
+                op->pending_done = true;
+        else
+                op->main_done = true;
+}
+
+void revoke_failed(struct revoke_op *op, const char *reason, uint64_t retry_after_usec)
+{
+        char text[512];
+
+        /* The reason may lie in what goes on. */
+        snprintf(text, sizeof(text), "%s", reason);
         if (!op->force) {
-                finish(op, REVOKE_UNAVAILABLE, reason, retry_after_usec);
+                let_go_on(op);
+                finish(op, REVOKE_UNAVAILABLE, text, retry_after_usec);
                 return;
         }
 
         snprintf(op->note, sizeof(op->note),
-                 "It was forgotten here, but could not be revoked at the provider: %s", reason);
+                 "It was forgotten here, but could not be revoked at the provider: %.400s", text);
+        op->revoked = false;
         forget(op);
+}
+
+void revoke_has_no_way(struct revoke_op *op)
+{
+        snprintf(op->note, sizeof(op->note),
+                 "It was forgotten here; the provider has no way to revoke a grant, so end the app's access "
+                 "on the provider's own pages.");
+        forget(op);
+}
+
+void revoke_has_vanished(struct revoke_op *op)
+{
+        note_done(op, false);
+        revoke_next(op);
+}
+
+void revoke_was_ended(struct revoke_op *op)
+{
+        note_done(op, true);
+        snprintf(op->note, sizeof(op->note), "The provider had ended the grant already; it was forgotten.");
+        revoke_next(op);
 }
 
 /* ---- what else it ended ---- */
 
 struct ending {
         struct revoke_op *op;
-        const struct credential *revoked;
+        const struct credential *self;
+        const char *account_id;
+        const struct client *client;
 };
 
 static int end_sibling(struct credential *credential, void *userdata)
 {
         struct ending *ending = userdata;
         struct revoke_op *op = ending->op;
-        const struct credential *revoked = ending->revoked;
         char **names;
 
-        if (credential == revoked || !credential->account_id || credential->client != revoked->client ||
-            strcmp(credential->account_id, revoked->account_id) != 0 || credential->refusal == REFUSAL_CUT)
+        if (credential == ending->self || !credential->account_id || credential->client != ending->client ||
+            strcmp(credential->account_id, ending->account_id) != 0 || credential->refusal == REFUSAL_CUT)
                 return 0;
 
         names = reallocarray(op->also_ended, op->n_also_ended + 1, sizeof(*names));
@@ -185,197 +252,36 @@ static int end_sibling(struct credential *credential, void *userdata)
         return 0;
 }
 
-static void revoked_at_provider(struct revoke_op *op)
+static void end_account(struct revoke_op *op, const struct credential *target)
 {
-        struct credential *credential = credential_of(op);
-        struct ending ending = { op, credential };
+        const struct credential *credential = credential_of(op);
+        struct ending ending = { op, credential, target->account_id, target->client };
 
-        op->revoked = true;
+        if (!target->account_id || !target->client || !target->client->provider->revocation_ends_account)
+                return;
+
+        if (credential->client == target->client && credential->account_id &&
+            strcmp(credential->account_id, target->account_id) == 0)
+                op->main_done = true;
+        (void)vault_each(op->logins->context->vault, true, end_sibling, &ending);
+}
+
+void revoke_succeeded(struct revoke_op *op)
+{
+        const struct credential *target = revoke_target(op);
+
+        note_done(op, true);
         snprintf(op->note, sizeof(op->note), "The grant was revoked at the provider and forgotten.");
-        if (credential && credential->client && credential->client->provider->revocation_ends_account &&
-            credential->account_id)
-                (void)vault_each(op->logins->context->vault, true, end_sibling, &ending);
-        forget(op);
-}
-
-/* ---- RFC 7009 ---- */
-
-static void on_revocation_answer(const struct http_response *response, void *userdata)
-{
-        _cleanup_(oauth_answer_done) struct oauth_answer answer = { 0 };
-        struct revoke_op *op = userdata;
-        struct credential *credential = credential_of(op);
-
-        op->transfer = http_transfer_free(op->transfer);
-        if (!credential || !credential->client)
-                give_up(op, "The configuration lost its client meanwhile.", 0);
-        else if (oauth_read_revocation_answer(credential->client->provider, response, &answer) < 0)
-                give_up(op, "Out of memory while the provider's answer was read.", 0);
-        else if (answer.verdict == OAUTH_GRANTED)
-                revoked_at_provider(op);
-        else
-                give_up(op, answer.reason, answer.retry_after_usec);
-}
-
-static void revoke_by_endpoint(struct revoke_op *op, struct credential *credential,
-                               const struct oauth_endpoints *endpoints)
-{
-        _cleanup_(secret_freep) struct secret *client_secret = NULL;
-        struct context *context = op->logins->context;
-        const struct client *client = credential->client;
-        const struct secret *token = credential->grant.refresh_token ? credential->grant.refresh_token
-                                                                     : credential->grant.access_token;
-        struct http_request *request;
-        struct diag diag = DIAG_INIT;
-        int r;
-
-        r = vault_client_secret(context->vault, client, &client_secret, &diag);
-        if (r > 0) {
-                give_up(op, diag.text, 0);
-                return;
-        }
-        if (r == 0) {
-                struct oauth_client asking = { .provider = client->provider,
-                                               .endpoints = *endpoints,
-                                               .client_id = client->client_id,
-                                               .secret = client_secret };
-                r = oauth_revoke_request(&asking, token, &request);
-        }
-        if (r == 0)
-                r = http_start(context->http, request, NULL, context->config->refresh.timeout_usec,
-                               on_revocation_answer, op, &op->transfer);
-        if (r < 0)
-                give_up(op, "The request could not be made for want of memory.", 0);
-}
-
-static void with_endpoints(struct revoke_op *op, const struct oauth_endpoints *endpoints)
-{
-        struct credential *credential = credential_of(op);
-
-        if (!credential || !credential->client) {
-                give_up(op, "The configuration lost its client meanwhile.", 0);
-        } else if (endpoints->revocation && credential->client->provider->revocation != REVOCATION_NONE) {
-                /* A refresh on the wire would make a token that nobody revokes. */
-                refresher_hold(op->logins->refresher, credential);
-                revoke_by_endpoint(op, credential, endpoints);
-        } else {
-                snprintf(op->note, sizeof(op->note),
-                         "It was forgotten here; the provider has no way to revoke a grant, so end the app's "
-                         "access on the provider's own pages.");
-                forget(op);
-        }
-}
-
-static void on_endpoints(const struct oauth_endpoints *endpoints, const char *reason, void *userdata)
-{
-        struct revoke_op *op = userdata;
-
-        op->endpoints_request = endpoints_request_free(op->endpoints_request);
-        if (endpoints)
-                with_endpoints(op, endpoints);
-        else
-                give_up(op, reason, 0);
-}
-
-static void find_endpoints(struct revoke_op *op, struct credential *credential)
-{
-        struct oauth_endpoints endpoints;
-        int r;
-
-        r = discovery_find(refresher_discovery(op->logins->refresher), credential->client->provider,
-                           on_endpoints, op, &endpoints, &op->endpoints_request);
-        if (r == 0)
-                with_endpoints(op, &endpoints);
-        else if (r < 0)
-                give_up(op, "Out of memory.", 0);
-}
-
-/* ---- a mutation of the API ---- */
-
-static void on_mutation_answer(const struct http_response *response, void *userdata)
-{
-        _cleanup_(api_answer_done) struct api_answer answer = { 0 };
-        struct revoke_op *op = userdata;
-        struct credential *credential = credential_of(op);
-
-        op->transfer = http_transfer_free(op->transfer);
-        if (!credential || !credential->client)
-                give_up(op, "The configuration lost its client meanwhile.", 0);
-        else if (api_read_revocation_answer(credential->client->provider, response, &answer) < 0)
-                give_up(op, "Out of memory while the provider's answer was read.", 0);
-        else if (answer.verdict == API_OK || answer.verdict == API_AUTHORIZATION_REQUIRED)
-                revoked_at_provider(op);
-        else
-                give_up(op, answer.message, answer.retry_after_usec);
-}
-
-static void on_token(const struct token_answer *answer, void *userdata)
-{
-        struct revoke_op *op = userdata;
-        struct credential *credential = credential_of(op);
-        struct context *context = op->logins->context;
-        struct http_request *request;
-        int r;
-
-        op->waiter = waiter_free(op->waiter);
-        if (!credential || !credential->client) {
-                give_up(op, "The configuration lost its client meanwhile.", 0);
-                return;
-        }
-        if (answer->verdict == TOKEN_AUTHORIZATION_REQUIRED) {
-                snprintf(op->note, sizeof(op->note),
-                         "The provider had ended the grant already; it was forgotten.");
-                op->revoked = true;
-                forget(op);
-                return;
-        }
-        if (answer->verdict != TOKEN_READY) {
-                give_up(op, answer->reason, answer->retry_after_usec);
-                return;
-        }
-
-        r = api_revocation_request(credential->client->provider, credential_api_version(credential),
-                                   credential->grant.token_type, credential->grant.access_token, &request);
-        if (r == 0)
-                r = http_start(context->http, request, NULL, context->config->refresh.timeout_usec,
-                               on_mutation_answer, op, &op->transfer);
-        if (r < 0)
-                give_up(op, "The request could not be made for want of memory.", 0);
-}
-
-static void ask_for_token(struct revoke_op *op, struct credential *credential)
-{
-        struct token_demand demand = { .min_valid_given = true, .min_valid_sec = 1 };
-        struct token_answer answer;
-        int r;
-
-        r = refresher_ask(op->logins->refresher, credential, &demand, on_token, op, &answer, &op->waiter);
-        if (r == 0)
-                on_token(&answer, op);
-        else if (r < 0)
-                give_up(op, "Out of memory.", 0);
+        if (target)
+                end_account(op, target);
+        revoke_next(op);
 }
 
 /* ---- the beginning ---- */
 
 static void on_begin(void *userdata)
 {
-        struct revoke_op *op = userdata;
-        struct credential *credential = credential_of(op);
-
-        if (!credential) {
-                finish(op, REVOKE_FORGOTTEN, "It was forgotten already.", 0);
-        } else if (credential->refusal == REFUSAL_NEVER_AUTHORIZED || credential->refusal == REFUSAL_CUT) {
-                snprintf(op->note, sizeof(op->note),
-                         "There was no living grant to revoke; it was forgotten.");
-                forget(op);
-        } else if (!credential->client) {
-                give_up(op, "Its client is not in the configuration.", 0);
-        } else if (credential->client->provider->revocation == REVOCATION_GRAPHQL) {
-                ask_for_token(op, credential);
-        } else {
-                find_endpoints(op, credential);
-        }
+        revoke_next(userdata);
 }
 
 int login_revoke(struct logins *logins, struct credential *credential, bool force, revoke_done_fn *on_done,
@@ -383,7 +289,7 @@ int login_revoke(struct logins *logins, struct credential *credential, bool forc
 {
         struct revoke_op *op = calloc(1, sizeof(*op));
         struct revoke_call *call = calloc(1, sizeof(*call));
-        int r = 0;
+        int r;
 
         if (op)
                 op->credential = strdup(credential->name);

@@ -222,6 +222,8 @@ int vault_forget(struct vault *vault, struct credential *credential, vault_done_
                 return r;
 
         credential->leaving = true;
+        if (credential->pending)
+                credential->pending->leaving = true;
         write->pending = take_ptr(credential->pending);
         return 0;
 }
