@@ -69,8 +69,9 @@ def test_authorization_required_is_78_and_names_the_login(home, standin, acme, a
 
 def test_no_token_now_is_75(home, standin, purserd):
     standin.set(lifetime=3)
-    home.adopt("acme")
+    standin.next("token", "ok")
     standin.always("token", "503")
+    home.adopt("acme")
     until(lambda: home.status()["expires_in_seconds"] < 0, "the end of the token")
     for arguments in OF_TOKENS[:4]:
         home.purser(*named(arguments, "acme")).expect(EX_TEMPFAIL).one_line_of_advice()

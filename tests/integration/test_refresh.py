@@ -80,9 +80,9 @@ def test_token_is_refreshed_before_it_ends_without_anybody_asking(home, standin,
 
 def test_caller_does_not_wait_while_a_refresh_is_in_flight(home, standin, purserd):
     standin.set(lifetime=8)
+    standin.next("token", "ok", "hold")
     home.adopt("acme")
     first = home.get_token()
-    standin.next("token", "hold")
     standin.wait("held")
     assert home.get_token()["access_token"] == first["access_token"]
     standin.control(release=True)
@@ -113,8 +113,8 @@ def test_demand_that_only_a_fresh_token_meets_costs_one_refresh(home, standin):
 
 def test_hundred_callers_at_the_end_of_a_token_cost_one_refresh(home, standin, purserd):
     standin.set(lifetime=3)
+    standin.next("token", "ok", "hold_before")
     home.adopt("acme")
-    standin.next("token", "hold_before")
     standin.wait("held")
     standin.set(lifetime=3600)
     until(lambda: home.status()["expires_in_seconds"] < 0, "the end of the token")
@@ -257,8 +257,9 @@ def test_callers_past_the_end_wait_no_longer_than_their_patience(home, standin):
     home.write()
     home.start()
     standin.set(lifetime=3)
-    home.adopt("acme")
+    standin.next("token", "ok")
     standin.always("token", "hold_before")
+    home.adopt("acme")
     until(lambda: home.status()["expires_in_seconds"] < 0, "the end of the token")
     for error in Callers(home, 5).errors():
         assert error.name == UNAVAILABLE and error.parameters["credential"] == "acme" and error.parameters["reason"]
