@@ -50,3 +50,34 @@ char *wipe_strdup(const char *string)
 {
         return strdup(string);
 }
+
+#if defined(__x86_64__)
+#define CLOBBERED                                                                                            \
+        "memory", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10",   \
+                "xmm11", "xmm12", "xmm13", "xmm14", "xmm15"
+
+/* The C library's string functions use those that the processor has, whatever this is compiled for. */
+void wipe_registers(void)
+{
+        if (__builtin_cpu_supports("avx512f"))
+                __asm__ volatile(".irp n, 16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31\n\t"
+                                 "vpxorq %%zmm\\n, %%zmm\\n, %%zmm\\n\n\t"
+                                 ".endr\n\t"
+                                 :
+                                 :
+                                 : "memory");
+        if (__builtin_cpu_supports("avx"))
+                __asm__ volatile("vzeroall" : : : CLOBBERED);
+        else
+                __asm__ volatile(".irp n, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15\n\t"
+                                 "pxor %%xmm\\n, %%xmm\\n\n\t"
+                                 ".endr\n\t"
+                                 :
+                                 :
+                                 : CLOBBERED);
+}
+#else
+void wipe_registers(void)
+{
+}
+#endif

@@ -12,3 +12,9 @@ void *wipe_calloc(size_t n, size_t size);
 void *wipe_realloc(void *p, size_t size); /* never leaves the old bytes behind */
 void wipe_free(void *p); /* accepts NULL; wipes the whole usable size */
 char *wipe_strdup(const char *string);
+
+/*
+ * What memcpy() and its like leave in the vector registers, where a core dump shows it. Called before the loop sleeps. Does
+ * nothing on processors other than x86-64.
+ */
+void wipe_registers(void);

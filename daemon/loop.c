@@ -2,6 +2,7 @@
 #include "daemon/loop.h"
 
 #include "common/fault.h"
+#include "common/wipe.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -39,6 +40,7 @@ static int on_prepare(sd_event_source *source, void *userdata)
         uint64_t next = timers_next(loop->timers);
         int r;
 
+        wipe_registers();
         if (next == loop->armed_usec)
                 return 0;
         loop->armed_usec = next;
