@@ -184,7 +184,7 @@ static void make_page(const struct login *login, const struct outcome *outcome, 
 {
         const json_t *test = json_object_get(outcome->reply, "test");
         const char *state = cli_text(outcome->reply, "state");
-        char account[512];
+        const char *account = cli_text(json_object_get(test, "account"), "name");
 
         *page = (struct page){ .kind = PAGE_REFUSED, .title = title, .text = outcome->line };
         if (outcome->goes_on) {
@@ -200,9 +200,11 @@ static void make_page(const struct login *login, const struct outcome *outcome, 
                 page->detail = "The test is tried again by itself. You can close this page.";
         } else {
                 page->kind = PAGE_DONE;
-                cli_account(json_object_get(test, "account"), account, sizeof(account));
-                snprintf(title, size, "%s is connected%s%s", login->cli->subject, *account ? " to " : "",
-                         account);
+                /* The name is what a person knows; the id stands for one that has none. */
+                if (!account || !*account)
+                        account = cli_text(json_object_get(test, "account"), "id");
+                snprintf(title, size, "%s is connected%s%s", login->cli->subject, account ? " to " : "",
+                         account ? account : "");
                 page->text = cli_text(test, "version_warning");
                 page->detail = "You can close this page.";
         }
