@@ -21,52 +21,58 @@ clients:
     redirect_uri: http://127.0.0.1:8723/callback
 """
 
-# name, text, then (line, column, words of the message) for each mistake that must be told
+APP = "clients:\n  app:\n    provider: jobber\n    client_id: x\n"
+STORE = "    client_secret: {store: true}\n"
+MINE = "providers:\n  mine:\n    extends: jobber\n"
+
+# name, text, then line, column and words of the message that must be told
 MISTAKES = [
-    ("unknown key, with the nearest known one", "clients:\n  app:\n    provider: jobber\n    client_id: x\n    redirct_uri: http://127.0.0.1:1/\n"
-     "    client_secret: {store: true}\n", [(5, 5, ("clients.app.redirct_uri", "redirect_uri"))]),
-    ("unknown key at the top", "cleints: {}\n", [(1, 1, ("cleints", "clients"))]),
-    ("duplicate key", GOOD + "refresh: {timeout: 5s}\nrefresh: {timeout: 6s}\n", [(12, 1, ("refresh",))]),
-    ("mapping expected", "clients: [a, b]\n", [(1, 10, ("clients",))]),
-    ("text expected", "clients:\n  app:\n    provider: [jobber]\n    client_id: x\n    client_secret: {store: true}\n",
-     [(3, 15, ("clients.app.provider",))]),
-    ("inline client secret", "clients:\n  app:\n    provider: jobber\n    client_id: x\n    client_secret: hunter2hunter2hunter2\n",
-     [(5, 20, ("clients.app.client_secret", "credential", "file", "store"))]),
-    ("two sources of a secret", "clients:\n  app:\n    provider: jobber\n    client_id: x\n"
-     "    client_secret: {store: true, credential: a.secret}\n", [(5, 20, ("client_secret",))]),
-    ("no client secret", "clients:\n  app:\n    provider: jobber\n    client_id: x\n", [(3, 5, ("clients.app", "client_secret"))]),
-    ("no client_id", "clients:\n  app:\n    provider: jobber\n    client_secret: {store: true}\n", [(3, 5, ("clients.app", "client_id"))]),
-    ("provider that does not exist", "clients:\n  app:\n    provider: jober\n    client_id: x\n    client_secret: {store: true}\n",
-     [(3, 15, ("clients.app.provider", "jober", "jobber"))]),
-    ("client that does not exist", GOOD + "credentials:\n  acme:\n    client: ap\n", [(13, 13, ("credentials.acme.client", "ap"))]),
-    ("plain http endpoint", "providers:\n  mine:\n    extends: jobber\n    token_endpoint: http://id.example.com/token\n",
-     [(4, 21, ("providers.mine.token_endpoint", "https"))]),
-    ("plain http that only looks like loopback", "providers:\n  mine:\n    extends: jobber\n    token_endpoint: http://127.0.0.1.example.com/token\n",
-     [(4, 21, ("providers.mine.token_endpoint", "https"))]),
-    ("plain http issuer", "providers:\n  mine:\n    issuer: http://id.example.com\n", [(3, 13, ("providers.mine.issuer", "https"))]),
-    ("no endpoints", "providers:\n  mine:\n    token_endpoint_auth_method: none\n", [(3, 5, ("providers.mine", "endpoint"))]),
-    ("extending what does not exist", "providers:\n  mine:\n    extends: nobody\n", [(3, 14, ("providers.mine.extends", "nobody"))]),
-    ("version header that is no token", "providers:\n  mine:\n    extends: jobber\n    api: {version_header: \"X VERSION\"}\n",
-     [(4, 27, ("providers.mine.api.version_header",))]),
-    ("control character", "clients:\n  app:\n    provider: jobber\n    client_id: \"a\\nb\"\n    client_secret: {store: true}\n",
-     [(4, 16, ("clients.app.client_id",))]),
-    ("unknown auth method", "providers:\n  mine:\n    extends: jobber\n    token_endpoint_auth_method: private_key_jwt\n",
-     [(4, 33, ("token_endpoint_auth_method", "client_secret_post"))]),
-    ("unknown challenge method", "providers:\n  mine:\n    extends: jobber\n    code_challenge_method: plain\n",
-     [(4, 28, ("code_challenge_method", "S256"))]),
-    ("duration that is none", "refresh: {timeout: soon}\n", [(1, 20, ("refresh.timeout",))]),
-    ("share beyond the whole", "refresh: {before: 250%}\n", [(1, 19, ("refresh.before",))]),
-    ("parallel below one", "refresh: {parallel: 0}\n", [(1, 21, ("refresh.parallel",))]),
-    ("user that does not exist", "admins: [{user: no-such-user-here}]\n", [(1, 17, ("admins", "no-such-user-here"))]),
-    ("group that does not exist", "admins: [{group: no-such-group-here}]\n", [(1, 18, ("admins", "no-such-group-here"))]),
-    ("unknown kind of rule", "admins: [{usr: root}]\n", [(1, 11, ("usr", "user"))]),
-    ("name that is none", "clients:\n  \"a b\":\n    provider: jobber\n    client_id: x\n    client_secret: {store: true}\n", [(2, 3, ("a b",))]),
-    ("YAML that is broken", "clients:\n  app: [\n", [(3, 1, ())]),
-    ("tab where a blank must be", "clients:\n\tapp: {}\n", [(2, 1, ())]),
-    ("alias", "clients: &a {}\nproviders: *a\n", [(1, 10, ())]),
-    ("several documents", "clients: {}\n---\nclients: {}\n", [(2, 1, ())]),
-    ("secret file that is not there", "clients:\n  app:\n    provider: jobber\n    client_id: x\n    client_secret: {file: /nonexistent/secret}\n",
-     [(None, None, ("/nonexistent/secret",))]),
+    ("unknown key, with the nearest known one", APP + "    redirct_uri: http://127.0.0.1:1/\n" + STORE,
+     5, 5, ("clients.app.redirct_uri", "redirect_uri")),
+    ("unknown key at the top", "cleints: {}\n", 1, 1, ("cleints", "clients")),
+    ("duplicate key", GOOD + "refresh: {timeout: 5s}\nrefresh: {timeout: 6s}\n", 12, 1, ("refresh",)),
+    ("mapping expected", "clients: [a, b]\n", 1, 10, ("clients",)),
+    ("text expected", "clients:\n  app:\n    provider: [jobber]\n    client_id: x\n" + STORE,
+     3, 15, ("clients.app.provider",)),
+    ("inline client secret", APP + "    client_secret: hunter2hunter2hunter2\n",
+     5, 20, ("clients.app.client_secret", "credential", "file", "store")),
+    ("two sources of a secret", APP + "    client_secret: {store: true, credential: a.secret}\n", 5, 20, ("client_secret",)),
+    ("no client secret", APP, 3, 5, ("clients.app", "client_secret")),
+    ("no client_id", "clients:\n  app:\n    provider: jobber\n" + STORE, 3, 5, ("clients.app", "client_id")),
+    ("provider that does not exist", "clients:\n  app:\n    provider: jober\n    client_id: x\n" + STORE,
+     3, 15, ("clients.app.provider", "jober", "jobber")),
+    ("client that does not exist", GOOD + "credentials:\n  acme:\n    client: ap\n",
+     13, 13, ("credentials.acme.client", "ap")),
+    ("plain http endpoint", MINE + "    token_endpoint: http://id.example.com/token\n",
+     4, 21, ("providers.mine.token_endpoint", "https")),
+    ("plain http that only looks like loopback", MINE + "    token_endpoint: http://127.0.0.1.example.com/token\n",
+     4, 21, ("providers.mine.token_endpoint", "https")),
+    ("plain http issuer", "providers:\n  mine:\n    issuer: http://id.example.com\n",
+     3, 13, ("providers.mine.issuer", "https")),
+    ("no endpoints", "providers:\n  mine:\n    token_endpoint_auth_method: none\n",
+     3, 5, ("providers.mine", "endpoint")),
+    ("extending what does not exist", "providers:\n  mine:\n    extends: nobody\n",
+     3, 14, ("providers.mine.extends", "nobody")),
+    ("version header that is no token", MINE + "    api: {version_header: \"X VERSION\"}\n",
+     4, 27, ("providers.mine.api.version_header",)),
+    ("control character", "clients:\n  app:\n    provider: jobber\n    client_id: \"a\\nb\"\n" + STORE,
+     4, 16, ("clients.app.client_id",)),
+    ("unknown auth method", MINE + "    token_endpoint_auth_method: private_key_jwt\n",
+     4, 33, ("token_endpoint_auth_method", "client_secret_post")),
+    ("unknown challenge method", MINE + "    code_challenge_method: plain\n", 4, 28, ("code_challenge_method", "S256")),
+    ("duration that is none", "refresh: {timeout: soon}\n", 1, 20, ("refresh.timeout",)),
+    ("share beyond the whole", "refresh: {before: 250%}\n", 1, 19, ("refresh.before",)),
+    ("parallel below one", "refresh: {parallel: 0}\n", 1, 21, ("refresh.parallel",)),
+    ("user that does not exist", "admins: [{user: no-such-user-here}]\n", 1, 17, ("admins", "no-such-user-here")),
+    ("group that does not exist", "admins: [{group: no-such-group-here}]\n", 1, 18, ("admins", "no-such-group-here")),
+    ("unknown kind of rule", "admins: [{usr: root}]\n", 1, 11, ("usr", "user")),
+    ("name that is none", "clients:\n  \"a b\":\n    provider: jobber\n    client_id: x\n" + STORE, 2, 3, ("a b",)),
+    ("YAML that is broken", "clients:\n  app: [\n", 3, 1, ()),
+    ("tab where a blank must be", "clients:\n\tapp: {}\n", 2, 1, ()),
+    ("alias", "clients: &a {}\nproviders: *a\n", 1, 10, ()),
+    ("several documents", "clients: {}\n---\nclients: {}\n", 2, 1, ()),
+    ("secret file that is not there", APP + "    client_secret: {file: /nonexistent/secret}\n",
+     None, None, ("/nonexistent/secret",)),
 ]
 
 
@@ -87,17 +93,15 @@ def test_example_configuration_of_the_tree_is_good(home):
     home.check().expect(EX_OK)
 
 
-@pytest.mark.parametrize("text,mistakes", [entry[1:] for entry in MISTAKES], ids=[entry[0] for entry in MISTAKES])
-def test_mistake_is_told_with_its_place(home, text, mistakes):
+@pytest.mark.parametrize("text,line,column,words", [entry[1:] for entry in MISTAKES], ids=[entry[0] for entry in MISTAKES])
+def test_mistake_is_told_with_its_place(home, text, line, column, words):
     home.write(text.replace("%(secret)s", str(home.secret_file)))
     result = home.check().expect(EX_CONFIG)
-    found = told(result)
     assert "hunter2" not in result.err + result.out
-    for line, column, words in mistakes:
-        fitting = [message for file, at_line, at_column, message in found
-                   if file == str(home.config) and line in (None, at_line) and column in (None, at_column)
-                   and all(word in message for word in words)]
-        assert fitting, "nothing at %s:%s with %s; %r" % (line, column, words, result)
+    fitting = [message for file, at_line, at_column, message in told(result)
+               if file == str(home.config) and line in (None, at_line) and column in (None, at_column)
+               and all(word in message for word in words)]
+    assert fitting, "nothing at %s:%s with %s; %r" % (line, column, words, result)
 
 
 def test_all_mistakes_are_told_at_once(home):
@@ -155,7 +159,8 @@ def test_missing_file_is_78(home):
     assert str(home.config) in result.err + result.out
 
 
-@pytest.mark.parametrize("mode,good", [(0o600, True), (0o400, True), (0o640, None), (0o644, False), (0o604, False), (0o666, False)])
+@pytest.mark.parametrize("mode,good", [
+    (0o600, True), (0o400, True), (0o640, None), (0o644, False), (0o604, False), (0o666, False)])
 def test_client_secret_that_others_can_read_is_refused(home, mode, good):
     home.secret_file.chmod(mode)
     result = home.check()

@@ -35,7 +35,7 @@ def test_search_for_secrets_finds_what_is_planted():
 @pytest.mark.parametrize("shape", [
     lambda secrets: json.dumps({"error": "invalid_grant", "error_description": "bad token " + secrets["refresh_token"]}),
     lambda secrets: json.dumps({"error": secrets["client_secret"]}),
-    lambda secrets: json.dumps({"message": "you sent client_secret=%(client_secret)s&refresh_token=%(refresh_token)s" % secrets}),
+    lambda secrets: json.dumps({"message": "client_secret=%(client_secret)s&refresh_token=%(refresh_token)s" % secrets}),
     lambda secrets: "<html><body>%(refresh_token)s %(client_secret)s</body></html>" % secrets,
     lambda secrets: "grant_type=refresh_token&refresh_token=%(refresh_token)s" % secrets,
 ], ids=["description", "error code", "message", "page", "echo"])

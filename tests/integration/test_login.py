@@ -267,7 +267,8 @@ def test_browser_of_a_desktop_is_opened_without_a_shell(home, standin, as_root):
     opened = home.directory / "opened"
     desktop = home.directory / "desktop"
     desktop.mkdir(mode=0o755)
-    (desktop / "xdg-open").write_text('#!/bin/sh\nprintf "%%s\\n" "$#" "$1" > %s.new && mv %s.new %s\n' % (opened, opened, opened))
+    script = '#!/bin/sh\nprintf "%%s\\n" "$#" "$1" > %s.new && mv %s.new %s\n' % (opened, opened, opened)
+    (desktop / "xdg-open").write_text(script)
     (desktop / "xdg-open").chmod(0o755)
     home.start(user=STRANGER)
     process = home.spawn("login", "acme", user=STRANGER,

@@ -194,7 +194,8 @@ def _released(standin, before):
 @pytest.mark.parametrize("trouble", [
     "500", "503", "unavailable", "html", "empty", "garbage", "truncated", "huge", "endless", "forbidden", "429",
     "lost_before", {"do": "answer", "status": 200, "body": "[]"}, {"do": "answer", "status": 200, "body": "{}"},
-    {"do": "answer", "status": 418, "body": "teapot"}, {"do": "answer", "status": 302, "headers": {"Location": "http://127.0.0.1:1/"}},
+    {"do": "answer", "status": 418, "body": "teapot"},
+    {"do": "answer", "status": 302, "headers": {"Location": "http://127.0.0.1:1/"}},
     {"do": "answer", "status": 400, "body": '{"error": "temporarily_unavailable"}'},
     {"do": "answer", "status": 200, "body": "\x00" * 100},
 ])

@@ -3,8 +3,8 @@
 //
 //     node server.mjs REDIRECT_URI [ACCESS_TOKEN_SECONDS]
 //
-// Prints `ready http://127.0.0.1:PORT`. Clients: purser-basic, purser-post (secrets below), purser-public. Whoever comes is logged in
-// as acme-owner and consents; `_account` and `_decision=deny` in the authorization URL change that.
+// Prints `ready http://127.0.0.1:PORT`. Clients: purser-basic, purser-post (secrets below), purser-public. Whoever comes
+// is logged in as acme-owner and consents; `_account` and `_decision=deny` in the authorization URL change that.
 // GET /_control/state tells what happened; POST /_control/revoke ends all grants as their owner might, elsewhere.
 
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
@@ -48,7 +48,10 @@ const configuration = {
     issueRefreshToken: async (_, owner) => owner.grantTypeAllowed('refresh_token'),
     rotateRefreshToken: true,
     expiresWithSession: () => false,
-    ttl: { AccessToken: Number(accessTokenSeconds), AuthorizationCode: 60, Grant: 3600, Interaction: 600, RefreshToken: 3600, Session: 3600, IdToken: 600 },
+    ttl: {
+        AccessToken: Number(accessTokenSeconds), AuthorizationCode: 60, IdToken: 600,
+        Grant: 3600, Interaction: 600, RefreshToken: 3600, Session: 3600,
+    },
 };
 
 // What happened, for the test.
