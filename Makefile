@@ -51,7 +51,7 @@ NO_UNDEFINED := -Wl,-z,defs
 endif
 
 WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition -Wpointer-arith \
-	-Wformat=2 -Wundef -Wvla -Wwrite-strings -Wno-unused-parameter
+	-Wformat=2 -Wundef -Wvla -Wwrite-strings -Wno-unused-parameter -Wno-missing-field-initializers
 ifdef WERROR
 WARNINGS += -Werror
 endif
