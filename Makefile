@@ -328,7 +328,7 @@ install: all ## install under $(DESTDIR)$(PREFIX); an existing purser.yaml is ke
 	$(INSTALL) -D -m 644 systemd/purser.sysusers $(DESTDIR)$(SYSUSERSDIR)/purser.conf
 	$(INSTALL) -D -m 644 -t $(DESTDIR)$(DATADIR)/doc/purser/examples systemd/examples/*.conf
 	$(foreach page,$(MAN_PAGES),$(INSTALL) -D -m 644 $(page) $(DESTDIR)$(call man_dir,$(page))/$(notdir $(page))$(newline))
-	$(INSTALL) -d -m 755 $(DESTDIR)$(SYSCONFDIR)/purser
+	$(INSTALL) -d -m 755 $(DESTDIR)$(SYSCONFDIR)/purser $(DESTDIR)$(SYSCONFDIR)/purser/conf.d
 	test -e $(DESTDIR)$(SYSCONFDIR)/purser/purser.yaml || \
 		$(INSTALL) -m 644 etc/purser.yaml $(DESTDIR)$(SYSCONFDIR)/purser/purser.yaml
 
