@@ -220,7 +220,7 @@ unit: $(ONLY_TESTS) ## build and run the unit tests (T=test_wire for one)
 	@$(TALLY) $(if $(filter-out 0,$(V)),--verbose) unit $(ONLY_TESTS)
 
 .PHONY: integration
-integration: all $(O)/tests/load/asker ## drive the built programs from outside (T=expression selects, as pytest's -k)
+integration: all $(O)/tests/load/asker $(O)/tests/integration/wall.so ## drive the built programs from outside (T=expression selects, as pytest's -k)
 	@PURSER_BUILD=$(abspath $(O)) $(TALLY) pytest integration tests/integration $(if $(T),-k '$(T)')
 
 .PHONY: node-deps
@@ -246,6 +246,11 @@ layers: ## print the include graph; fail on an include that points up
 $(O)/tests/crash/killat: $(call obj,tests/crash/killat.c)
 	$(call say,LINK,$@)
 	$(Q)$(link)
+
+$(O)/tests/integration/wall.so: tests/integration/wall.c
+	$(call say,LINK,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -shared -fPIC $(ALL_CFLAGS) -o $@ $<
 
 $(O)/tests/load/asker: $(call obj,tests/load/asker.c) $(O)/libpurser.a
 	$(call say,LINK,$@)

@@ -126,6 +126,30 @@ def test_hundred_callers_at_the_end_of_a_token_cost_one_refresh(home, standin, p
     assert refreshes(standin) == 2 and standin.count("token") == 2
 
 
+def test_thousand_callers_at_the_end_of_a_token_cost_one_refresh(home, standin, purserd):
+    standin.set(lifetime=3)
+    home.adopt("acme")
+    standin.next("token", "hold_before")
+    standin.wait("held")
+    standin.set(lifetime=3600)
+    until(lambda: home.status()["expires_in_seconds"] < 0, "the end of the token")
+    callers = Callers(home, 1000)
+    home.status()
+    standin.control(release=True)
+    answers = callers.answers()
+    assert len(answers) == 1000
+    assert {answer["access_token"] for answer in answers} == {standin.grants()["g1"]["access_token"]}
+    assert refreshes(standin) == 2 and standin.count("token") == 2
+
+
+def test_report_of_an_older_generation_costs_nothing(home, standin, acme):
+    old = home.get_token()["access_token"]
+    home.call("io.purser.Admin.Refresh", credential="acme")
+    answers = Callers(home, 100, rejected=old).answers()
+    assert {answer["generation"] for answer in answers} == {2}
+    assert refreshes(standin) == 2
+
+
 def test_rejected_token_costs_one_refresh_however_many_report_it(home, standin, acme):
     dead = home.get_token()["access_token"]
     standin.control(kill_access="g1")
