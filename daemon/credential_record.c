@@ -112,15 +112,16 @@ static void translate_times(struct grant *grant, const char *boot_id, const stru
         bool same_boot = boot_id && strcmp(boot_id, now->boot_id) == 0 &&
                          grant->received_boot_usec <= (int64_t)now->boot_usec;
         int64_t elapsed, lifetime = (int64_t)grant->lifetime_usec;
+        bool overflows =
+                same_boot
+                        ? __builtin_sub_overflow((int64_t)now->boot_usec, grant->received_boot_usec, &elapsed)
+                        : __builtin_sub_overflow(now->wall_usec, grant->received_wall_usec, &elapsed);
 
-        if (same_boot ? __builtin_sub_overflow((int64_t)now->boot_usec, grant->received_boot_usec, &elapsed)
-                      : __builtin_sub_overflow(now->wall_usec, grant->received_wall_usec, &elapsed))
-                elapsed = lifetime;
-        if (same_boot && elapsed <= INT64_MAX / 2)
+        if (same_boot && !overflows && elapsed <= INT64_MAX / 2)
                 return;
 
         /* What is beyond its end has ended: how long ago does not matter, and must not overflow. */
-        if (elapsed < 0 || elapsed > lifetime)
+        if (overflows || elapsed < 0 || elapsed > lifetime)
                 elapsed = lifetime;
         grant->received_boot_usec = (int64_t)now->boot_usec - elapsed;
 }

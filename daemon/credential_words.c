@@ -3,6 +3,11 @@
 
 #include "common/duration.h"
 
+static const char *words_or(const char *words, const char *otherwise)
+{
+        return words && *words ? words : otherwise;
+}
+
 /* Of one that nobody has logged in for, or whose login waits for its test. */
 static const char *login_error(const struct credential *credential)
 {
@@ -13,7 +18,7 @@ static const char *login_error(const struct credential *credential)
         if (pending->unreadable)
                 return "The record of its login in the store does not open with this sealing key.";
 
-        return pending->last_failure ? pending->last_failure : pending->test.message;
+        return words_or(pending->last_failure, pending->test.message);
 }
 
 const char *credential_last_error(const struct credential *credential)
@@ -23,7 +28,7 @@ const char *credential_last_error(const struct credential *credential)
         if (credential->refusal == REFUSAL_NEVER_AUTHORIZED)
                 return login_error(credential);
         if (credential->refusal != REFUSAL_NONE)
-                return credential->refusal_reason ? credential->refusal_reason : "The grant has ended.";
+                return words_or(credential->refusal_reason, "The grant has ended.");
         if (credential_is_elsewhere(credential))
                 return "Its grant belongs to another client than the configuration says.";
         if (!credential->client)
@@ -38,7 +43,7 @@ const char *credential_last_error(const struct credential *credential)
 
 static void explain_refused(const struct credential *credential, uint64_t boot_now, struct diag *message)
 {
-        const char *reason = credential->refusal_reason ? credential->refusal_reason : "The grant has ended.";
+        const char *reason = words_or(credential->refusal_reason, "The grant has ended.");
         char left[64];
 
         if (credential_may_serve(credential, boot_now))
@@ -74,7 +79,7 @@ static void explain_need(const struct credential *credential, uint64_t boot_now,
                 diag_set(message,
                          "The answer to a refresh was lost, and none of the tries with the old refresh token "
                          "since has mended it; purserd does not try again by itself. %s",
-                         credential->last_failure ? credential->last_failure : "");
+                         words_or(credential->last_failure, ""));
                 diag_set(next_step, "purser refresh %s, or: purser login %s", credential->name,
                          credential->name);
         }
@@ -93,12 +98,12 @@ static void explain_unavailable(const struct credential *credential, struct diag
                 diag_set(next_step, "add the client to the configuration, then: purser reload");
         } else if (credential->client_refused) {
                 diag_set(message, "It has no valid token now, and the provider refuses the client: %s",
-                         credential->last_failure ? credential->last_failure : "no reason was given.");
+                         words_or(credential->last_failure, "no reason was given."));
                 diag_set(next_step, "correct client_id or client secret of '%s', then: purser refresh %s",
                          credential->client_name, credential->name);
         } else {
                 diag_set(message, "It has no valid token now; purserd keeps trying. %s",
-                         credential->last_failure ? credential->last_failure : "");
+                         words_or(credential->last_failure, ""));
                 diag_set(next_step, "purser refresh %s", credential->name);
         }
 }
@@ -116,7 +121,7 @@ static void explain_retrying(const struct credential *credential, uint64_t boot_
         diag_set(message,
                  "Its token is still valid for %s, but the last refresh failed; purserd keeps trying. %s",
                  duration_format(credential_remaining_usec(credential, boot_now), left, sizeof(left)),
-                 credential->last_failure ? credential->last_failure : "");
+                 words_or(credential->last_failure, ""));
         if (credential->client_refused)
                 diag_set(next_step, "correct client_id or client secret of '%s', then: purser refresh %s",
                          credential->client_name, credential->name);
@@ -156,7 +161,7 @@ void credential_explain(const struct credential *credential, uint64_t boot_now, 
                          "may "
                          "have rotated the grant; the old "
                          "refresh token is tried again (%u times so far). %s",
-                         credential->replays, credential->last_failure ? credential->last_failure : "");
+                         credential->replays, words_or(credential->last_failure, ""));
                 break;
         case CREDENTIAL_AUTHORIZATION_REQUIRED:
                 explain_need(credential, boot_now, ret_message, ret_next_step);
@@ -177,7 +182,7 @@ void credential_explain(const struct credential *credential, uint64_t boot_now, 
 
 static void warn_of_version(const struct test_result *test, struct diag *text)
 {
-        const char *version = test->api_version ? test->api_version : "(none)";
+        const char *version = words_or(test->api_version, "(none)");
         const char *said = test->version_warning ? " The provider says: " : "",
                    *words = test->version_warning ? test->version_warning : "";
 
@@ -191,7 +196,7 @@ static void warn_of_version(const struct test_result *test, struct diag *text)
         case VERSION_SERVED_AS_ANOTHER:
                 diag_set(text,
                          "API version %s was asked for, but %s served: pin a version that is supported.%s%s",
-                         version, test->served_version ? test->served_version : "another", said, words);
+                         version, words_or(test->served_version, "another"), said, words);
                 break;
         case VERSION_UNKNOWN:
                 diag_set(text, "API version %s was asked for, but the API does not tell which one serves.",
@@ -213,7 +218,7 @@ static void warn_of_refreshes(const struct credential *credential, uint64_t boot
                 credential_explain(credential, boot_now, text, &unused);
         else if (credential->client_refused)
                 diag_set(text, "The provider refuses the client '%s': %s", credential->client_name,
-                         credential->last_failure ? credential->last_failure : "no reason was given.");
+                         words_or(credential->last_failure, "no reason was given."));
 }
 
 void credential_warnings(const struct credential *credential, uint64_t boot_now,
