@@ -34,6 +34,9 @@ struct app {
         bool stopping;
         bool refreshes_ended; /* of those that were in flight when it was told to stop */
 
+        const char *handed_over; /* the name under which the service manager keeps unsaved grants; NULL: it keeps none */
+        bool unreadable_handover; /* some of it does not open, and stays with the manager */
+
         void *signals[3]; /* sd_event_source */
         struct timer status_timer;
         char status[160]; /* as last told to the service manager */
@@ -51,6 +54,9 @@ void app_done(struct app *app); /* safe on one that was not started wholly */
 /* The parts of app_start() and app_run() that have files of their own. */
 int app_open(struct app *app); /* app_open.c: state, key, store, vault */
 int app_add_signals(struct app *app); /* app_run.c */
+int app_take_over(struct app *app); /* app_handover.c; 0 or an exit status */
+void app_end_handover(struct app *app); /* app_handover.c; once everything is saved */
+int app_leave(struct app *app); /* app_handover.c; gives the exit status */
 int app_reload(struct problems *problems, void *userdata); /* app_run.c */
 void app_on_change(struct credential *credential, bool gone, void *userdata); /* app_run.c */
 void app_on_clock_jump(void *userdata); /* app_run.c */

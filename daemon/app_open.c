@@ -52,6 +52,10 @@ static int load_seal(struct app *app, struct seal **ret)
                 return diag.text[0] ? app_fail(EX_IOERR, "%s", diag.text) : app_fault(r);
 
         app->sealing_key = source == SEAL_KEY_FILE ? "key-file" : "systemd-credential";
+        if (!made && !exists && source == SEAL_KEY_FILE)
+                log_error("There is a sealing key in %s, and no store beside it: whatever it held is gone. Restore "
+                          "purser.db from a backup, or log in again.",
+                          app->state_dir);
         if (made)
                 log_event(&(struct log_event){ .message_id = EVENT_KEY_MADE, .level = LOG_LEVEL_NOTICE },
                           "Made a sealing key: %s/key. Whoever has this file and the store has the grants; a "
@@ -123,5 +127,6 @@ int app_open(struct app *app)
                 return app_fault(r);
         store = NULL;
         seal = NULL;
-        return load_vault(app);
+        r = load_vault(app);
+        return r != 0 ? r : app_take_over(app);
 }

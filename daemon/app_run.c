@@ -37,6 +37,7 @@ void app_on_change(struct credential *credential, bool gone, void *userdata)
         struct app *app = userdata;
 
         service_on_change(credential, gone, app->service);
+        app_end_handover(app);
         /* Without memory for the timer, the next change tells it. */
         if (!timer_is_armed(&app->status_timer))
                 (void)timer_set(&app->timers, &app->status_timer,
@@ -220,21 +221,9 @@ int app_add_signals(struct app *app)
 
 int app_run(struct app *app)
 {
-        size_t n_unsaved;
-        int r;
-
-        r = sd_event_loop(app->event);
+        int r = sd_event_loop(app->event);
         if (r < 0)
                 return app_fault(r);
 
-        n_unsaved = vault_flush(app->context.vault);
-        if (n_unsaved > 0)
-                log_event(&(struct log_event){ .message_id = EVENT_SAVE_FAILED, .level = LOG_LEVEL_ERROR },
-                          "%zu credentials could not be saved before the end: their newest grants are lost, "
-                          "and "
-                          "`purser login` is needed for those that rotate. The disk: %s",
-                          n_unsaved,
-                          vault_store_problem(app->context.vault) ? vault_store_problem(app->context.vault)
-                                                                  : "-");
-        return r;
+        return app_leave(app);
 }

@@ -1,7 +1,10 @@
 /* Binding, and taking what was passed. */
 #include "daemon/listen.h"
 
+#include "daemon/handover.h"
+
 #include <errno.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -99,21 +102,39 @@ void listen_path_done(struct listen_path *path)
         *path = (struct listen_path){ 0 };
 }
 
-int listen_passed(size_t *ret_n)
+/* Descriptors that the manager keeps for us are passed among the sockets. Gives the number of sockets, and where the i-th is. */
+static int find_sockets(size_t i, size_t *ret_n, int *ret_fd)
 {
-        int n = sd_listen_fds(0);
+        char **names = NULL;
+        int n = sd_listen_fds_with_names(0, &names);
 
         if (n < 0)
                 return fault(n);
-        *ret_n = (size_t)n;
+        *ret_n = 0;
+        for (int at = 0; at < n; at++) {
+                if (!handover_is_name(names[at]) && (*ret_n)++ == i)
+                        *ret_fd = SD_LISTEN_FDS_START + at;
+                free(names[at]);
+        }
+        free(names);
         return 0;
+}
+
+int listen_passed(size_t *ret_n)
+{
+        int fd;
+
+        return find_sockets(SIZE_MAX, ret_n, &fd);
 }
 
 int listen_take_passed(size_t i, int *ret_fd, struct diag *diag)
 {
-        int fd = SD_LISTEN_FDS_START + (int)i;
-        int r;
+        int fd = -1, r;
+        size_t n;
 
+        r = find_sockets(i, &n, &fd);
+        if (r < 0)
+                return r;
         r = sd_is_socket_unix(fd, SOCK_STREAM, 1, NULL, 0);
         if (r < 0)
                 return fault(r);

@@ -111,3 +111,19 @@ const char *vault_store_problem(const struct vault *vault);
 size_t vault_unsaved(const struct vault *vault);
 /* Tries everything unsaved once more and waits for it: for an orderly stop. Returns how many grants are still unsaved. */
 size_t vault_flush(struct vault *vault);
+
+struct batch;
+
+/* For handing over: everything unsaved, as operations on a store; those of a credential begin with its grant. Release with batch_done(). */
+int vault_put_unsaved(struct vault *vault, struct batch *batch);
+/*
+ * Takes what another purserd put there over what was loaded, where it is not older, as unsaved. A record that does not open is told and
+ * counted. vault_adopt_end() binds it to the configuration and begins to save it.
+ */
+struct vault_adoption {
+        struct vault *vault;
+        struct credential *credential; /* whose records come; NULL: those of one that is not taken */
+        unsigned n_adopted, n_refused;
+};
+int vault_adopt(struct vault_adoption *adoption, const struct store_op *op);
+int vault_adopt_end(struct vault_adoption *adoption);

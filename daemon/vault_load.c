@@ -215,3 +215,91 @@ int vault_load(struct vault *vault, struct diag *diag)
         }
         return vault_bind(vault);
 }
+
+/* ---- what another purserd could not save ---- */
+
+/* What of the store is newer stays: the grant was saved after it had been handed over. The same generation may have another refresh token. */
+static int adopt_grant(struct vault_adoption *adoption, struct loading *loading, const struct store_op *op,
+                       const struct secret *plain)
+{
+        _cleanup_(grant_done) struct grant grant = { 0 };
+        struct credential *credential;
+        int r;
+
+        r = grant_decode(secret_expose(plain), secret_size(plain), &loading->now, &grant);
+        if (r == 0)
+                r = require_for(loading->vault, op->kind, op->name, &credential);
+        if (r != 0)
+                return r;
+        if (has_grant(credential) && credential->grant.generation > grant.generation)
+                return 0;
+
+        grant_move(&credential->grant, &grant);
+        credential->has_intent = credential->outcome_unknown = credential->unreadable = false;
+        credential->replays = 0;
+        vault_mark_unsaved(credential, "the purserd before this one could not save them");
+        credential->facts_unsaved = true;
+        adoption->credential = credential;
+        adoption->n_adopted++;
+        return 0;
+}
+
+static void adopt_deletion(struct vault_adoption *adoption, const struct store_op *op)
+{
+        struct credential *credential = adoption->credential;
+
+        if (strcmp(op->kind, "pending-grant") == 0 && !credential->is_pending)
+                vault_free_pending(adoption->vault, take_ptr(credential->pending));
+}
+
+int vault_adopt(struct vault_adoption *adoption, const struct store_op *op)
+{
+        _cleanup_(secret_freep) struct secret *plain = NULL;
+        struct vault *vault = adoption->vault;
+        struct loading loading = {
+                .vault = vault,
+                .now = { .boot_usec = context_now(vault->context),
+                         .wall_usec = clock_wall_usec(vault->context->clock) },
+        };
+        bool is_grant =
+                strcmp(op->kind, "grant") == 0 || (op->blob && strcmp(op->kind, "pending-grant") == 0);
+        int r;
+
+        memcpy(loading.now.boot_id, vault->boot_id, sizeof(loading.now.boot_id));
+        /* The other records follow their grant, and go its way. */
+        if (is_grant)
+                adoption->credential = NULL;
+        else if (!adoption->credential || strcmp(adoption->credential->name, op->name) != 0)
+                return 0;
+        if (!op->blob) {
+                adopt_deletion(adoption, op);
+                return 0;
+        }
+
+        r = seal_open(vault->seal, op->kind, op->name, op->blob, op->n, &plain);
+        if (r == 0)
+                r = is_grant ? adopt_grant(adoption, &loading, op, plain)
+                             : load_plain(&loading, op->kind, op->name, plain);
+        if (r > 0) {
+                log_error("The record '%s' of '%s' that the purserd before this one could not save does not "
+                          "open.",
+                          op->kind, op->name);
+                adoption->n_refused++;
+                r = 0;
+        }
+        return r;
+}
+
+int vault_adopt_end(struct vault_adoption *adoption)
+{
+        struct vault *vault = adoption->vault;
+        int r;
+
+        for (struct entry *entry = vault->entries; entry; entry = entry->hh.next)
+                if (entry->credential->unsaved && entry->credential->refusal == REFUSAL_NEVER_AUTHORIZED)
+                        entry->credential->refusal = REFUSAL_NONE;
+        r = vault_bind(vault);
+        if (r == 0)
+                vault_on_retry(vault);
+        return r;
+}

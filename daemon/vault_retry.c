@@ -133,6 +133,30 @@ static int write_all_again(struct vault *vault)
         return r < 0 ? r : write_start_or_free(write, &batch, NULL);
 }
 
+static bool may_be_written(const struct credential *credential)
+{
+        return (credential->unsaved || credential->facts_unsaved) && !credential->unreadable &&
+               !credential->leaving && has_grant(credential);
+}
+
+int vault_put_unsaved(struct vault *vault, struct batch *batch)
+{
+        int r = 0;
+
+        for (struct entry *entry = vault->entries; entry && r == 0; entry = entry->hh.next) {
+                const struct credential *credential = entry->credential, *pending = credential->pending;
+
+                if (may_be_written(credential)) {
+                        r = batch_put_credential(batch, vault, credential);
+                        if (r == 0 && !pending)
+                                r = batch_delete_pending(batch, credential->name);
+                }
+                if (r == 0 && pending && may_be_written(pending))
+                        r = batch_put_credential(batch, vault, pending);
+        }
+        return r;
+}
+
 static int rewrite(struct vault *vault)
 {
         struct diag diag = DIAG_INIT;

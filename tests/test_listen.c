@@ -1,5 +1,5 @@
-// links: daemon/listen.c common/fault.c
-// libs: libsystemd
+// links: daemon/listen.c daemon/handover.c daemon/record.c common/secret*.c common/fault.c
+// libs: libsystemd libsodium
 #include "daemon/listen.h"
 
 #include <setjmp.h>
@@ -149,12 +149,45 @@ static void test_a_missing_directory_and_a_long_path_are_told(void **state)
         assert_non_null(strstr(diag.text, "directory does not exist"));
 }
 
+/* As the service manager tells it. */
+static void pass_one(const char *name)
+{
+        char pid[16];
+
+        snprintf(pid, sizeof(pid), "%d", (int)getpid());
+        setenv("LISTEN_PID", pid, 1);
+        setenv("LISTEN_FDS", "1", 1);
+        setenv("LISTEN_FDNAMES", name, 1);
+}
+
+static void test_what_the_manager_kept_for_us_is_no_socket(void **state)
+{
+        int taken = fcntl(3, F_GETFD) < 0 ? open("/dev/null", O_RDONLY | O_CLOEXEC) : -1;
+        size_t n;
+
+        (void)state;
+        if (taken >= 0 && taken != 3)
+                assert_int_equal(dup2(taken, 3), 3);
+        pass_one("purser-unsaved");
+        assert_int_equal(listen_passed(&n), 0);
+        assert_int_equal(n, 0);
+        pass_one("purser.socket");
+        assert_int_equal(listen_passed(&n), 0);
+        assert_int_equal(n, 1);
+        if (taken >= 0) {
+                close(3);
+                if (taken != 3)
+                        close(taken);
+        }
+}
+
 static void test_only_listening_unix_stream_sockets_are_taken_over(void **state)
 {
         int taken, pair[2], saved;
 
         (void)state;
         /* The first passed descriptor is number 3 (sd_listen_fds(3)). */
+        pass_one("purser.socket");
         saved = fcntl(3, F_DUPFD_CLOEXEC, 10);
         assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
         assert_int_equal(dup2(pair[0], 3), 3);
@@ -190,6 +223,7 @@ int main(void)
                 LISTEN_TEST(test_a_socket_that_somebody_answers_at_is_left_alone),
                 LISTEN_TEST(test_a_file_that_is_no_socket_is_never_removed),
                 LISTEN_TEST(test_a_missing_directory_and_a_long_path_are_told),
+                LISTEN_TEST(test_what_the_manager_kept_for_us_is_no_socket),
                 LISTEN_TEST(test_only_listening_unix_stream_sockets_are_taken_over),
         };
 
