@@ -81,6 +81,7 @@ struct vault_write {
         enum write_kind kind;
         struct credential *credential; /* NULL: none, or it is gone */
         struct store_write *store_write;
+        bool puts; /* it puts something: a deletion of what is not there succeeds on the fullest disk */
         struct save_mark mark; /* what of the credential is written */
         struct grant grant; /* of WRITE_GRANT and WRITE_PROMOTION: what is installed when it is done */
         struct credential

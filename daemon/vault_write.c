@@ -251,10 +251,10 @@ static void on_written(int result, const char *problem, void *userdata)
                 apply_to_credential(write, result, vault->store_problem);
         if (result == 0 && write->kind == WRITE_ALL_AGAIN)
                 vault_note_rewritten(vault);
-        if (result == 0)
-                vault_note_success(vault);
-        else
+        if (result < 0)
                 vault_schedule_retry(vault);
+        else if (write->puts)
+                vault_note_success(vault);
 
         if (result == 0 && write->kind == WRITE_CLIENT_SECRET)
                 result = keep_client_secret(write);
@@ -294,6 +294,8 @@ int write_start(struct vault_write *write, const struct batch *batch)
         if (r < 0)
                 return r;
 
+        for (size_t i = 0; i < batch->n; i++)
+                write->puts |= batch->ops[i].blob != NULL;
         write->next = write->vault->writes;
         write->vault->writes = write;
         return 0;

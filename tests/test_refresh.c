@@ -465,6 +465,19 @@ static void test_no_refresh_is_sent_without_a_durable_intent_while_the_token_liv
         assert_non_null(vault_store_problem(core.context.vault));
 }
 
+static void test_a_deletion_that_works_is_not_taken_for_a_disk_that_has_mended(void **state)
+{
+        (void)state;
+        core_advance(&core, 3000);
+        fake_store_complete_all(core.store, -ENOSPC);
+        vault_clear_intent(core.context.vault, acme);
+        fake_store_complete_all(core.store, 0);
+        assert_non_null(vault_store_problem(core.context.vault));
+        core_advance(&core, 5);
+        fake_store_complete_all(core.store, 0);
+        assert_null(vault_store_problem(core.context.vault));
+}
+
 static void test_a_refresh_is_sent_without_a_durable_intent_when_the_token_has_ended(void **state)
 {
         (void)state;
@@ -731,6 +744,7 @@ int main(void)
                 TEST(test_reports_about_ever_fresh_tokens_do_not_cause_a_storm),
                 TEST(test_a_demand_that_no_token_can_meet_never_costs_a_refresh),
                 TEST(test_no_refresh_is_sent_without_a_durable_intent_while_the_token_lives),
+                TEST(test_a_deletion_that_works_is_not_taken_for_a_disk_that_has_mended),
                 TEST(test_a_refresh_is_sent_without_a_durable_intent_when_the_token_has_ended),
                 TEST(test_a_grant_that_the_disk_refuses_is_served_from_memory_and_saved_later),
                 TEST(test_a_crash_after_the_intent_leaves_an_unknown_outcome),
