@@ -112,10 +112,9 @@ int cli_tell_grant(const struct cli *cli, FILE *out, const json_t *reply)
 
         if (state && strcmp(state, "pending") == 0) {
                 cli_say(cli,
-                        "%s: the grant is saved, but its test could not run%s%s; it is tried again, and "
-                        "`purser status %s` "
-                        "shows what comes of it",
-                        cli->subject, message ? ": " : "", message ? message : "", cli->subject);
+                        "%s: the grant is saved, but its test could not run; it is tried again, and "
+                        "`purser status %s` shows what comes of it%s%s",
+                        cli->subject, cli->subject, message ? ": " : "", message ? message : "");
                 return EX_TEMPFAIL;
         }
 

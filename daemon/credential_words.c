@@ -159,9 +159,8 @@ void credential_explain(const struct credential *credential, uint64_t boot_now, 
                 diag_set(ret_message,
                          "The outcome of a refresh is unknown: no usable answer came back, so the provider "
                          "may "
-                         "have rotated the grant; the old "
-                         "refresh token is tried again (%u times so far). %s",
-                         credential->replays, words_or(credential->last_failure, ""));
+                         "have rotated the grant; the old refresh token is tried again. %s",
+                         words_or(credential->last_failure, ""));
                 break;
         case CREDENTIAL_AUTHORIZATION_REQUIRED:
                 explain_need(credential, boot_now, ret_message, ret_next_step);

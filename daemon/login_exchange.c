@@ -21,6 +21,13 @@ static int make_grant(struct login_op *op, struct oauth_answer *answer, struct g
         return ret->token_type ? 0 : fault(-ENOMEM);
 }
 
+/* An answer about this request, and not about load (408, 429) or the server (5xx). */
+static bool is_refusal(const struct http_response *response)
+{
+        return response->result == HTTP_ANSWERED && response->status >= 400 && response->status < 500 &&
+               response->status != 408 && response->status != 429;
+}
+
 static void on_exchanged(const struct http_response *response, void *userdata)
 {
         _cleanup_(oauth_answer_done) struct oauth_answer answer = { 0 };
@@ -41,6 +48,10 @@ static void on_exchanged(const struct http_response *response, void *userdata)
                               "Out of memory while the provider's answer was read; log in again.", 0);
                 return;
         }
+
+        /* A code is good for one try (RFC 6749 section 4.1.2): what a refresh would try again, only a new login mends. */
+        if (answer.verdict == OAUTH_TRY_AGAIN && is_refusal(response))
+                answer.verdict = OAUTH_GRANT_REFUSED;
 
         switch (answer.verdict) {
         case OAUTH_GRANTED:

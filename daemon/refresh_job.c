@@ -161,10 +161,9 @@ static void fail_for_now(struct refresh_job *job, const struct http_response *re
         if (refresh_has_spent_replays(credential)) {
                 struct diag text = DIAG_INIT;
                 diag_set(&text,
-                         "%s The old refresh token was tried %u times after an answer was lost; purserd does "
-                         "not try it again by itself: "
-                         "purser refresh %s, or purser login %s.",
-                         answer->reason, credential->replays - 1, credential->name, credential->name);
+                         "%s The old refresh token was tried as often as it may be after an answer was lost; "
+                         "purserd does not try it again by itself: purser refresh %s, or purser login %s.",
+                         answer->reason, credential->name, credential->name);
                 refresh_end_in_failure(job, text.text, answer->retry_after_usec);
                 return;
         }

@@ -231,6 +231,21 @@ static void test_a_refused_code_leaves_nothing_behind(void **state)
         login_call_free(call);
 }
 
+static void test_a_code_that_is_refused_in_unknown_words_is_spent(void **state)
+{
+        struct outcome outcome;
+        struct login_call *call = complete("acme", false, &outcome);
+
+        (void)state;
+        core_answer(&core, 401, "{\"message\":\"something new\"}");
+        assert_int_equal(outcome.verdict, LOGIN_GRANT_REFUSED);
+        login_call_free(call);
+        call = complete("acme", false, &outcome);
+        core_answer(&core, 503, "down");
+        assert_int_equal(outcome.verdict, LOGIN_UNAVAILABLE);
+        login_call_free(call);
+}
+
 static void test_the_same_account_may_log_in_again(void **state)
 {
         (void)state;
@@ -574,6 +589,7 @@ int main(void)
                 TEST(test_a_redirect_without_parameters_is_a_denial_and_ends_the_login),
                 TEST(test_a_login_that_nobody_completes_expires),
                 TEST(test_a_refused_code_leaves_nothing_behind),
+                TEST(test_a_code_that_is_refused_in_unknown_words_is_spent),
                 TEST(test_the_same_account_may_log_in_again),
                 TEST(test_another_account_is_refused_and_the_old_grant_stays),
                 TEST(test_another_account_takes_the_place_when_told_so),
