@@ -135,6 +135,8 @@ static int make_service(struct app *app)
                 },
                 .reload = app_reload,
                 .reload_userdata = app,
+                .change_key = app_change_key,
+                .change_key_userdata = app,
         };
         struct server_limits limits = server_limits_for(raise_descriptors());
         struct server_handler handler;

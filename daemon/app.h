@@ -14,6 +14,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+struct seal;
+struct store;
+
 struct app {
         const struct options *options;
         void *event; /* sd_event */
@@ -53,6 +56,8 @@ void app_done(struct app *app); /* safe on one that was not started wholly */
 
 /* The parts of app_start() and app_run() that have files of their own. */
 int app_open(struct app *app); /* app_open.c: state, key, store, vault */
+int app_choose_key(struct app *app, struct store *store, struct seal **seal); /* app_key.c */
+int app_change_key(struct key_change *ret, struct diag *diag, void *userdata); /* app_key.c */
 int app_add_signals(struct app *app); /* app_run.c */
 int app_take_over(struct app *app); /* app_handover.c; 0 or an exit status */
 void app_end_handover(struct app *app); /* app_handover.c; once everything is saved */

@@ -116,6 +116,8 @@ int app_open(struct app *app)
                 r = load_seal(app, &seal);
         if (r == 0)
                 r = open_store(app, &store);
+        if (r == 0)
+                r = app_choose_key(app, store, &seal);
         if (r != 0)
                 return r;
 

@@ -36,6 +36,7 @@ static const struct method methods[] = {
         { "io.purser.Admin.Status", true, method_status },
         { "io.purser.Admin.Reload", true, method_reload },
         { "io.purser.Admin.Metrics", true, method_metrics },
+        { "io.purser.Admin.ChangeSealingKey", true, method_change_sealing_key },
         { "org.varlink.service.GetInfo", false, method_get_info },
         { "org.varlink.service.GetInterfaceDescription", false, method_get_interface_description },
 };

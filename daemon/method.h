@@ -17,6 +17,11 @@
 
 struct service;
 
+struct key_change {
+        size_t n_records;
+        const char *source; /* as in the status; borrowed */
+};
+
 /* What the methods work with: borrowed, and outliving the service. */
 struct service_parts {
         struct context *context;
@@ -29,10 +34,14 @@ struct service_parts {
         /* Reads the configuration again. 0; SERVICE_E_PROBLEMS: it is wrong, and the old one stays. */
         int (*reload)(struct problems *problems, void *userdata);
         void *reload_userdata;
+        /* 0; SERVICE_E_NOT_SAVED: diag says why the old key stays. */
+        int (*change_key)(struct key_change *ret, struct diag *diag, void *userdata);
+        void *change_key_userdata;
 };
 
 enum {
         SERVICE_E_PROBLEMS = 1,
+        SERVICE_E_NOT_SAVED,
 };
 
 int service_new(struct service **ret, const struct service_parts *parts);

@@ -296,6 +296,23 @@ int method_reload(struct service *service, struct call *call)
         return r;
 }
 
+/* ---- ChangeSealingKey ---- */
+
+int method_change_sealing_key(struct service *service, struct call *call)
+{
+        struct diag diag = DIAG_INIT;
+        struct key_change change;
+        int r;
+
+        r = service->parts.change_key(&change, &diag, service->parts.change_key_userdata);
+        if (r < 0)
+                return r;
+        if (r > 0)
+                return reply_error(call, OUTCOME_NOT_SAVED, &(struct error_facts){ .reason = diag.text });
+        return reply_values(call, json_pack("{s:I, s:s}", "records", (json_int_t)change.n_records, "source",
+                                            change.source));
+}
+
 struct counting {
         struct metrics_clients *clients;
         uint64_t boot_now;

@@ -80,7 +80,7 @@ void watch_tell_status(void *userdata); /* of service->status_timer */
 method_fn method_verify_webhook;
 /* method_admin.c */
 method_fn method_refresh, method_test, method_revoke, method_set_client_secret, method_list_clients,
-        method_reload, method_metrics;
+        method_reload, method_metrics, method_change_sealing_key;
 /* method_login.c */
 method_fn method_begin_authorization, method_complete_authorization, method_cancel_authorization;
 method_fn method_adopt_authorization_code, method_import_grant;

@@ -49,6 +49,11 @@ struct seal *seal_free(struct seal *seal)
         return NULL;
 }
 
+bool seal_same(const struct seal *a, const struct seal *b)
+{
+        return secret_equal(a->key, b->key);
+}
+
 /* kind NUL name: neither holds a NUL, so that no two places have the same associated data. */
 static int associated_data(const char *kind, const char *name, unsigned char **ret, size_t *ret_n)
 {

@@ -26,6 +26,7 @@ struct seal;
 int seal_new(struct seal **ret, const struct secret *key);
 struct seal *seal_free(struct seal *seal);
 DEFINE_FREEP(struct seal *, seal_free)
+bool seal_same(const struct seal *a, const struct seal *b); /* the same key */
 
 int seal_close(const struct seal *seal, const char *kind, const char *name, const void *bytes, size_t n,
                uint8_t **ret_blob, size_t *ret_n);
@@ -43,3 +44,13 @@ enum seal_key_source { SEAL_KEY_SYSTEMD_CREDENTIAL, SEAL_KEY_FILE };
 int seal_key_load(struct secret **ret, enum seal_key_source *ret_source, bool *ret_made,
                   const char *credentials_directory, const char *state_dir, bool store_exists,
                   struct diag *diag);
+
+/*
+ * A change of the key: the new one is durable beside the old one before it seals anything, as credential `purser.key.new` or as
+ * file `key.new`. -ENOENT: there is none, or none that can have sealed anything.
+ */
+int seal_key_load_new(struct secret **ret, enum seal_key_source source, const char *credentials_directory,
+                      const char *state_dir, struct diag *diag);
+int seal_key_make_new(struct secret **ret, const char *state_dir); /* the file */
+int seal_key_install_new(const char *state_dir); /* the file takes the old one's place */
+int seal_key_drop_new(const char *state_dir);

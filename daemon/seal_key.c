@@ -16,6 +16,7 @@ enum { CREDENTIAL_MAX = 4096 };
 #define KEY_FILE "key"
 #define NEW_KEY_FILE "key.new"
 #define KEY_CREDENTIAL "purser.key"
+#define NEW_KEY_CREDENTIAL "purser.key.new"
 
 static int read_all(int fd, size_t max, struct secret_buf *buf)
 {
@@ -68,7 +69,8 @@ static int decode_hex(const struct secret_buf *text, struct secret **ret)
         return r < 0 ? r : 1;
 }
 
-static int key_from_credential(const struct secret_buf *given, struct secret **ret, struct diag *diag)
+static int key_from_credential(const struct secret_buf *given, const char *name, struct secret **ret,
+                               struct diag *diag)
 {
         struct secret_buf text = *given;
 
@@ -78,15 +80,12 @@ static int key_from_credential(const struct secret_buf *given, struct secret **r
                 text.n--;
         /* Where its source had nothing to give systemd hands over an empty credential, and starts the service. */
         if (text.n < SEAL_KEY_SIZE) {
-                diag_set(diag,
-                         "the systemd credential " KEY_CREDENTIAL
-                         " holds %zu bytes; a sealing key has %d or more",
-                         text.n, SEAL_KEY_SIZE);
+                diag_set(diag, "the systemd credential %s holds %zu bytes; a sealing key has %d or more",
+                         name, text.n, SEAL_KEY_SIZE);
                 return SEAL_E_NO_KEY;
         }
         if (text.n > CREDENTIAL_MAX) {
-                diag_set(diag, "the systemd credential " KEY_CREDENTIAL " is longer than %d bytes",
-                         CREDENTIAL_MAX);
+                diag_set(diag, "the systemd credential %s is longer than %d bytes", name, CREDENTIAL_MAX);
                 return SEAL_E_NO_KEY;
         }
         int r = decode_hex(&text, ret);
@@ -95,20 +94,20 @@ static int key_from_credential(const struct secret_buf *given, struct secret **r
         return text.n == SEAL_KEY_SIZE ? secret_new(ret, text.data, text.n) : hash_text(&text, ret);
 }
 
-static int load_credential(struct secret **ret, const char *directory, struct diag *diag)
+static int load_credential(struct secret **ret, const char *directory, const char *name, struct diag *diag)
 {
         _cleanup_(secret_buf_done) struct secret_buf bytes = { 0 };
         _cleanup_(closep) int dir = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
         if (dir < 0)
                 return errno == ENOENT ? -ENOENT : fault(-errno);
-        _cleanup_(closep) int fd = openat(dir, KEY_CREDENTIAL, O_RDONLY | O_CLOEXEC);
+        _cleanup_(closep) int fd = openat(dir, name, O_RDONLY | O_CLOEXEC);
         if (fd < 0)
                 return errno == ENOENT ? -ENOENT : fault(-errno);
         int r = read_all(fd, CREDENTIAL_MAX + 1, &bytes);
         if (r < 0)
                 return r;
-        return key_from_credential(&bytes, ret, diag);
+        return key_from_credential(&bytes, name, ret, diag);
 }
 
 static int check_key_file(int fd, const char *state_dir, struct diag *diag)
@@ -243,7 +242,7 @@ int seal_key_load(struct secret **ret, enum seal_key_source *ret_source, bool *r
         if (sodium_init() < 0)
                 return fault(-EIO);
         if (credentials_directory)
-                r = load_credential(ret, credentials_directory, diag);
+                r = load_credential(ret, credentials_directory, KEY_CREDENTIAL, diag);
         enum seal_key_source source = r == -ENOENT ? SEAL_KEY_FILE : SEAL_KEY_SYSTEMD_CREDENTIAL;
         if (r == -ENOENT)
                 r = load_or_make_key_file(ret, &made, state_dir, store_exists, diag);
@@ -252,4 +251,82 @@ int seal_key_load(struct secret **ret, enum seal_key_source *ret_source, bool *r
         *ret_source = source;
         *ret_made = made;
         return 0;
+}
+
+/* ---- a change of the key ---- */
+
+/* What a crash cut short is not whole, never sealed anything, and goes. */
+static int load_new_file(struct secret **ret, int dir)
+{
+        _cleanup_(secret_buf_done) struct secret_buf bytes = { 0 };
+        _cleanup_(closep) int fd =
+                openat(dir, NEW_KEY_FILE, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+        struct stat st;
+
+        if (fd < 0)
+                return errno == ENOENT || errno == ELOOP ? -ENOENT : fault(-errno);
+        if (fstat(fd, &st) < 0)
+                return fault(-errno);
+        if (S_ISREG(st.st_mode) && st.st_size < SEAL_KEY_SIZE)
+                (void)unlinkat(dir, NEW_KEY_FILE, 0);
+        if (!S_ISREG(st.st_mode) || st.st_size != SEAL_KEY_SIZE || st.st_uid != geteuid() ||
+            (st.st_mode & 07177))
+                return -ENOENT;
+        int r = read_all(fd, SEAL_KEY_SIZE, &bytes);
+        if (r < 0)
+                return r;
+        return bytes.n == SEAL_KEY_SIZE ? secret_new(ret, bytes.data, bytes.n) : fault(-EIO);
+}
+
+static int open_dir(const char *state_dir)
+{
+        int dir = open(state_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+        return dir < 0 ? fault(-errno) : dir;
+}
+
+int seal_key_load_new(struct secret **ret, enum seal_key_source source, const char *credentials_directory,
+                      const char *state_dir, struct diag *diag)
+{
+        if (source == SEAL_KEY_SYSTEMD_CREDENTIAL)
+                return load_credential(ret, credentials_directory, NEW_KEY_CREDENTIAL, diag);
+        _cleanup_(closep) int dir = open_dir(state_dir);
+        return dir < 0 ? dir : load_new_file(ret, dir);
+}
+
+int seal_key_make_new(struct secret **ret, const char *state_dir)
+{
+        _cleanup_(secret_freep) struct secret *key = NULL;
+        _cleanup_(closep) int dir = open_dir(state_dir);
+
+        if (dir < 0)
+                return dir;
+        int r = new_random_key(&key);
+        if (r == 0)
+                r = write_key(dir, key);
+        if (r == 0 && fsync(dir) < 0)
+                r = fault(-errno);
+        if (r == 0)
+                *ret = take_ptr(key);
+        return r;
+}
+
+int seal_key_install_new(const char *state_dir)
+{
+        _cleanup_(closep) int dir = open_dir(state_dir);
+
+        if (dir < 0)
+                return dir;
+        if (renameat(dir, NEW_KEY_FILE, dir, KEY_FILE) < 0 || fsync(dir) < 0)
+                return fault(-errno);
+        return 0;
+}
+
+int seal_key_drop_new(const char *state_dir)
+{
+        _cleanup_(closep) int dir = open_dir(state_dir);
+
+        if (dir < 0)
+                return dir;
+        return unlinkat(dir, NEW_KEY_FILE, 0) < 0 && errno != ENOENT ? fault(-errno) : 0;
 }

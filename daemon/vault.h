@@ -127,3 +127,13 @@ struct vault_adoption {
 };
 int vault_adopt(struct vault_adoption *adoption, const struct store_op *op);
 int vault_adopt_end(struct vault_adoption *adoption);
+
+/* How many records of the store each of two keys opens: what a change of the key that was cut short has come to. */
+int vault_count_opened(struct store *store, const struct seal *one, const struct seal *other,
+                       size_t n_opened[2], struct diag *diag);
+/*
+ * Seals all records with another key, in one transaction, before it returns; *seal is taken on success. VAULT_E_STORE: nothing was
+ * changed as far as is known (diag), but after a disk's refusal only the next start sees which key holds, so that both must be kept.
+ */
+int vault_change_key(struct vault *vault, struct seal **seal, size_t *ret_n_records, struct diag *diag);
+bool vault_is_sealed_with(const struct vault *vault, const struct seal *seal);

@@ -10,7 +10,7 @@ needs="cmd:cc=build-essential cmd:make=build-essential header:stdio.h=build-esse
 header:uthash.h=uthash-dev pc:cmocka=libcmocka-dev cmd:/usr/bin/python3=python3 py:pytest=python3-pytest py:xdist=python3-pytest-xdist
 cmd:node=nodejs
 cmd:npm=npm cmd:curl=curl cmd:openssl=openssl cmd:systemd-socket-activate=systemd cmd:systemd-analyze=systemd
-cmd:faketime=faketime cmd:mandoc=mandoc cmd:man=man-db cmd:gcore=gdb"
+cmd:faketime=faketime cmd:mandoc=mandoc cmd:man=man-db cmd:gcore=gdb cmd:strace=strace"
 ci_needs='cmd:clang=clang cmd:clang-format=clang-format cmd:clang-tidy=clang-tidy cmd:cppcheck=cppcheck
 cmd:shellcheck=shellcheck'
 

@@ -1,0 +1,157 @@
+// links: tests/core.c tests/fake_clock.c tests/fake_http.c tests/fake_store.c daemon/refresh*.c daemon/probe*.c daemon/login*.c
+// links: daemon/discovery.c daemon/vault*.c daemon/credential*.c daemon/record.c daemon/seal.c daemon/timers.c daemon/heap.c
+// links: daemon/backoff.c daemon/oauth_*.c daemon/api_*.c daemon/answer.c daemon/lifetime.c daemon/pkce.c daemon/json_text.c
+// links: daemon/plain_words.c daemon/form.c daemon/http_message.c daemon/config*.c daemon/provider*.c daemon/problems.c
+// links: daemon/yaml_*.c daemon/log.c common/secret*.c common/fault.c common/wipe.c common/duration.c common/clock.c
+// libs: libsodium jansson yaml-0.1 libsystemd
+#include "daemon/seal.h"
+#include "tests/core.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <errno.h>
+#include <string.h>
+
+static const uint8_t old_bytes[SEAL_KEY_SIZE] = "an ordinary sealing key of tests";
+static const uint8_t new_bytes[SEAL_KEY_SIZE] = "another sealing key of the tests";
+
+static struct seal *seal_of(const uint8_t *bytes)
+{
+        _cleanup_(secret_freep) struct secret *key = NULL;
+        struct seal *seal;
+
+        assert_int_equal(secret_new(&key, bytes, SEAL_KEY_SIZE), 0);
+        assert_int_equal(seal_new(&seal, key), 0);
+        return seal;
+}
+
+/* How many records of the disk open with the old key, and how many with the new one. */
+static void assert_opened(struct core *core, size_t with_old, size_t with_new)
+{
+        _cleanup_(seal_freep) struct seal *old = seal_of(old_bytes);
+        _cleanup_(seal_freep) struct seal *new = seal_of(new_bytes);
+        struct diag diag = DIAG_INIT;
+        size_t n_opened[2];
+
+        assert_int_equal(vault_count_opened(core->store, old, new, n_opened, &diag), 0);
+        assert_int_equal(n_opened[0], with_old);
+        assert_int_equal(n_opened[1], with_new);
+}
+
+static int change(struct core *core, size_t *n, struct diag *diag)
+{
+        _cleanup_(seal_freep) struct seal *new = seal_of(new_bytes);
+
+        return vault_change_key(core->context.vault, &new, n, diag);
+}
+
+static void set_up(struct core *core)
+{
+        core_setup(core, NULL);
+        core_give_grant(core, "acme", "refresh-1", "access-1", 3600);
+        core_give_grant(core, "birch", "refresh-2", "access-2", 3600);
+        core_save(core);
+}
+
+static void test_all_records_open_with_the_new_key_and_none_with_the_old(void **state)
+{
+        struct diag diag = DIAG_INIT;
+        struct core core;
+        size_t n = 0;
+
+        set_up(&core);
+        size_t all = fake_disk_n_records(core.disk);
+        assert_opened(&core, all, 0);
+        assert_int_equal(change(&core, &n, &diag), 0);
+        assert_int_equal(n, all);
+        assert_opened(&core, 0, all);
+        core_teardown(&core);
+}
+
+static void test_grants_saved_after_the_change_are_sealed_with_the_new_key(void **state)
+{
+        struct diag diag = DIAG_INIT;
+        struct core core;
+        size_t n;
+
+        set_up(&core);
+        assert_int_equal(change(&core, &n, &diag), 0);
+        core_give_grant(&core, "cedar", "refresh-3", "access-3", 3600);
+        core_save(&core);
+        assert_true(fake_disk_n_records(core.disk) > n);
+        assert_opened(&core, 0, fake_disk_n_records(core.disk));
+        core_teardown(&core);
+}
+
+static void test_disk_that_refuses_leaves_the_old_key_in_force(void **state)
+{
+        struct diag diag = DIAG_INIT;
+        struct core core;
+        size_t n;
+
+        set_up(&core);
+        size_t all = fake_disk_n_records(core.disk);
+        fake_store_set_flush_result(core.store, -ENOSPC);
+        assert_int_equal(change(&core, &n, &diag), VAULT_E_STORE);
+        assert_non_null(strstr(diag.text, "refuses"));
+        assert_opened(&core, all, 0);
+
+        fake_store_set_flush_result(core.store, 0);
+        core_crash(&core);
+        core_start(&core);
+        assert_string_equal(core_refresh_token(vault_find(core.context.vault, "acme")), "refresh-1");
+        core_teardown(&core);
+}
+
+static void test_write_under_way_is_never_overtaken(void **state)
+{
+        struct diag diag = DIAG_INIT;
+        struct core core;
+        size_t n;
+
+        set_up(&core);
+        vault_save_facts(core.context.vault, vault_find(core.context.vault, "acme"));
+        assert_true(fake_store_n_queued(core.store) > 0);
+        assert_int_equal(change(&core, &n, &diag), VAULT_E_STORE);
+        assert_non_null(strstr(diag.text, "try again"));
+        core_save(&core);
+        assert_int_equal(change(&core, &n, &diag), 0);
+        assert_opened(&core, 0, fake_disk_n_records(core.disk));
+        core_teardown(&core);
+}
+
+static void test_record_that_does_not_open_stays_as_it_is(void **state)
+{
+        struct diag diag = DIAG_INIT;
+        uint8_t before[4096];
+        struct core core;
+        size_t n, n_blob;
+
+        set_up(&core);
+        size_t all = fake_disk_n_records(core.disk);
+        fake_disk_damage(core.disk, "grant", "birch");
+        const uint8_t *blob = fake_disk_find(core.disk, "grant", "birch", &n_blob);
+        assert_true(n_blob <= sizeof(before));
+        memcpy(before, blob, n_blob);
+        assert_int_equal(change(&core, &n, &diag), 0);
+        assert_int_equal(n, all - 1);
+        blob = fake_disk_find(core.disk, "grant", "birch", &n_blob);
+        assert_memory_equal(blob, before, n_blob);
+        core_teardown(&core);
+}
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_all_records_open_with_the_new_key_and_none_with_the_old),
+                cmocka_unit_test(test_grants_saved_after_the_change_are_sealed_with_the_new_key),
+                cmocka_unit_test(test_disk_that_refuses_leaves_the_old_key_in_force),
+                cmocka_unit_test(test_write_under_way_is_never_overtaken),
+                cmocka_unit_test(test_record_that_does_not_open_stays_as_it_is),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
