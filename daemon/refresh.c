@@ -17,6 +17,8 @@ static void on_stop_due(void *userdata)
 {
         struct refresher *refresher = userdata;
 
+        /* Who waited for the last refresh is told of it before the end. */
+        waiters_on_tell(refresher);
         if (refresher->on_stopped)
                 refresher->on_stopped(refresher->on_stopped_userdata);
 }

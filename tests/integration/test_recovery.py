@@ -146,6 +146,7 @@ def test_sigterm_waits_for_the_refresh_in_flight(home, standin):
     assert first.notify.wait_for("STOPPING=1")
     assert first.alive()
     standin.control(release=True)
+    assert connection.reply()["generation"] == 2
     assert first.wait() == 0
     home.start()
     assert home.get_token()["access_token"] == standin.grants()["g1"]["access_token"]
