@@ -1,128 +1,47 @@
 #!/bin/bash
-# inside.sh: what is tried inside the booted container, where /t holds the built programs and /tree the tree; prints "ok WORDS" or
-# "FAILED WORDS" for each thing, and "done" at the end. test_units.py starts it and counts.
+# inside.sh: what is tried inside the booted container; prints "ok WORDS" or "FAILED WORDS" for each thing, and "done" at the end.
+# test_units.py starts it and counts.
 set -u
+# shellcheck source=tests/units/lib.sh
+. "$(dirname "$0")/lib.sh"
 
-standin=
-failures=0
-
-# ok WORDS COMMAND...: the command succeeds
-ok() {
-        local words=$1
-        shift
-        if "$@" >/tmp/output 2>&1; then
-                echo "ok $words"
-        else
-                echo "FAILED $words (exit status $?)"
-                sed 's/^/    /' /tmp/output
-                failures=$((failures + 1))
-        fi
-}
-
-# exits STATUS COMMAND...
-exits() {
-        local wanted=$1 status=0
-        shift
-        "$@" || status=$?
-        [ $status = "$wanted" ] || { echo "exit status $status, not $wanted"; return 1; }
-}
-
-member() {
-        /usr/bin/python3 -c 'import json, sys; d = json.load(sys.stdin); print(eval(sys.argv[1]))' "$1"
-}
-
-control() {
-        curl -sS --fail --max-time 10 -d "$1" "$standin/_control"
-}
-
-start_standin() {
-        /usr/bin/python3 -B /tree/tests/standin/jobber.py >/tmp/standin.out 2>/tmp/standin.log &
-        until standin=$(awk '$1 == "ready" { print $2 }' /tmp/standin.out) && [ -n "$standin" ]; do
-                kill -0 $! || exit 1
-                sleep 0.02
-        done
-}
-
-# The units as `make install` would lay them out, with the drop-in examples for the two credentials.
-install_units() {
-        local unit dropins=/etc/systemd/system/purser.service.d
-        for unit in purser.service purser.socket; do
-                sed 's,@SBINDIR@,/t,g' "/tree/systemd/$unit.in" >"/etc/systemd/system/$unit"
-        done
-        systemd-sysusers /tree/systemd/purser.sysusers
-        mkdir -p /etc/purser "$dropins"
-        install -d -m 700 /etc/credstore.encrypted
-        cp /tree/systemd/examples/sealing-key.conf /tree/systemd/examples/client-secret.conf "$dropins/"
-        # The filter of system calls leaves out what a sanitizer needs to look for leaks.
-        if grep -q libasan /t/purserd; then
-                printf '[Service]\nEnvironment=ASAN_OPTIONS=detect_leaks=0\n' >"$dropins/sanitizer.conf"
-        fi
-        # The host's key: the default wants a TPM, or a state directory that outlives the machine.
-        head -c 32 /dev/urandom | systemd-creds encrypt --with-key=host --name=purser.key - /etc/credstore.encrypted/purser.key
-        printf standin-client-secret-0123456789abcdef |
-                systemd-creds encrypt --with-key=host --name=jobber-app.secret - /etc/credstore.encrypted/jobber-app.secret
-}
-
-write_configuration() {
-        mkdir -p /etc/purser/providers
-        cp /tree/etc/providers/*.yaml /etc/purser/providers/
-        cat >/etc/purser/purser.yaml <<-YAML
-		providers:
-		  standin:
-		    extends: jobber
-		    authorization_endpoint: $standin/api/oauth/authorize
-		    token_endpoint: $standin/api/oauth/token
-		    api: {url: $standin/api/graphql}
-		clients:
-		  jobber-app:
-		    provider: standin
-		    client_id: 5c3c6a5e-7d1b-4c55-9a43-3f0a7a3c1d22
-		    client_secret: {credential: jobber-app.secret}
-		    redirect_uri: http://127.0.0.1:8723/callback
-		    allow: [{user: root}, {unit: allowed.service}]
-		YAML
-}
-
-# caller UNIT: a service of an unprivileged user that asks for the token
-caller() {
-        cat >"/etc/systemd/system/$1" <<-UNIT
-		[Service]
-		Type=oneshot
-		User=daemon
-		StandardOutput=null
-		ExecStart=/t/purser token acme
-		UNIT
-}
-
-main_pid() {
-        systemctl show --property=MainPID --value purser.service
-}
-
-killed_and_back() {
+# A loop that stands still is ended by the manager, and the caller who waited meanwhile is answered by the next one.
+stopped_and_back() {
         local before
         before=$(main_pid)
-        [ "$before" -gt 1 ] || { echo 'it does not run'; return 1; }
-        kill -KILL "$before"
-        /t/purser token acme && [ "$(main_pid)" != "$before" ]
-}
-
-bad_reload() {
-        cp /etc/purser/purser.yaml /tmp/good.yaml
-        echo 'cleints: {}' >>/etc/purser/purser.yaml
-        exits 1 systemctl reload purser.service && systemctl is-active purser.service && /t/purser token acme
-        local status=$?
-        cp /tmp/good.yaml /etc/purser/purser.yaml
-        return $status
-}
-
-journal_holds() {
+        kill -STOP "$before"
+        /t/purser token acme && [ "$(main_pid)" != "$before" ] || return 1
         journalctl --sync
-        journalctl --unit=purser.service --output=json --no-pager | grep -q "$1"
+        journalctl --unit=purser.service --no-pager | grep -q 'Watchdog timeout'
 }
 
-no_secret_in_journal() {
-        journalctl --sync
-        ! journalctl --output=export --no-pager | grep -a -q -e standin-client-secret -e "$refresh_token" -e "${access_token##*.}"
+held() {
+        [ "$(control '{}' >/dev/null && curl -sS "$standin/_control/state" | member 'd["held"]')" = "$1" ]
+}
+
+# The refresh that is on the wire when the manager says stop is waited for, saved, and there for the next one.
+stopped_in_flight() {
+        control '{"next": {"token": ["hold"]}}'
+        /t/purser refresh acme &
+        local caller=$!
+        within 10 held 1 || return 1
+        systemctl stop --no-block purser.service
+        within 10 sh -c '[ "$(systemctl show --property=ActiveState --value purser.service)" = deactivating ]' || return 1
+        control '{"release": true}'
+        wait $caller || { echo 'the caller was not answered'; return 1; }
+        within 10 exits 3 systemctl is-active --quiet purser.service || return 1
+        [ "$(/t/purser token acme)" = "$(curl -sS "$standin/_control/state" | member 'd["grants"]["g1"]["access_token"]')" ] &&
+                [ "$(curl -sS "$standin/_control/state" | member 'd["spent_refresh_tokens_sent"]')" = 0 ]
+}
+
+# Both secrets as LoadCredential= instead of LoadCredentialEncrypted=: the same key opens the same store.
+plain_credentials() {
+        (umask 077
+        systemd-creds decrypt --name=purser.key /etc/credstore.encrypted/purser.key /etc/plain-key
+        systemd-creds decrypt --name=jobber-app.secret /etc/credstore.encrypted/jobber-app.secret /etc/plain-secret)
+        printf '[Service]\nLoadCredentialEncrypted=\nLoadCredential=\nLoadCredential=purser.key:/etc/plain-key\n%s\n' \
+                LoadCredential=jobber-app.secret:/etc/plain-secret >/etc/systemd/system/purser.service.d/zz-plain.conf
+        systemctl daemon-reload && systemctl restart purser.service && /t/purser refresh acme && [ ! -e /var/lib/purser/key ]
 }
 
 start_standin
@@ -149,9 +68,20 @@ ok 'a reload is waited for' systemctl reload purser.service
 ok 'a reload of a wrong configuration fails and changes nothing' bad_reload
 ok 'a killed daemon is back for the next caller' killed_and_back
 ok 'a restart keeps the grant' sh -c 'systemctl restart purser.service && /t/purser refresh acme'
+ok 'a stop waits for the refresh in flight, and its caller is answered' stopped_in_flight
+printf '[Service]\nWatchdogSec=2s\n' >/etc/systemd/system/purser.service.d/watchdog.conf
+systemctl daemon-reload
+ok 'a shorter watchdog is kept fed' sh -c 'systemctl restart purser.service && sleep 3 && systemctl is-active purser.service &&
+        [ "$(systemctl show --property=NRestarts --value purser.service)" = 0 ]'
+ok 'a daemon that stands still is killed by the watchdog and back for the caller' stopped_and_back
+ok 'the manager counted the restart' sh -c '[ "$(systemctl show --property=NRestarts --value purser.service)" -ge 1 ]'
+ok 'both secrets may be plain credentials' plain_credentials
 ok 'the sealing key is the credential' sh -c '[ ! -e /var/lib/purser/key ]'
 ok 'events carry their message ids' journal_holds '"MESSAGE_ID"'
 ok 'events name the credential' journal_holds '"PURSER_CREDENTIAL" *: *"acme"'
+ok 'a start is told with its id' journal_holds '"MESSAGE_ID" *: *"23e0c29eafbd415382e89edb18f27401"'
+ok 'a refresh is told with its id' journal_holds '"MESSAGE_ID" *: *"23e0c29eafbd415382e89edb18f27403"'
+ok 'lines carry their priority and the program' journal_holds '"SYSLOG_IDENTIFIER" *: *"purserd"'
 ok 'no secret is in the journal' no_secret_in_journal
 ok 'no system call was refused with a signal' sh -c '! journalctl --no-pager | grep -q SIGSYS'
 ok 'stopping the socket stops the daemon' sh -c 'systemctl stop purser.socket && ! systemctl is-active purser.service'
