@@ -258,6 +258,16 @@ $(O)/tests/load/asker: $(call obj,tests/load/asker.c) $(O)/libpurser.a
 
 $(O)/tests/load/asker.o: ALL_CPPFLAGS += -Iinclude
 
+.PHONY: load
+load: all $(O)/tests/load/asker ## 16 callers through 20 restarts, 50 reloads and 20 kills under a real systemd (needs root)
+	@$(TALLY) command load -- tests/units/boot.sh --bind-ro $(abspath $(O)):/t --bind-ro $(CURDIR):/tree --timeout 170 -- \
+		/tree/tests/units/load.sh 20 20 50
+
+MINUTES ?= 30
+.PHONY: soak
+soak: all ## 200 credentials, faults and kills for MINUTES=30; at the end every living grant is alive
+	@PURSER_BUILD=$(abspath $(O)) $(TALLY) command soak -- $(PYTHON) tests/soak/soak.py --minutes $(MINUTES)
+
 CRASH_SECONDS ?= 300
 .PHONY: crash
 crash: all $(O)/tests/crash/killat ## kill purserd at every system call of every operation, and count the grants that are lost
