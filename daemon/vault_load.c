@@ -262,7 +262,7 @@ int vault_adopt(struct vault_adoption *adoption, const struct store_op *op)
                          .wall_usec = clock_wall_usec(vault->context->clock) },
         };
         bool is_grant =
-                strcmp(op->kind, "grant") == 0 || (op->blob && strcmp(op->kind, "pending-grant") == 0);
+                op->blob && (strcmp(op->kind, "grant") == 0 || strcmp(op->kind, "pending-grant") == 0);
         int r;
 
         memcpy(loading.now.boot_id, vault->boot_id, sizeof(loading.now.boot_id));

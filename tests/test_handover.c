@@ -261,6 +261,19 @@ static void test_what_does_not_open_is_counted_and_changes_nothing(void **state)
         assert_int_equal(vault_unsaved(core.context.vault), 0);
 }
 
+static void test_a_deletion_alone_changes_nothing(void **state)
+{
+        static const struct store_op deletions[] = { { "grant", "acme", NULL, 0 },
+                                                     { "pending-grant", "acme", NULL, 0 } };
+        _cleanup_(closep) int fd = -1;
+
+        (void)state;
+        core_give_grant(&core, "acme", "refresh-1", "access-1", 3600);
+        assert_int_equal(handover_pack(deletions, 2, &fd), 0);
+        assert_int_equal(adopt(fd).n_adopted, 0);
+        assert_string_equal(core_refresh_token(find()), "refresh-1");
+}
+
 static void test_what_is_saved_is_not_handed_over(void **state)
 {
         _cleanup_(batch_done) struct batch batch = { 0 };
@@ -283,6 +296,7 @@ int main(void)
                 TEST(test_unsaved_tokens_reach_the_next_one_and_then_the_disk),
                 TEST(test_what_the_store_has_newer_stays),
                 TEST(test_what_does_not_open_is_counted_and_changes_nothing),
+                TEST(test_a_deletion_alone_changes_nothing),
                 TEST(test_what_is_saved_is_not_handed_over),
         };
 

@@ -11,8 +11,6 @@
 #include <sys/types.h>
 #include <unistd.h>
 
-ssize_t pwrite64(int fd, const void *bytes, size_t n, off64_t offset);
-
 static int refused(const char *call)
 {
         const char *path = getenv("REFUSING_DISK");
