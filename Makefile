@@ -302,7 +302,7 @@ demo: ## watch a login, a refresh, a crash and a recovery, in under a minute
 # --------------------------------------------------------------------------------------------------------------- checking
 .PHONY: lint
 lint: ## clang-format, clang-tidy, cppcheck, shellcheck
-	@LINT_FLAGS='$(ALL_CPPFLAGS) $(subst ',,$(DEFINES)) $(TEST_CFLAGS) -std=gnu17 $(WARNINGS)' C_FILES='$(C_FILES)' \
+	@LINT_FLAGS='$(ALL_CPPFLAGS) -Iinclude $(subst ',,$(DEFINES)) $(TEST_CFLAGS) -std=gnu17 $(WARNINGS)' C_FILES='$(C_FILES)' \
 		SHELL_FILES='$(SHELL_FILES)' $(TALLY) command lint -- tests/tools/lint.sh
 
 .PHONY: man-check
