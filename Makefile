@@ -256,8 +256,6 @@ $(O)/tests/load/asker: $(call obj,tests/load/asker.c) $(O)/libpurser.a
 	$(call say,LINK,$@)
 	$(Q)$(link) $(O)/libpurser.a $(LIB_LIBS)
 
-$(O)/tests/load/asker.o: ALL_CPPFLAGS += -Iinclude
-
 .PHONY: load
 load: all $(O)/tests/load/asker ## 16 callers through 20 restarts, 50 reloads and 20 kills under a real systemd (needs root)
 	@$(TALLY) command load -- tests/units/boot.sh --bind-ro $(abspath $(O)):/t --bind-ro $(CURDIR):/tree --timeout 170 -- \

@@ -2,9 +2,9 @@
  * asker SOCKET CREDENTIAL: asks purserd for a token through libpurser, again and again, until standard input ends; then prints one
  * line, `N answers, M errors`, with the words of the first few errors on standard error. Says `ready` after the first answer.
  */
-#include <errno.h>
+#include "include/purser.h"
+
 #include <poll.h>
-#include <purser.h>
 #include <stdio.h>
 #include <time.h>
 #include <unistd.h>
