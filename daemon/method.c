@@ -10,7 +10,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BUNDLE_FRESH_SEC = 5 }; /* warnings speak of times to come */
+enum {
+        BUNDLE_FRESH_SEC = 5, /* warnings speak of times to come */
+        STATUS_DELAY_USEC = 20000,
+        STATUS_DELAY_EACH_USEC = 100, /* for each credential, about ten times what describing it takes */
+};
 
 struct method {
         const char *name;
@@ -356,9 +360,10 @@ static void note_status_change(struct service *service)
 
         LIST_FOREACH (watch, &service->status_watches, watch_link)
                 watch->dirty = true;
-        /* Many changes in short order are one answer. */
+        /* Many changes in short order are one answer, and one that is long comes less often. */
         if (!LIST_EMPTY(&service->status_watches))
-                arm(service, &service->status_timer, 20 * USEC_PER_MSEC);
+                arm(service, &service->status_timer,
+                    STATUS_DELAY_USEC + vault_count(service->parts.context->vault) * STATUS_DELAY_EACH_USEC);
 }
 
 static void note_change(struct service *service, struct credential *credential)
