@@ -228,14 +228,18 @@ static int keep_client_secret(struct vault_write *write)
         return 0;
 }
 
-/* Facts that changed while a grant was being saved have waited for it. */
+/* What came while a grant was being saved has waited for it: facts, and a newer grant whose own write could not be begun. */
 static void end_save(struct vault_write *write, int result)
 {
         struct credential *credential = take_ptr(write->credential);
 
         if (is_of_grant(write))
                 credential->saves_in_flight--;
-        if (result == 0 && (is_of_grant(write) || write->kind == WRITE_AGAIN))
+        if (result < 0 || !(is_of_grant(write) || write->kind == WRITE_AGAIN))
+                return;
+        if (credential->unsaved)
+                vault_schedule_retry(write->vault);
+        else
                 vault_catch_up(write->vault, credential);
 }
 

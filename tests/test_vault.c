@@ -1,0 +1,606 @@
+// links: tests/core.c tests/fake_clock.c tests/fake_http.c tests/fake_store.c daemon/refresh*.c daemon/probe*.c daemon/login*.c
+// links: daemon/discovery.c daemon/vault*.c daemon/credential*.c daemon/record.c daemon/seal.c daemon/timers.c daemon/heap.c
+// links: daemon/backoff.c daemon/oauth_*.c daemon/api_*.c daemon/answer.c daemon/lifetime.c daemon/pkce.c daemon/json_text.c
+// links: daemon/plain_words.c daemon/form.c daemon/http_message.c daemon/config*.c daemon/provider*.c daemon/problems.c
+// links: daemon/yaml_*.c daemon/log.c common/secret*.c common/fault.c common/wipe.c common/duration.c common/clock.c
+// libs: libsodium jansson yaml-0.1 libsystemd
+/* What the vault makes of a store: good ones, damaged ones, others' ones. */
+#include "tests/core.h"
+
+#include "daemon/record.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ANSWER_2 "{\"access_token\":\"access-2\",\"refresh_token\":\"refresh-2\",\"expires_in\":3600}"
+#define ACCOUNT_ONE "{\"data\":{\"account\":{\"id\":\"one\",\"name\":\"One Ltd\"}}}"
+
+static const uint8_t good_key[SEAL_KEY_SIZE] = "an ordinary sealing key of tests";
+static const uint8_t other_key[SEAL_KEY_SIZE] = "another sealing key of the tests";
+
+static struct core core;
+static struct credential *acme, *beta;
+
+static int setup(void **state)
+{
+        core_setup(&core, NULL);
+        acme = core_give_grant(&core, "acme", "refresh-1", "access-1", 3600);
+        beta = core_give_grant(&core, "beta", "refresh-b", "access-b", 3600);
+        return 0;
+}
+
+static int teardown(void **state)
+{
+        core_teardown(&core);
+        return 0;
+}
+
+static void restart(void)
+{
+        core_crash(&core);
+        core_start(&core);
+        acme = vault_find(core.context.vault, "acme");
+        beta = vault_find(core.context.vault, "beta");
+}
+
+static size_t in_flight(void)
+{
+        return fake_http_n_in_flight(core.context.http);
+}
+
+static struct seal *make_seal(const uint8_t *key_bytes)
+{
+        _cleanup_(secret_freep) struct secret *key = NULL;
+        struct seal *seal;
+
+        assert_int_equal(secret_new(&key, key_bytes, SEAL_KEY_SIZE), 0);
+        assert_int_equal(seal_new(&seal, key), 0);
+        return seal;
+}
+
+/* A purserd that starts with this key and gets no further than reading. */
+static int try_to_load(const uint8_t *key, struct diag *diag, size_t *ret_n_queued)
+{
+        struct context context = core.context;
+        struct store *store;
+        int r;
+
+        *diag = (struct diag)DIAG_INIT;
+        assert_int_equal(store_new(&store, "", NULL, diag), 0);
+        assert_int_equal(vault_new(&context.vault, &context, store, make_seal(key), core.boot_id), 0);
+        context.on_change = NULL;
+        r = vault_load(context.vault, diag);
+        *ret_n_queued = fake_store_n_queued(store);
+        fake_store_crash(store);
+        vault_free(context.vault);
+        return r;
+}
+
+struct snapshot {
+        uint8_t *bytes[16];
+        size_t sizes[16], n;
+};
+
+static const char *const kinds[] = { "client-secret", "facts",         "grant",         "intent",
+                                     "meta",          "pending-facts", "pending-grant", "pending-intent" };
+static const char *const names[] = { "acme", "beta", "app", "key-check" };
+
+static struct snapshot take_snapshot(void)
+{
+        struct snapshot snapshot = { .n = fake_disk_n_records(core.disk) };
+        size_t found = 0;
+
+        for (size_t i = 0; i < 8; i++) {
+                for (size_t j = 0; j < 4; j++) {
+                        size_t n;
+                        const uint8_t *bytes = fake_disk_find(core.disk, kinds[i], names[j], &n);
+
+                        if (!bytes)
+                                continue;
+                        assert_true(found < 16);
+                        snapshot.bytes[found] = malloc(n);
+                        memcpy(snapshot.bytes[found], bytes, n);
+                        snapshot.sizes[found++] = n;
+                }
+        }
+        assert_int_equal(found, snapshot.n);
+        return snapshot;
+}
+
+static void expect_untouched(struct snapshot *before)
+{
+        struct snapshot after = take_snapshot();
+
+        assert_int_equal(after.n, before->n);
+        for (size_t i = 0; i < after.n; i++) {
+                assert_int_equal(after.sizes[i], before->sizes[i]);
+                assert_memory_equal(after.bytes[i], before->bytes[i], after.sizes[i]);
+                free(after.bytes[i]);
+                free(before->bytes[i]);
+        }
+}
+
+/* The record as it lies on the disk now; to be freed. */
+static uint8_t *copy_record(const char *kind, const char *name, size_t *ret_n)
+{
+        const uint8_t *bytes = fake_disk_find(core.disk, kind, name, ret_n);
+        uint8_t *copy;
+
+        assert_non_null(bytes);
+        copy = malloc(*ret_n);
+        memcpy(copy, bytes, *ret_n);
+        return copy;
+}
+
+static void expect_record(const char *kind, const char *name, uint8_t *bytes, size_t n)
+{
+        size_t n_found;
+        const uint8_t *found = fake_disk_find(core.disk, kind, name, &n_found);
+
+        assert_non_null(found);
+        assert_int_equal(n_found, n);
+        assert_memory_equal(found, bytes, n);
+        free(bytes);
+}
+
+static enum credential_state state_of(const struct credential *credential)
+{
+        return credential_state(credential, core.clock.boot_usec);
+}
+
+/* ---- whole stores ---- */
+
+static void test_everything_is_there_again_after_a_restart(void **state)
+{
+        restart();
+        assert_int_equal(vault_count(core.context.vault), 2);
+        assert_string_equal(core_refresh_token(acme), "refresh-1");
+        assert_string_equal(core_access_token(beta), "access-b");
+        assert_int_equal(state_of(acme), CREDENTIAL_ACTIVE);
+        assert_string_equal(vault_client_secret_state(core.context.vault, acme->client), "store");
+}
+
+static void test_a_wrong_sealing_key_is_refused_and_nothing_is_touched(void **state)
+{
+        struct snapshot before;
+        struct diag diag;
+        size_t n_queued;
+
+        core_crash(&core);
+        before = take_snapshot();
+        assert_int_equal(try_to_load(other_key, &diag, &n_queued), VAULT_E_WRONG_KEY);
+        assert_non_null(strstr(diag.text, "another key"));
+        assert_int_equal(n_queued, 0);
+        expect_untouched(&before);
+        core_start(&core);
+        assert_non_null(vault_find(core.context.vault, "acme"));
+}
+
+static void test_a_store_that_cannot_be_read_is_never_taken_for_an_empty_one(void **state)
+{
+        static const int results[] = { -EIO, -ENOMEM, STORE_E_CORRUPT, STORE_E_NEWER };
+        struct snapshot before;
+        struct diag diag;
+        size_t n_queued;
+
+        core_crash(&core);
+        before = take_snapshot();
+        for (size_t i = 0; i < sizeof(results) / sizeof(results[0]); i++) {
+                fake_disk_set_load_result(core.disk, results[i]);
+                assert_int_equal(try_to_load(good_key, &diag, &n_queued),
+                                 results[i] < 0 ? results[i] : VAULT_E_STORE);
+                assert_int_equal(n_queued, 0);
+        }
+        expect_untouched(&before);
+        fake_disk_set_load_result(core.disk, 0);
+        core_start(&core);
+        assert_int_equal(vault_count(core.context.vault), 2);
+}
+
+static void test_an_empty_store_is_marked_with_its_key(void **state)
+{
+        struct diag diag;
+        size_t n_queued;
+
+        core_crash(&core);
+        fake_disk_free(core.disk);
+        core.disk = fake_disk_new();
+        core_start(&core);
+        core_save(&core);
+        assert_int_equal(fake_disk_n_records(core.disk), 1);
+        assert_non_null(fake_disk_find(core.disk, "meta", "key-check", NULL));
+        assert_int_equal(try_to_load(other_key, &diag, &n_queued), VAULT_E_WRONG_KEY);
+        assert_int_equal(try_to_load(good_key, &diag, &n_queued), 0);
+        assert_int_equal(n_queued, 0);
+}
+
+static void test_a_record_of_a_later_version_is_refused_and_nothing_is_touched(void **state)
+{
+        struct snapshot before;
+        struct diag diag;
+        size_t n, n_queued;
+        uint8_t *blob;
+
+        core_crash(&core);
+        blob = copy_record("grant", "beta", &n);
+        blob[0] = 2;
+        fake_disk_put(core.disk, "grant", "beta", blob, n);
+        free(blob);
+        before = take_snapshot();
+        assert_int_equal(try_to_load(good_key, &diag, &n_queued), VAULT_E_STORE);
+        assert_non_null(strstr(diag.text, "later version"));
+        assert_int_equal(n_queued, 0);
+        expect_untouched(&before);
+}
+
+/* ---- single records ---- */
+
+/* Whatever happens to a credential that does not open, short of a login, its record is as it was; and others go on. */
+static void expect_kept(const char *kind)
+{
+        struct token_demand demand = { .rejected = "access-1" };
+        struct asker asker;
+        size_t n;
+        uint8_t *blob;
+
+        fake_disk_damage(core.disk, kind, "acme");
+        blob = copy_record(kind, "acme", &n);
+        restart();
+        assert_true(acme->unreadable);
+        assert_int_equal(state_of(acme), CREDENTIAL_UNAVAILABLE);
+        assert_non_null(strstr(credential_last_error(acme), "does not open"));
+        assert_int_equal(state_of(beta), CREDENTIAL_ACTIVE);
+
+        core_ask(&core, acme, &demand, &asker);
+        core_force(&core, acme, &asker);
+        assert_true(asker.answered);
+        assert_int_equal(asker.answer.verdict, TOKEN_UNAVAILABLE);
+        assert_non_null(strstr(asker.answer.reason, "does not open"));
+        assert_int_equal(prober_run(core.prober, acme, NULL, NULL, NULL), 0);
+        core_run(&core);
+        while (in_flight())
+                core_answer(&core, 200, ACCOUNT_ONE);
+        vault_save_facts(core.context.vault, acme);
+        core_save(&core);
+        refresher_cut(core.refresher, acme, "It was cut.");
+        core_advance(&core, 3000);
+        core_answer(&core, 200, ANSWER_2);
+        core_save(&core);
+        assert_string_equal(core_access_token(beta), "access-2");
+        core_advance(&core, 100000);
+        core_save(&core);
+        expect_record(kind, "acme", blob, n);
+}
+
+static void test_a_damaged_grant_is_kept_and_told_and_others_go_on(void **state)
+{
+        expect_kept("grant");
+}
+
+static void test_damaged_facts_are_kept_and_told_and_others_go_on(void **state)
+{
+        expect_kept("facts");
+}
+
+static void test_a_malformed_record_is_kept_as_one_that_does_not_open(void **state)
+{
+        struct seal *seal = make_seal(good_key);
+        uint8_t *blob;
+        size_t n;
+
+        assert_int_equal(seal_close(seal, "grant", "acme", "no record", 9, &blob, &n), 0);
+        fake_disk_put(core.disk, "grant", "acme", blob, n);
+        seal_free(seal);
+        restart();
+        assert_true(acme->unreadable);
+        assert_false(beta->unreadable);
+        expect_record("grant", "acme", blob, n);
+}
+
+static void test_a_record_that_was_moved_to_another_name_is_refused(void **state)
+{
+        size_t n_acme, n_beta;
+        uint8_t *of_acme = copy_record("grant", "acme", &n_acme),
+                *of_beta = copy_record("grant", "beta", &n_beta);
+
+        fake_disk_put(core.disk, "grant", "acme", of_beta, n_beta);
+        fake_disk_put(core.disk, "grant", "beta", of_acme, n_acme);
+        restart();
+        assert_true(acme->unreadable);
+        assert_true(beta->unreadable);
+        assert_string_equal(core_access_token(acme), "");
+        assert_string_equal(core_access_token(beta), "");
+        expect_record("grant", "acme", of_beta, n_beta);
+        expect_record("grant", "beta", of_acme, n_acme);
+}
+
+static void test_a_pending_grant_that_was_put_in_the_place_of_one_in_force_is_refused(void **state)
+{
+        struct credential *pending;
+        struct vault_write *write;
+        struct grant grant = { .generation = 1 };
+        size_t n;
+        uint8_t *blob;
+
+        assert_int_equal(vault_require_pending(core.context.vault, acme, &pending), 0);
+        assert_int_equal(secret_new_string(&grant.refresh_token, "another company's"), 0);
+        assert_int_equal(vault_save_grant(core.context.vault, pending, &grant, NULL, NULL, &write), 0);
+        core_save(&core);
+        blob = copy_record("pending-grant", "acme", &n);
+        fake_disk_put(core.disk, "grant", "acme", blob, n);
+        restart();
+        assert_true(acme->unreadable);
+        assert_string_equal(core_refresh_token(acme), "");
+        expect_record("grant", "acme", blob, n);
+}
+
+static void test_a_damaged_intent_says_that_a_refresh_was_under_way(void **state)
+{
+        core_advance(&core, 3000);
+        core_save(&core);
+        assert_int_equal(in_flight(), 2);
+        fake_disk_damage(core.disk, "intent", "acme");
+        restart();
+        assert_false(acme->unreadable);
+        assert_true(acme->outcome_unknown);
+        assert_int_equal(acme->replays, 1);
+        core_run(&core);
+        core_answer(&core, 200, ANSWER_2);
+        core_answer(&core, 200, ANSWER_2);
+        core_save(&core);
+        assert_int_equal(state_of(acme), CREDENTIAL_ACTIVE);
+        assert_null(fake_disk_find(core.disk, "intent", "acme", NULL));
+}
+
+static void test_an_intent_of_an_older_token_means_nothing(void **state)
+{
+        uint8_t *blob;
+        size_t n;
+
+        core_advance(&core, 3000);
+        core_save(&core);
+        blob = copy_record("intent", "acme", &n);
+        core_answer(&core, 200, ANSWER_2);
+        core_answer(&core, 200, ANSWER_2);
+        core_save(&core);
+        fake_disk_put(core.disk, "intent", "acme", blob, n);
+        free(blob);
+        restart();
+        assert_false(acme->outcome_unknown);
+        assert_int_equal(state_of(acme), CREDENTIAL_ACTIVE);
+}
+
+static void remove_record(const char *kind, const char *name)
+{
+        fake_disk_put(core.disk, kind, name, NULL, 0);
+}
+
+static void test_facts_whose_grant_was_taken_out_are_told(void **state)
+{
+        remove_record("grant", "acme");
+        restart();
+        assert_int_equal(state_of(acme), CREDENTIAL_UNAVAILABLE);
+        assert_true(acme->unreadable);
+        assert_string_equal(acme->client_name, "app");
+}
+
+static void test_a_grant_whose_facts_were_taken_out_is_told(void **state)
+{
+        remove_record("facts", "acme");
+        restart();
+        assert_int_equal(state_of(acme), CREDENTIAL_UNAVAILABLE);
+        assert_true(acme->unreadable);
+        assert_string_equal(core_refresh_token(acme), "refresh-1");
+}
+
+static void test_records_of_unknown_kinds_are_left_alone(void **state)
+{
+        struct seal *seal = make_seal(good_key);
+        uint8_t *blob;
+        size_t n;
+
+        assert_int_equal(seal_close(seal, "pending-later", "gamma", "?", 1, &blob, &n), 0);
+        seal_free(seal);
+        fake_disk_put(core.disk, "pending-later", "gamma", blob, n);
+        fake_disk_put(core.disk, "later", "delta", (const uint8_t *)"\1?", 2);
+        restart();
+        core_save(&core);
+        assert_int_equal(vault_count(core.context.vault), 2);
+        assert_non_null(fake_disk_find(core.disk, "later", "delta", NULL));
+        expect_record("pending-later", "gamma", blob, n);
+}
+
+static void test_a_damaged_client_secret_can_be_typed_in_again(void **state)
+{
+        _cleanup_(secret_freep) struct secret *secret = NULL, *read = NULL;
+        struct vault_write *write;
+        struct diag diag = DIAG_INIT;
+
+        fake_disk_damage(core.disk, "client-secret", "app");
+        restart();
+        assert_int_equal(state_of(acme), CREDENTIAL_ACTIVE);
+        assert_string_equal(vault_client_secret_state(core.context.vault, acme->client), "missing");
+        assert_int_equal(vault_client_secret(core.context.vault, acme->client, &read, &diag),
+                         VAULT_E_NO_SECRET);
+        assert_non_null(strstr(diag.text, "purser secret set app"));
+
+        assert_int_equal(secret_new_string(&secret, "typed anew"), 0);
+        assert_int_equal(vault_set_client_secret(core.context.vault, "app", secret, NULL, NULL, &write), 0);
+        core_save(&core);
+        restart();
+        assert_int_equal(vault_client_secret(core.context.vault, acme->client, &read, &diag), 0);
+        assert_true(secret_equal(read, secret));
+}
+
+/* ---- logins that waited ---- */
+
+static void save_pending(const char *refresh_token)
+{
+        struct credential *pending;
+        struct vault_write *write;
+        struct grant grant = { 0 };
+
+        assert_int_equal(vault_require_pending(core.context.vault, acme, &pending), 0);
+        free(pending->client_name);
+        pending->client_name = strdup("app");
+        pending->refusal = REFUSAL_NONE;
+        assert_int_equal(secret_new_string(&grant.refresh_token, refresh_token), 0);
+        assert_int_equal(vault_save_grant(core.context.vault, pending, &grant, NULL, NULL, &write), 0);
+        core_save(&core);
+}
+
+static void test_a_pending_grant_that_does_not_open_is_left_alone_until_the_next_login(void **state)
+{
+        static const char *const damaged[] = { "pending-grant", "pending-facts" };
+
+        for (size_t i = 0; i < 2; i++) {
+                size_t n;
+                uint8_t *blob;
+
+                save_pending("lost");
+                fake_disk_damage(core.disk, damaged[i], "acme");
+                blob = copy_record(damaged[i], "acme", &n);
+                restart();
+                assert_true(acme->pending->unreadable);
+                assert_int_equal(state_of(acme), CREDENTIAL_ACTIVE);
+                core_run(&core);
+                core_advance(&core, 500);
+                core_save(&core);
+                assert_int_equal(in_flight(), 0);
+                expect_record(damaged[i], "acme", blob, n);
+        }
+
+        _cleanup_(secret_freep) struct secret *token = NULL;
+        struct login_call *call;
+        assert_int_equal(secret_new_string(&token, "imported"), 0);
+        assert_int_equal(login_import(core.logins, "acme", NULL, NULL, token, false, NULL, NULL, &call), 0);
+        core_run(&core);
+        core_save(&core);
+        core_answer(&core, 200, ANSWER_2);
+        core_save(&core);
+        core_answer(&core, 200, ACCOUNT_ONE);
+        core_save(&core);
+        assert_string_equal(core_refresh_token(acme), "refresh-2");
+        assert_null(fake_disk_find(core.disk, "pending-grant", "acme", NULL));
+}
+
+static void test_a_login_mends_a_credential_that_does_not_open(void **state)
+{
+        fake_disk_damage(core.disk, "grant", "acme");
+        restart();
+        save_pending("imported");
+        core_crash(&core);
+        core_start(&core);
+        acme = vault_find(core.context.vault, "acme");
+        assert_true(acme->unreadable);
+        core_run(&core);
+        core_save(&core);
+        core_answer(&core, 200, ANSWER_2);
+        core_save(&core);
+        core_answer(&core, 200, ACCOUNT_ONE);
+        core_save(&core);
+        assert_false(acme->unreadable);
+        assert_int_equal(state_of(acme), CREDENTIAL_ACTIVE);
+        restart();
+        assert_int_equal(state_of(acme), CREDENTIAL_ACTIVE);
+        assert_string_equal(core_refresh_token(acme), "refresh-2");
+}
+
+/* ---- the table ---- */
+
+static int note_name(struct credential *credential, void *userdata)
+{
+        strcat(strcat(userdata, credential->name), " ");
+        return strcmp(credential->name, "gamma") == 0 ? 7 : 0;
+}
+
+static void test_credentials_come_in_the_order_of_their_names(void **state)
+{
+        char all[64] = "";
+
+        core_give_grant(&core, "delta", "r", "a", 3600);
+        core_give_grant(&core, "Zeta", "r", "a", 3600);
+        assert_int_equal(vault_each(core.context.vault, true, note_name, all), 0);
+        assert_string_equal(all, "Zeta acme beta delta ");
+        core_give_grant(&core, "gamma", "r", "a", 3600);
+        core_give_grant(&core, "omega", "r", "a", 3600);
+        all[0] = '\0';
+        assert_int_equal(vault_each(core.context.vault, true, note_name, all), 7);
+        assert_string_equal(all, "Zeta acme beta delta gamma ");
+        assert_null(vault_find(core.context.vault, "zeta"));
+}
+
+static void test_the_configuration_makes_shells_and_takes_them_back(void **state)
+{
+        struct credential *shell;
+
+        core_reload(&core, "credentials: {shell: {client: app, description: not yet}}\n");
+        shell = vault_find(core.context.vault, "shell");
+        assert_non_null(shell);
+        assert_string_equal(shell->description, "not yet");
+        assert_int_equal(state_of(shell), CREDENTIAL_AUTHORIZATION_REQUIRED);
+        core_save(&core);
+        assert_null(fake_disk_find(core.disk, "facts", "shell", NULL));
+        core_reload(&core, NULL);
+        assert_null(vault_find(core.context.vault, "shell"));
+        assert_int_equal(vault_count(core.context.vault), 2);
+}
+
+static void test_a_shell_that_is_being_tested_can_be_taken_back(void **state)
+{
+        core_reload(&core, "credentials: {shell: {client: app}}\n");
+        assert_int_equal(prober_run(core.prober, vault_find(core.context.vault, "shell"), NULL, NULL, NULL),
+                         0);
+        core_reload(&core, NULL);
+        core_run(&core);
+        assert_null(vault_find(core.context.vault, "shell"));
+}
+
+static void test_a_reload_points_credentials_at_the_new_clients(void **state)
+{
+        core_reload(&core, "  other: {provider: idp, client_id: x, client_secret: {store: true}}\n"
+                           "credentials: {acme: {client: other}}\n");
+        assert_string_equal(acme->client->name, "app");
+        assert_int_equal(state_of(acme), CREDENTIAL_AUTHORIZATION_REQUIRED);
+        assert_int_equal(state_of(beta), CREDENTIAL_ACTIVE);
+        core_reload(&core, NULL);
+        assert_int_equal(state_of(acme), CREDENTIAL_ACTIVE);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+        const struct CMUnitTest tests[] = {
+                TEST(test_everything_is_there_again_after_a_restart),
+                TEST(test_a_wrong_sealing_key_is_refused_and_nothing_is_touched),
+                TEST(test_a_store_that_cannot_be_read_is_never_taken_for_an_empty_one),
+                TEST(test_an_empty_store_is_marked_with_its_key),
+                TEST(test_a_record_of_a_later_version_is_refused_and_nothing_is_touched),
+                TEST(test_a_damaged_grant_is_kept_and_told_and_others_go_on),
+                TEST(test_damaged_facts_are_kept_and_told_and_others_go_on),
+                TEST(test_a_malformed_record_is_kept_as_one_that_does_not_open),
+                TEST(test_a_record_that_was_moved_to_another_name_is_refused),
+                TEST(test_a_pending_grant_that_was_put_in_the_place_of_one_in_force_is_refused),
+                TEST(test_a_damaged_intent_says_that_a_refresh_was_under_way),
+                TEST(test_an_intent_of_an_older_token_means_nothing),
+                TEST(test_facts_whose_grant_was_taken_out_are_told),
+                TEST(test_a_grant_whose_facts_were_taken_out_is_told),
+                TEST(test_records_of_unknown_kinds_are_left_alone),
+                TEST(test_a_damaged_client_secret_can_be_typed_in_again),
+                TEST(test_a_pending_grant_that_does_not_open_is_left_alone_until_the_next_login),
+                TEST(test_a_login_mends_a_credential_that_does_not_open),
+                TEST(test_credentials_come_in_the_order_of_their_names),
+                TEST(test_the_configuration_makes_shells_and_takes_them_back),
+                TEST(test_a_shell_that_is_being_tested_can_be_taken_back),
+                TEST(test_a_reload_points_credentials_at_the_new_clients),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
