@@ -283,7 +283,28 @@ class SetSecret:
         return ALIVE
 
 
-OPERATIONS = {o.name: o for o in (Refresh, ForgivingRefresh, ProactiveRefresh, Login, SecondLogin, Import, Logout, SetSecret)}
+class ChangeKey:
+    """The store is sealed anew: afterwards it opens, with whichever of the two keys."""
+
+    name = "key change"
+
+    def prepare(self, home, standin):
+        self.grant = home.adopt("acme")["id"]
+        self.token = home.get_token()["access_token"]
+
+    def act(self, home, standin):
+        home.call("io.purser.Admin.ChangeSealingKey")
+
+    def verify(self, home, standin, found):
+        home.start()
+        assert home.get_token()["access_token"] == self.token
+        standin.control(clear=True, release=True)
+        assert_refreshes(home, standin, self.grant)
+        return ALIVE
+
+
+OPERATIONS = {o.name: o for o in (Refresh, ForgivingRefresh, ProactiveRefresh, Login, SecondLogin, Import, Logout, SetSecret,
+                                   ChangeKey)}
 
 
 def connections_to(standin):
