@@ -258,8 +258,8 @@ $(O)/tests/load/asker: $(call obj,tests/load/asker.c) $(O)/libpurser.a
 
 .PHONY: load
 load: all $(O)/tests/load/asker ## 16 callers through 20 restarts, 50 reloads and 20 kills under a real systemd (needs root)
-	@$(TALLY) command load -- tests/units/boot.sh --bind-ro $(abspath $(O)):/t --bind-ro $(CURDIR):/tree --timeout 170 -- \
-		/tree/tests/units/load.sh 20 20 50
+	@$(TALLY) command load -- sh -c 'exec tests/units/boot.sh --bind-ro "$$1:/t" --bind-ro "$$2:/tree" --timeout 170 -- \
+		/tree/tests/units/load.sh 20 20 50' load $(abspath $(O)) $(CURDIR)
 
 MINUTES ?= 30
 .PHONY: soak
