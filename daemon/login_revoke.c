@@ -130,7 +130,7 @@ static void forget(struct revoke_op *op)
         }
 
         if (op->revoked && op->main_done)
-                refresher_cut(logins->refresher, credential, "The grant was revoked.");
+                refresher_end(logins->refresher, credential, "The grant was revoked.");
         if (credential->pending)
                 refresher_hold(logins->refresher, credential->pending);
         refresher_hold(logins->refresher, credential);

@@ -78,6 +78,8 @@ DEFINE_FREEP(struct waiter *, waiter_free)
 
 /* The API says that the grant is dead (a test, a webhook, a revocation): final, and nothing is served any more. */
 void refresher_cut(struct refresher *refresher, struct credential *credential, const char *reason);
+/* The same without an alarm: a person has ended it. */
+void refresher_end(struct refresher *refresher, struct credential *credential, const char *reason);
 /* The API rejected the current access token: it is refreshed, once per generation. */
 void refresher_reject(struct refresher *refresher, struct credential *credential);
 

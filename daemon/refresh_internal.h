@@ -1,5 +1,5 @@
 /*
- * What refresh.c (planning and asking), refresh_wait.c (who waits), refresh_lane.c (places), refresh_job.c (the steps of one refresh) and
+ * What refresh.c (asking), refresh_plan.c (when), refresh_wait.c (who waits), refresh_lane.c (places), refresh_job.c (the steps of one refresh) and
  * refresh_end.c (how it ends) share; nobody else includes it.
  */
 #pragma once
@@ -71,6 +71,11 @@ struct refresh_job {
         TAILQ_ENTRY(refresh_job) queued;
 };
 
+static inline bool refresh_job_is_sent(const struct refresh_job *job)
+{
+        return job->phase >= JOB_REQUEST;
+}
+
 /* Plans the next refresh of a credential that is not held. */
 void refresh_plan(struct refresher *refresher, struct credential *credential);
 
@@ -78,6 +83,8 @@ void refresh_plan(struct refresher *refresher, struct credential *credential);
 void refresh_job_require(struct refresher *refresher, struct credential *credential);
 /* Ends it wherever it is; its credential has none afterwards. */
 void refresh_job_free(struct refresh_job *job);
+/* The same of the credential's: the outcome of one that was sent stays unknown; the intent of one that was not is taken back. */
+void refresh_job_cancel(struct refresher *refresher, struct credential *credential);
 /* The request is over; the next one may be sent while this one's answer is saved. */
 void refresh_job_give_up_place(struct refresh_job *job);
 /* It has a place: the first of its steps. */
