@@ -17,6 +17,9 @@ PKGCONFIGDIR ?= $(LIBDIR)/pkgconfig
 UNITDIR ?= $(PREFIX)/lib/systemd/system
 USERUNITDIR ?= $(PREFIX)/lib/systemd/user
 SYSUSERSDIR ?= $(PREFIX)/lib/sysusers.d
+BASHCOMPDIR ?= $(DATADIR)/bash-completion/completions
+ZSHCOMPDIR ?= $(DATADIR)/zsh/site-functions
+FISHCOMPDIR ?= $(DATADIR)/fish/vendor_completions.d
 
 PKG_CONFIG ?= pkg-config
 INSTALL ?= install
@@ -90,7 +93,7 @@ LOGIN_SRCS := $(sort $(wildcard client/login*.c client/loopback.c client/browser
 TEST_SRCS := $(sort $(wildcard tests/test_*.c))
 FUZZ_SRCS := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 C_FILES := $(sort $(wildcard common/*.[ch] daemon/*.[ch] client/*.[ch] include/*.h tests/*.[ch] tests/*/*.[ch]))
-SHELL_FILES := $(sort $(wildcard .ci/run tests/*.sh tests/*/*.sh))
+SHELL_FILES := $(sort $(wildcard .ci/run client/completion/*.bash tests/*.sh tests/*/*.sh))
 MAN_PAGES := $(sort $(wildcard */*.[1-8]))
 VARLINK_FILES := $(sort $(wildcard include/*.varlink))
 PROVIDER_FILES := $(sort $(wildcard etc/providers/*.yaml))
@@ -339,7 +342,10 @@ install: all ## install under $(DESTDIR)$(PREFIX); an existing purser.yaml is ke
 	$(INSTALL) -D -m 644 -t $(DESTDIR)$(UNITDIR) $(O)/systemd/purser.service $(O)/systemd/purser.socket
 	$(INSTALL) -D -m 644 -t $(DESTDIR)$(USERUNITDIR) $(O)/systemd/user/purser.service $(O)/systemd/user/purser.socket
 	$(INSTALL) -D -m 644 systemd/purser.sysusers $(DESTDIR)$(SYSUSERSDIR)/purser.conf
-	$(INSTALL) -D -m 644 -t $(DESTDIR)$(DATADIR)/doc/purser/examples systemd/examples/*.conf
+	$(INSTALL) -D -m 644 client/completion/purser.bash $(DESTDIR)$(BASHCOMPDIR)/purser
+	$(INSTALL) -D -m 644 client/completion/purser.zsh $(DESTDIR)$(ZSHCOMPDIR)/_purser
+	$(INSTALL) -D -m 644 client/completion/purser.fish $(DESTDIR)$(FISHCOMPDIR)/purser.fish
+	$(INSTALL) -D -m 644 -t $(DESTDIR)$(DATADIR)/doc/purser/examples systemd/examples/*.conf tests/examples/*.*
 	$(foreach page,$(MAN_PAGES),$(INSTALL) -D -m 644 $(page) $(DESTDIR)$(call man_dir,$(page))/$(notdir $(page))$(newline))
 	$(INSTALL) -d -m 755 $(DESTDIR)$(SYSCONFDIR)/purser $(DESTDIR)$(SYSCONFDIR)/purser/conf.d
 	test -e $(DESTDIR)$(SYSCONFDIR)/purser/purser.yaml || \
@@ -358,6 +364,7 @@ uninstall: ## remove what install put there, except the configuration and the st
 	rm -f $(DESTDIR)$(UNITDIR)/purser.service $(DESTDIR)$(UNITDIR)/purser.socket
 	rm -f $(DESTDIR)$(USERUNITDIR)/purser.service $(DESTDIR)$(USERUNITDIR)/purser.socket
 	rm -f $(DESTDIR)$(SYSUSERSDIR)/purser.conf
+	rm -f $(DESTDIR)$(BASHCOMPDIR)/purser $(DESTDIR)$(ZSHCOMPDIR)/_purser $(DESTDIR)$(FISHCOMPDIR)/purser.fish
 	rm -f $(foreach page,$(MAN_PAGES),$(DESTDIR)$(call man_dir,$(page))/$(notdir $(page)))
 	rm -rf $(DESTDIR)$(LIBEXECDIR)/purser $(DESTDIR)$(DATADIR)/purser $(DESTDIR)$(DATADIR)/doc/purser
 
