@@ -19,7 +19,7 @@ static const char base_providers[] =
         "providers:\n"
         "  idp:\n"
         "    authorization_endpoint: https://idp.test/authorize\n"
-        "    token_endpoint: https://idp.test/token\n"
+        "    token_endpoint: %s\n"
         "    default_token_lifetime: 1h\n"
         "    api:\n"
         "      url: https://api.test/graphql\n"
@@ -65,7 +65,9 @@ static struct config *load_configuration(struct core *core, const char *provider
         snprintf(path, sizeof(path), "%s/purser.yaml", core->directory);
         file = fopen(path, "we");
         assert_non_null(file);
-        assert_true(fprintf(file, "%s%s%s", base_providers, providers ? providers : "", base_clients) > 0);
+        assert_true(fprintf(file, base_providers,
+                            core->token_endpoint ? core->token_endpoint : "https://idp.test/token") > 0);
+        assert_true(fprintf(file, "%s%s", providers ? providers : "", base_clients) > 0);
         if (more)
                 assert_true(fputs(more, file) >= 0);
         assert_int_equal(fclose(file), 0);

@@ -23,6 +23,7 @@ struct core {
         struct refresher *refresher;
         struct prober *prober;
         struct logins *logins;
+        const char *token_endpoint; /* of 'idp', from the next reload on; NULL: its ordinary one */
         char directory[64];
         char boot_id[37];
         uint64_t random; /* what context.random_bytes counts up from */
