@@ -11,8 +11,11 @@ static struct curl_slist *headers_of(const struct purser_bundle *bundle)
         char line[16384];
 
         for (size_t i = 0; i < purser_bundle_n_headers(bundle); i++) {
-                snprintf(line, sizeof(line), "%s: %s", purser_bundle_header_name(bundle, i),
-                         purser_bundle_header_value(bundle, i));
+                int n = snprintf(line, sizeof(line), "%s: %s", purser_bundle_header_name(bundle, i),
+                                 purser_bundle_header_value(bundle, i));
+
+                if (n < 0 || (size_t)n >= sizeof(line))
+                        errx(1, "a header is too long");
                 headers = curl_slist_append(headers, line);
         }
         return headers;

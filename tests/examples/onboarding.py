@@ -14,12 +14,13 @@ import os
 import re
 import secrets
 import socket
+import time
 import urllib.parse
 
 SOCKET = os.environ.get("PURSER_SOCKET", "/run/purser/purser.sock")
 STATUS = {"AuthorizationDenied": 403, "AccountMismatch": 409, "RedirectMismatch": 400, "NoSuchLogin": 400,
           "GrantRefused": 502, "ProviderUnavailable": 503}
-logins = {}  # the browser's cookie -> the login that it began
+logins = {}  # the browser's cookie -> the login that it began, and when that ends
 
 
 class Refusal(Exception):
@@ -51,7 +52,8 @@ class Application(http.server.BaseHTTPRequestHandler):
         self.answer({"/": self.front_page, "/callback": self.callback}.get(address.path), address.query)
 
     def do_POST(self):
-        form = self.rfile.read(min(int(self.headers.get("Content-Length") or 0), 4096)).decode(errors="replace")
+        length = self.headers.get("Content-Length", "")
+        form = self.rfile.read(min(int(length) if length.isdecimal() else 0, 4096)).decode(errors="replace")
         self.answer({"/connect": self.connect}.get(self.path), form)
 
     def answer(self, page, text):
@@ -76,19 +78,24 @@ class Application(http.server.BaseHTTPRequestHandler):
             raise Refusal(400, "A customer's name is of small letters, digits and dashes.")
         login = call("Admin.BeginAuthorization", credential="customer-" + customer, client=self.server.client,
                      redirect_uri=self.server.redirect_uri)
+        now = time.monotonic()
+        for begun, (_, end) in list(logins.items()):
+            if end < now:
+                logins.pop(begun, None)
         browser = secrets.token_urlsafe(32)
-        logins[browser] = login["login"]
+        logins[browser] = login["login"], now + login["expires_in"]
         self.send_response(303)
         self.send_header("Location", login["authorization_url"])
         # Lax: the cookie comes along when the provider sends the browser back, and in nobody else's forms.
-        self.send_header("Set-Cookie", "login=%s; Path=/callback; HttpOnly; SameSite=Lax; Max-Age=%d"
-                         % (browser, login["expires_in"]))
+        self.send_header("Set-Cookie", "login=%s; Path=/callback; HttpOnly; SameSite=Lax; Max-Age=%d%s"
+                         % (browser, login["expires_in"],
+                            "; Secure" if self.server.redirect_uri.startswith("https:") else ""))
         self.end_headers()
 
     def callback(self, query):
         """The daemon compares the state; the cookie makes sure that it is this browser's login that is completed."""
         cookie = re.search(r"(?:^|; )login=([\w-]+)", self.headers.get("Cookie") or "")
-        login = logins.get(cookie.group(1)) if cookie else None
+        login, _ = logins.get(cookie.group(1), (None, 0)) if cookie else (None, 0)
         if not login:
             raise Refusal(400, "This browser has begun no login here.")
         done = call("Admin.CompleteAuthorization", login=login, redirect=query)
