@@ -107,9 +107,9 @@ static void send_values(struct call *call, const char *error, const json_t *para
 
         r = call->wire.oneway ? 0 : wire_format_reply(&message, error, parameters, continues);
         if (r < 0)
-                call_fail(call, r);
-        else
-                call_send(call, message.data, message.n, continues);
+                drop_by_fault(connection_of(call), r);
+        /* To one that is dropped nothing is sent; a call that goes on is its maker's until it is told. */
+        call_send(call, message.data, message.n, continues);
         secret_buf_done(&message);
 }
 
