@@ -1,20 +1,12 @@
-/* The table of methods, what every method needs, and what is kept of credentials between calls. */
+/* The table of methods, and what every method needs. */
 #include "daemon/method.h"
 
-#include "daemon/log.h"
 #include "daemon/method_internal.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-enum {
-        BUNDLE_FRESH_SEC = 5, /* warnings speak of times to come */
-        STATUS_DELAY_USEC = 20000,
-        STATUS_DELAY_EACH_USEC = 100, /* for each credential, about ten times what describing it takes */
-};
 
 struct method {
         const char *name;
@@ -172,275 +164,6 @@ int find_for_admin(struct service *service, struct call *call, const char *name,
         return r < 0 ? r : METHOD_E_ANSWERED;
 }
 
-/* ---- what waits ---- */
-
-static void pending_free(struct pending *pending)
-{
-        waiter_free(pending->waiter);
-        probe_wait_free(pending->probe_wait);
-        login_call_free(pending->login_call);
-        revoke_call_free(pending->revoke_call);
-        vault_write_free(pending->write);
-        if (pending->credential)
-                LIST_REMOVE(pending, serve_link);
-        if (pending->kind == PENDING_STATUS_WATCH)
-                LIST_REMOVE(pending, watch_link);
-        free(pending->name);
-        free(pending);
-}
-
-static void on_dropped(void *userdata)
-{
-        pending_free(userdata);
-}
-
-int pending_begin(struct service *service, struct call *call, enum pending_kind kind,
-                  struct credential *credential, const char *name, struct pending **ret)
-{
-        struct pending *pending;
-        struct serve *serve;
-        int r;
-
-        pending = calloc(1, sizeof(*pending));
-        if (!pending)
-                return fault(-ENOMEM);
-        *pending =
-                (struct pending){ .service = service, .call = call, .kind = PENDING_OTHER, .starting = true };
-        if (name && !(pending->name = strdup(name))) {
-                pending_free(pending);
-                return fault(-ENOMEM);
-        }
-        if (credential) {
-                r = serve_require(service, credential, &serve);
-                if (r < 0) {
-                        pending_free(pending);
-                        return r;
-                }
-                pending->credential = credential;
-                LIST_INSERT_HEAD(&serve->pendings, pending, serve_link);
-        }
-        pending->kind = kind;
-        if (kind == PENDING_STATUS_WATCH)
-                LIST_INSERT_HEAD(&service->status_watches, pending, watch_link);
-
-        call->pending = pending;
-        call->on_dropped = on_dropped;
-        *ret = pending;
-        return 0;
-}
-
-int pending_started(struct pending *pending, int result)
-{
-        pending->starting = false;
-        if (result < 0 && !pending->answered) {
-                pending->call->pending = NULL;
-                pending->call->on_dropped = NULL;
-        }
-        if (result < 0 || pending->answered)
-                pending_free(pending);
-        return result < 0 ? result : 0;
-}
-
-void pending_end(struct pending *pending)
-{
-        if (pending->starting)
-                pending->answered = true;
-        else
-                pending_free(pending);
-}
-
-/* ---- what is kept of a credential ---- */
-
-struct now service_now(const struct service *service)
-{
-        struct clock *clock = service->parts.context->clock;
-
-        return (struct now){ clock_boot_usec(clock), clock_wall_usec(clock) };
-}
-
-int serve_require(struct service *service, struct credential *credential, struct serve **ret)
-{
-        struct serve *serve = credential->serve;
-
-        if (!serve) {
-                serve = calloc(1, sizeof(*serve));
-                if (!serve)
-                        return fault(-ENOMEM);
-                *serve =
-                        (struct serve){ .service = service, .credential = credential, .bundle = BUNDLE_INIT };
-                LIST_INIT(&serve->pendings);
-                credential->serve = serve;
-        }
-        *ret = serve;
-        return 0;
-}
-
-static void serve_free(struct serve *serve)
-{
-        assert(LIST_EMPTY(&serve->pendings));
-
-        if (serve->is_changed)
-                TAILQ_REMOVE(&serve->service->changed, serve, changed_link);
-        serve->credential->serve = NULL;
-        bundle_done(&serve->bundle);
-        free(serve);
-}
-
-int serve_bundle(struct service *service, struct credential *credential, const struct bundle **ret)
-{
-        struct now now = service_now(service);
-        struct serve *serve = NULL;
-        int r;
-
-        r = serve_require(service, credential, &serve);
-        if (r < 0)
-                return r;
-        if (serve->rendered_usec == 0 ||
-            now.boot_usec - serve->rendered_usec > BUNDLE_FRESH_SEC * USEC_PER_SEC) {
-                serve->rendered_usec = 0;
-                r = bundle_render(&serve->bundle, credential, now.boot_usec, now.wall_usec);
-                if (r < 0)
-                        return r;
-                serve->rendered_usec = now.boot_usec;
-        }
-        *ret = &serve->bundle;
-        return 0;
-}
-
-/* The first use by each connection is told, as far as it is remembered. */
-static void tell_use(struct service *service, struct call *call, const struct credential *credential)
-{
-        for (unsigned i = 0; i < CALL_VERDICTS; i++)
-                if (call->told[i] == credential)
-                        return;
-        call->told[call->n_told++ % CALL_VERDICTS] = credential;
-        audit_granted(service->parts.audit, call->peer, credential);
-}
-
-int reply_bundle(struct service *service, struct call *call, struct credential *credential, bool short_lived,
-                 bool continues)
-{
-        static const char warning[] =
-                "No access token lives as long as this call asked for; this is the newest one.";
-        struct secret_buf message = SECRET_BUF_INIT(WIRE_MESSAGE_MAX);
-        const struct bundle *bundle;
-        int r;
-
-        r = serve_bundle(service, credential, &bundle);
-        if (r < 0)
-                return r;
-        tell_use(service, call, credential);
-        if (!short_lived && !continues) {
-                call_send(call, bundle->message.data, bundle->message.n, false);
-                return 0;
-        }
-
-        r = bundle_render_variant(bundle, short_lived ? warning : NULL, continues, &message);
-        if (r == 0)
-                call_send(call, message.data, message.n, continues);
-        secret_buf_done(&message);
-        return r;
-}
-
-/* ---- changes ---- */
-
-static void arm(struct service *service, struct timer *timer, uint64_t delay_usec)
-{
-        const struct context *context = service->parts.context;
-
-        if (!timer_is_armed(timer) &&
-            timer_set(context->timers, timer, usec_add(context_now(context), delay_usec)) < 0)
-                log_error("Out of memory: watchers are told with the next change.");
-}
-
-/* A change may come from the middle of anything, so that what follows from it waits for the loop. */
-static void note_status_change(struct service *service)
-{
-        struct pending *watch;
-
-        LIST_FOREACH (watch, &service->status_watches, watch_link)
-                watch->dirty = true;
-        /* Many changes in short order are one answer, and one that is long comes less often. */
-        if (!LIST_EMPTY(&service->status_watches))
-                arm(service, &service->status_timer,
-                    STATUS_DELAY_USEC + vault_count(service->parts.context->vault) * STATUS_DELAY_EACH_USEC);
-}
-
-static void note_change(struct service *service, struct credential *credential)
-{
-        struct serve *serve = credential->serve;
-
-        if (!serve)
-                return;
-        serve->rendered_usec = 0;
-        if (LIST_EMPTY(&serve->pendings) || serve->is_changed)
-                return;
-        serve->is_changed = true;
-        TAILQ_INSERT_TAIL(&service->changed, serve, changed_link);
-        arm(service, &service->changed_timer, 0);
-}
-
-static void end_removed(struct pending *pending)
-{
-        struct token_answer answer = { .verdict = TOKEN_AUTHORIZATION_REQUIRED,
-                                       .reason = "The credential was removed while this call waited." };
-        int r;
-
-        r = reply_no_token(pending->service, pending->call, pending->credential->name, &answer);
-        if (r < 0)
-                call_fail(pending->call, r);
-        pending_end(pending);
-}
-
-static void forget(struct credential *credential)
-{
-        struct serve *serve = credential->serve;
-        struct pending *pending, *next;
-
-        if (!serve)
-                return;
-        for (pending = LIST_FIRST(&serve->pendings); pending; pending = next) {
-                next = LIST_NEXT(pending, serve_link);
-                if (pending->starting) {
-                        /* Its starter sees to it. */
-                        LIST_REMOVE(pending, serve_link);
-                        pending->credential = NULL;
-                } else {
-                        end_removed(pending);
-                }
-        }
-        serve_free(serve);
-}
-
-void service_on_change(struct credential *credential, bool gone, void *userdata)
-{
-        struct service *service = userdata;
-
-        if (gone)
-                forget(credential);
-        /* What is seen of a later login's grant is part of the credential that it waits for. */
-        if (credential->is_pending)
-                credential = vault_find(service->parts.context->vault, credential->name);
-        else if (gone)
-                credential = NULL;
-        if (credential)
-                note_change(service, credential);
-        note_status_change(service);
-}
-
-static int note_one(struct credential *credential, void *userdata)
-{
-        note_change(userdata, credential);
-        return 0;
-}
-
-void service_refresh_all(struct service *service)
-{
-        service->epoch++;
-        (void)vault_each(service->parts.context->vault, false, note_one, service);
-        note_status_change(service);
-}
-
 struct tally {
         uint64_t boot_now;
         unsigned n, n_required, n_troubled;
@@ -550,18 +273,11 @@ void service_set_server(struct service *service, struct server *server)
         service->server = server;
 }
 
-static int free_serve(struct credential *credential, void *userdata)
-{
-        if (credential->serve)
-                serve_free(credential->serve);
-        return 0;
-}
-
 struct service *service_free(struct service *service)
 {
         if (!service)
                 return NULL;
-        (void)vault_each(service->parts.context->vault, false, free_serve, NULL);
+        serve_free_all(service);
         timer_stop(service->parts.context->timers, &service->changed_timer);
         timer_stop(service->parts.context->timers, &service->status_timer);
         free(service);

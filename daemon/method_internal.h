@@ -115,6 +115,7 @@ int find_for_admin(struct service *service, struct call *call, const char *name,
 
 struct now service_now(const struct service *service);
 int serve_require(struct service *service, struct credential *credential, struct serve **ret);
+void serve_free_all(struct service *service);
 /* The bundle of a credential that has a token, rendered when it must be. */
 int serve_bundle(struct service *service, struct credential *credential, const struct bundle **ret);
 /* Answers with the bundle. */
