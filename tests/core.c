@@ -167,9 +167,14 @@ void core_teardown(struct core *core)
 
 void core_reload(struct core *core, const char *more)
 {
+        core_reload_with_provider(core, NULL, more);
+}
+
+void core_reload_with_provider(struct core *core, const char *provider, const char *more)
+{
         struct config *old = core->config;
 
-        core->config = load_configuration(core, NULL, more);
+        core->config = load_configuration(core, provider, more);
         core->context.config = core->config;
         assert_int_equal(vault_bind(core->context.vault), 0);
         refresher_plan_all(core->refresher);

@@ -41,6 +41,7 @@ void core_crash(struct core *core);
 void core_start(struct core *core);
 /* Puts another configuration in force, as a reload does. */
 void core_reload(struct core *core, const char *more);
+void core_reload_with_provider(struct core *core, const char *provider, const char *more);
 
 /* A credential with this grant, durable, as if it had been given at this very moment. Its test is taken as done. */
 struct credential *core_give_grant(struct core *core, const char *name, const char *refresh_token,
