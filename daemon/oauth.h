@@ -61,6 +61,7 @@ enum oauth_verdict {
 struct oauth_answer {
         enum oauth_verdict verdict;
         bool outcome_unknown; /* with OAUTH_TRY_AGAIN: the provider may have rotated the grant all the same */
+        bool disconnected; /* with OAUTH_GRANT_REFUSED: the access tokens are dead, too */
         bool foreign_refresher; /* somebody else refreshes this grant */
         struct secret *access_token; /* NULL in an OAUTH_GRANTED answer: unusable or absent, refresh again */
         struct secret *refresh_token; /* NULL: none in the answer; the old one stays */

@@ -202,13 +202,18 @@ static void read_granted(const struct reading *reading, int64_t wall_sec)
 
 static bool refuse_by_rule(const struct reading *reading)
 {
-        const struct answer_rule *rule = find_rule(reading, MEANING_BIT(MEANING_AUTHORIZATION_REQUIRED) |
-                                                                    MEANING_BIT(MEANING_TRY_AGAIN) |
-                                                                    MEANING_BIT(MEANING_CLIENT_REFUSED));
+        const struct answer_rule *rule = find_rule(
+                reading, MEANING_BIT(MEANING_AUTHORIZATION_REQUIRED) | MEANING_BIT(MEANING_DISCONNECTED) |
+                                 MEANING_BIT(MEANING_TRY_AGAIN) | MEANING_BIT(MEANING_CLIENT_REFUSED));
 
         if (!rule)
                 return false;
         switch (rule->meaning) {
+        case MEANING_DISCONNECTED:
+                reading->result->disconnected = true;
+                refuse(reading, OAUTH_GRANT_REFUSED,
+                       rule->say ? rule->say : "The account ended this app's access: log in again");
+                break;
         case MEANING_AUTHORIZATION_REQUIRED:
                 refuse(reading, OAUTH_GRANT_REFUSED,
                        rule->say ? rule->say : "The provider refuses this grant for good: log in again");

@@ -29,6 +29,7 @@ enum meaning {
         MEANING_VERSION_UNSUPPORTED, /* API only: the pinned version does not exist or no longer does */
         MEANING_VERSION_TO_BE_REMOVED, /* API only: a version warning that announces the end */
         MEANING_NOTICE, /* a good answer whose words the owner ought to read; changes nothing */
+        MEANING_DISCONNECTED, /* token endpoint only: the account ended the app's access, access tokens included */
 };
 
 /*

@@ -15,7 +15,7 @@ enum {
                 "notice", MEANING_NOTICE                                                                     \
         }
 #define TOKEN_MEANINGS                                                                                       \
-        { "client_refused", MEANING_CLIENT_REFUSED },                                                        \
+        { "disconnected", MEANING_DISCONNECTED }, { "client_refused", MEANING_CLIENT_REFUSED },              \
         {                                                                                                    \
                 "foreign_refresher", MEANING_FOREIGN_REFRESHER                                               \
         }

@@ -127,7 +127,7 @@ void refresh_take_intent_back(const struct refresh_job *job)
                 vault_clear_intent(job->refresher->context->vault, job->credential);
 }
 
-void refresh_end_in_refusal(struct refresh_job *job, const char *reason)
+void refresh_end_in_refusal(struct refresh_job *job, const char *reason, bool cut)
 {
         struct refresher *refresher = job->refresher;
         struct credential *credential = job->credential;
@@ -142,7 +142,7 @@ void refresh_end_in_refusal(struct refresh_job *job, const char *reason)
         else
                 diag_set(&text, "%s", reason);
 
-        credential->refusal = credential_is_rejected(credential) ? REFUSAL_CUT : REFUSAL_REFUSED;
+        credential->refusal = cut || credential_is_rejected(credential) ? REFUSAL_CUT : REFUSAL_REFUSED;
         credential->outcome_unknown = false;
         credential->client_refused = false;
         refresh_set_text(&credential->refusal_reason, text.text);

@@ -97,7 +97,8 @@ bool refresh_is_possible(const struct credential *credential);
 
 /* Each ends the job; reason may lie in what the job does not own. retry_after_usec 0: not said. */
 void refresh_end_in_failure(struct refresh_job *job, const char *reason, uint64_t retry_after_usec);
-void refresh_end_in_refusal(struct refresh_job *job, const char *reason);
+/* cut: nothing is served any more; else the last access token is, to its end, unless the API has rejected it. */
+void refresh_end_in_refusal(struct refresh_job *job, const char *reason, bool cut);
 void refresh_end_in_success(struct refresh_job *job);
 /* The request was not sent, or not acted on; an outcome that was unknown before stays so. */
 void refresh_take_intent_back(const struct refresh_job *job);

@@ -197,7 +197,7 @@ static void on_answer(const struct http_response *response, void *userdata)
                 save_granted(job, &answer);
                 break;
         case OAUTH_GRANT_REFUSED:
-                refresh_end_in_refusal(job, answer.reason);
+                refresh_end_in_refusal(job, answer.reason, answer.disconnected);
                 break;
         case OAUTH_CLIENT_REFUSED:
                 refresh_take_intent_back(job);

@@ -408,8 +408,8 @@ static void test_jobber_is_written_down(void **state)
         } token[] = {
                 { "refresh token does not match the authenticated client", MEANING_AUTHORIZATION_REQUIRED, 401, NULL },
                 { "refresh token is not valid", MEANING_AUTHORIZATION_REQUIRED, 401, NULL },
-                { "disconnected this app", MEANING_AUTHORIZATION_REQUIRED, 0, NULL },
-                { "account is not active", MEANING_AUTHORIZATION_REQUIRED, 0, NULL },
+                { "disconnected this app", MEANING_DISCONNECTED, 0, NULL },
+                { "account is not active", MEANING_DISCONNECTED, 0, NULL },
                 { "temporarily unavailable", MEANING_TRY_AGAIN, 0, NULL },
                 { "Unexpected Refresh Token Redemption", MEANING_FOREIGN_REFRESHER, 0, "/warning" },
                 { "rotation is off", MEANING_NOTICE, 0, "/warning" },

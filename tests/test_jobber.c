@@ -298,7 +298,7 @@ static void test_every_sentence_is_one_that_people_can_act_on(void **state)
                 assert_non_null(rule->say);
                 assert_int_equal(rule->say[strlen(rule->say) - 1], '.');
                 assert_true(strlen(rule->say) <= 230);
-                if (rule->meaning == MEANING_AUTHORIZATION_REQUIRED)
+                if (rule->meaning == MEANING_AUTHORIZATION_REQUIRED || rule->meaning == MEANING_DISCONNECTED)
                         assert_non_null(strcasestr(rule->say, "log in again"));
         }
 }

@@ -331,11 +331,11 @@ static void test_every_mistake_has_its_line(void **state)
                 { ENDPOINTS RULE "{status: 200, means: try_agian}\n",
                   "f:4:26: token_endpoint_answers[0].means: must be one of: authorization_required, "
                   "try_again, notice, "
-                  "client_refused, foreign_refresher" },
+                  "disconnected, client_refused, foreign_refresher" },
                 { ENDPOINTS RULE "{status: 200, means: token_rejected}\n",
                   "f:4:26: token_endpoint_answers[0].means: must be one of: authorization_required, "
                   "try_again, notice, "
-                  "client_refused, foreign_refresher" },
+                  "disconnected, client_refused, foreign_refresher" },
                 { ENDPOINTS "api: {answers: [{status: 200, means: foreign_refresher}]}\n",
                   "f:3:38: api.answers[0].means: must be one of: authorization_required, try_again, notice, "
                   "token_rejected, "
@@ -563,6 +563,7 @@ static void test_every_meaning_has_the_name_that_files_use(void **state)
 {
         assert_string_equal(meaning_name(MEANING_NONE), "none");
         assert_string_equal(meaning_name(MEANING_AUTHORIZATION_REQUIRED), "authorization_required");
+        assert_string_equal(meaning_name(MEANING_DISCONNECTED), "disconnected");
         assert_string_equal(meaning_name(MEANING_TRY_AGAIN), "try_again");
         assert_string_equal(meaning_name(MEANING_CLIENT_REFUSED), "client_refused");
         assert_string_equal(meaning_name(MEANING_TOKEN_REJECTED), "token_rejected");

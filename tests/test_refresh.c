@@ -44,6 +44,48 @@ static size_t in_flight(void)
         return fake_http_n_in_flight(core.context.http);
 }
 
+static void alarm_after(bool an_answer_was_lost)
+{
+        core_advance(&core, 3000);
+        core_save(&core);
+        if (an_answer_was_lost) {
+                fake_http_fail(core.context.http, 0, HTTP_OUTCOME_UNKNOWN, "the connection broke");
+                core_advance(&core, 30);
+        }
+        core_answer(&core, 200,
+                    "{\"access_token\":\"access-2\",\"refresh_token\":\"refresh-2\",\"warning\":\"an old one "
+                    "was redeemed\"}");
+        core_save(&core);
+}
+
+static int setup_with_alarm(void **state)
+{
+        (void)state;
+        core_setup_with_provider(
+                &core,
+                "  watchful:\n"
+                "    extends: idp\n"
+                "    token_endpoint_answers: [{member: /warning, contains: old one, means: "
+                "foreign_refresher}, {contains: has disconnected, means: disconnected}]\n",
+                "  watched: {provider: watchful, client_id: w, client_secret: {store: true}}\n"
+                "credentials: {acme: {client: app}}\n");
+        return 0;
+}
+
+static void give_watched_grant(void)
+{
+        _cleanup_(secret_freep) struct secret *secret = NULL;
+        struct vault_write *write;
+
+        assert_int_equal(secret_new_string(&secret, "the-other-secret"), 0);
+        assert_int_equal(vault_set_client_secret(core.context.vault, "watched", secret, NULL, NULL, &write),
+                         0);
+        acme = core_give_grant(&core, "birch", "refresh-1", "access-1", 3600);
+        free(acme->client_name);
+        acme->client_name = strdup("watched");
+        vault_rebind(core.context.vault, acme);
+}
+
 static void test_a_token_that_lives_is_handed_out_without_the_network(void **state)
 {
         struct asker asker;
@@ -237,6 +279,19 @@ static void test_a_refused_grant_is_served_to_the_end_of_its_token_and_never_tri
         assert_int_equal(fake_http_n_started(core.context.http), 1);
 }
 
+static void test_nothing_is_served_after_the_account_disconnected_the_app(void **state)
+{
+        struct asker asker;
+
+        (void)state;
+        give_watched_grant();
+        core_advance(&core, 3000);
+        core_answer(&core, 401, "{\"message\":\"User has disconnected\"}");
+        core_ask(&core, acme, NULL, &asker);
+        assert_true(asker.answered);
+        assert_int_equal(asker.answer.verdict, TOKEN_AUTHORIZATION_REQUIRED);
+}
+
 static void test_a_lost_answer_leaves_an_unknown_outcome_and_the_old_token_is_tried(void **state)
 {
         (void)state;
@@ -303,48 +358,6 @@ static void test_an_outage_of_hours_does_not_use_up_the_tries(void **state)
         core_answer(&core, 200, ANSWER_2);
         core_save(&core);
         assert_int_equal(credential_state(acme, core.clock.boot_usec), CREDENTIAL_ACTIVE);
-}
-
-static void alarm_after(bool an_answer_was_lost)
-{
-        core_advance(&core, 3000);
-        core_save(&core);
-        if (an_answer_was_lost) {
-                fake_http_fail(core.context.http, 0, HTTP_OUTCOME_UNKNOWN, "the connection broke");
-                core_advance(&core, 30);
-        }
-        core_answer(&core, 200,
-                    "{\"access_token\":\"access-2\",\"refresh_token\":\"refresh-2\",\"warning\":\"an old one "
-                    "was redeemed\"}");
-        core_save(&core);
-}
-
-static int setup_with_alarm(void **state)
-{
-        (void)state;
-        core_setup_with_provider(
-                &core,
-                "  watchful:\n"
-                "    extends: idp\n"
-                "    token_endpoint_answers: [{member: /warning, contains: old one, means: "
-                "foreign_refresher}]\n",
-                "  watched: {provider: watchful, client_id: w, client_secret: {store: true}}\n"
-                "credentials: {acme: {client: app}}\n");
-        return 0;
-}
-
-static void give_watched_grant(void)
-{
-        _cleanup_(secret_freep) struct secret *secret = NULL;
-        struct vault_write *write;
-
-        assert_int_equal(secret_new_string(&secret, "the-other-secret"), 0);
-        assert_int_equal(vault_set_client_secret(core.context.vault, "watched", secret, NULL, NULL, &write),
-                         0);
-        acme = core_give_grant(&core, "birch", "refresh-1", "access-1", 3600);
-        free(acme->client_name);
-        acme->client_name = strdup("watched");
-        vault_rebind(core.context.vault, acme);
 }
 
 static void test_a_warning_about_an_old_token_is_an_alarm(void **state)
@@ -729,6 +742,8 @@ int main(void)
                 TEST(test_retry_after_is_obeyed_and_not_overridden_by_hand),
                 TEST(test_a_refresh_by_hand_overrides_a_back_off),
                 TEST(test_a_refused_grant_is_served_to_the_end_of_its_token_and_never_tried_again),
+                cmocka_unit_test_setup_teardown(test_nothing_is_served_after_the_account_disconnected_the_app,
+                                                setup_with_alarm, teardown),
                 TEST(test_a_lost_answer_leaves_an_unknown_outcome_and_the_old_token_is_tried),
                 TEST(test_a_refusal_after_a_lost_answer_says_that_an_answer_was_lost),
                 TEST(test_the_old_token_is_tried_five_times_at_most),
