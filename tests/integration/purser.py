@@ -83,6 +83,16 @@ class Login:
         return self.finish()
 
 
+def is_listening(path):
+    """A socket's name is there from bind() on; only after listen() may one connect. Asked without connecting, which would activate."""
+    listening = "00010000"
+    for line in pathlib.Path("/proc/net/unix").read_text().splitlines():
+        fields = line.split(None, 7)
+        if len(fields) == 8 and fields[7] == str(path) and fields[3] == listening:
+            return True
+    return False
+
+
 class Home:
     """A place of its own for one test: configuration, state, socket, and all that was shown."""
 
@@ -171,7 +181,7 @@ class Home:
         for name, value in dict(self.environment(), **names).items():
             wrapper += ["-E", "%s=%s" % (name, value)]
         daemon = self.start(*arguments, ready=False, listen=False, wrapper=wrapper, environment=environment)
-        until(self.socket.exists, "the activated socket")
+        until(lambda: is_listening(self.socket), "the activated socket")
         return daemon
 
     def give_to(self, user):
