@@ -37,7 +37,8 @@ struct app {
         bool stopping;
         bool refreshes_ended; /* of those that were in flight when it was told to stop */
 
-        const char *handed_over; /* the name under which the service manager keeps unsaved grants; NULL: it keeps none */
+        const char *
+                handed_over; /* the name under which the service manager keeps unsaved grants; NULL: it keeps none */
         bool unreadable_handover; /* some of it does not open, and stays with the manager */
 
         void *signals[3]; /* sd_event_source */

@@ -53,7 +53,8 @@ static int load_seal(struct app *app, struct seal **ret)
 
         app->sealing_key = source == SEAL_KEY_FILE ? "key-file" : "systemd-credential";
         if (!made && !exists && source == SEAL_KEY_FILE)
-                log_error("There is a sealing key in %s, and no store beside it: whatever it held is gone. Restore "
+                log_error("There is a sealing key in %s, and no store beside it: whatever it held is gone. "
+                          "Restore "
                           "purser.db from a backup, or log in again.",
                           app->state_dir);
         if (made)

@@ -259,8 +259,7 @@ int seal_key_load(struct secret **ret, enum seal_key_source *ret_source, bool *r
 static int load_new_file(struct secret **ret, int dir)
 {
         _cleanup_(secret_buf_done) struct secret_buf bytes = { 0 };
-        _cleanup_(closep) int fd =
-                openat(dir, NEW_KEY_FILE, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+        _cleanup_(closep) int fd = openat(dir, NEW_KEY_FILE, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
         struct stat st;
 
         if (fd < 0)

@@ -3,6 +3,7 @@
 
 #include "daemon/context.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -284,8 +285,10 @@ int write_new(struct vault *vault, enum write_kind kind, struct credential *cred
                                        .userdata = userdata };
         if (credential)
                 write->mark = credential->newest;
-        if (is_of_grant(write))
+        if (is_of_grant(write)) {
+                assert(credential);
                 credential->saves_in_flight++;
+        }
         *ret = write;
         return 0;
 }
