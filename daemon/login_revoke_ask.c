@@ -138,8 +138,6 @@ static void on_mutation_answer(const struct http_response *response, void *userd
                 if (op->generation == target->grant.generation)
                         refresher_reject(op->logins->refresher, target);
                 ask_for_token(op);
-        } else if (answer.verdict == API_AUTHORIZATION_REQUIRED) {
-                revoke_was_ended(op);
         } else if (answer.verdict == API_OK) {
                 revoke_succeeded(op);
         } else {
