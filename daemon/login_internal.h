@@ -45,6 +45,7 @@ struct login_op {
         struct logins *logins;
         enum op_start start;
         char *credential, *client, *description, *redirect_uri;
+        char *pending_client; /* the pending grant's: once there is a grant, nothing that it needs may be missing */
         bool switch_account;
         struct secret *code; /* OP_EXCHANGE; or the refresh token of OP_IMPORT */
         struct secret *verifier;

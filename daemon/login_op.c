@@ -21,12 +21,13 @@ int login_op_new(struct logins *logins, enum op_start start, const char *credent
         logins->ops = op;
         op->credential = strdup(credential);
         op->client = strdup(client);
+        op->pending_client = strdup(client);
         if (on_done) {
                 op->call = calloc(1, sizeof(*op->call));
                 if (op->call)
                         *op->call = (struct login_call){ op, on_done, userdata };
         }
-        if (!op->credential || !op->client || (on_done && !op->call))
+        if (!op->credential || !op->client || !op->pending_client || (on_done && !op->call))
                 r = fault(-ENOMEM);
         if (r == 0)
                 r = timer_set(logins->context->timers, &op->begin, context_now(logins->context));
@@ -63,6 +64,7 @@ void login_op_free(struct login_op *op)
         secret_free(op->verifier);
         free(op->credential);
         free(op->client);
+        free(op->pending_client);
         free(op->description);
         free(op->redirect_uri);
         free(op->refused);

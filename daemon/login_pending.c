@@ -47,10 +47,11 @@ static void supersede(struct login_op *op)
         }
 }
 
-static void reset_pending(const struct login_op *op, const struct credential *credential,
+static void reset_pending(struct login_op *op, const struct credential *credential,
                           struct credential *pending)
 {
-        login_replace_text(&pending->client_name, op->client);
+        free(pending->client_name);
+        pending->client_name = take_ptr(op->pending_client);
         login_replace_text(&pending->description,
                            op->description ? op->description : credential->description);
         login_replace_text(&pending->account_id, NULL);

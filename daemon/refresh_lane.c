@@ -148,8 +148,12 @@ void refresh_job_require(struct refresher *refresher, struct credential *credent
                 return;
 
         if (job_new(refresher, credential) < 0) {
+                credential->failures++;
                 credential->retry_at_usec = context_now(refresher->context) + USEC_PER_SEC;
+                refresh_set_text(&credential->last_failure,
+                                 "The refresh could not be begun for want of memory.");
                 refresh_plan(refresher, credential);
+                waiters_tell_failure(refresher, credential, false);
                 return;
         }
         lane_pump(credential->job->lane);

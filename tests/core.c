@@ -240,7 +240,7 @@ void core_answer(struct core *core, long status, const char *body)
         core_run(core);
 }
 
-static void on_answer(const struct token_answer *answer, void *userdata)
+void asker_on_answer(const struct token_answer *answer, void *userdata)
 {
         struct asker *asker = userdata;
 
@@ -264,14 +264,15 @@ void core_ask(struct core *core, struct credential *credential, const struct tok
         static const struct token_demand none;
 
         *ret = (struct asker){ 0 };
-        settle(ret, refresher_ask(core->refresher, credential, demand ? demand : &none, on_answer, ret,
+        settle(ret, refresher_ask(core->refresher, credential, demand ? demand : &none, asker_on_answer, ret,
                                   &ret->answer, &ret->waiter));
 }
 
 void core_force(struct core *core, struct credential *credential, struct asker *ret)
 {
         *ret = (struct asker){ 0 };
-        settle(ret, refresher_force(core->refresher, credential, on_answer, ret, &ret->answer, &ret->waiter));
+        settle(ret, refresher_force(core->refresher, credential, asker_on_answer, ret, &ret->answer,
+                                    &ret->waiter));
 }
 
 void asker_done(struct asker *asker)

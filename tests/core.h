@@ -66,6 +66,7 @@ struct asker {
 void core_ask(struct core *core, struct credential *credential, const struct token_demand *demand,
               struct asker *ret);
 void core_force(struct core *core, struct credential *credential, struct asker *ret);
+void asker_on_answer(const struct token_answer *answer, void *userdata);
 void asker_done(struct asker *asker);
 
 const char *core_access_token(const struct credential *credential); /* "" when there is none */

@@ -201,10 +201,10 @@ void fake_http_answer(struct http *http, size_t index, long status, const char *
                 .date_sec = -1,
                 .retry_after_sec = -1,
         };
-        int r = secret_buf_append_string(&response.body, body);
 
-        assert(r == 0);
-        (void)r;
+        /* A provider does not run out of our memory: where a test plays that, it is asked for again. */
+        while (secret_buf_append_string(&response.body, body) < 0)
+                ;
         snprintf(response.content_type, sizeof(response.content_type), "%s",
                  content_type ? content_type : "application/json");
         fake_http_complete(http, index, &response);

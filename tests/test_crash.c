@@ -1,3 +1,4 @@
+// links: tests/fake_idp.c
 // links: tests/core.c tests/fake_clock.c tests/fake_http.c tests/fake_store.c daemon/refresh*.c daemon/probe*.c daemon/login*.c
 // links: daemon/discovery.c daemon/vault*.c daemon/credential*.c daemon/record.c daemon/seal.c daemon/timers.c daemon/heap.c
 // links: daemon/backoff.c daemon/oauth_*.c daemon/api_*.c daemon/answer.c daemon/lifetime.c daemon/pkce.c daemon/json_text.c
@@ -9,6 +10,7 @@
  * starts and goes on until nothing is left to do. Then a grant that lives is there, and nothing that was meant to pass has stayed.
  */
 #include "tests/core.h"
+#include "tests/fake_idp.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -20,88 +22,6 @@
 #include <string.h>
 
 static struct core core;
-
-/* ---- a provider ---- */
-
-/* Refresh tokens are named after the grant that they belong to, and numbered. */
-struct family {
-        char name; /* 'a': the grant that is there at first, 'b': what comes of the code, 'i': what is imported */
-        int number; /* of the newest refresh token */
-        bool revoked;
-};
-
-static struct {
-        struct family families[3];
-        bool takes_old; /* the newest but one is taken, too: an answer may have been lost */
-        bool code_is_spent;
-} idp;
-
-static void start_idp(bool takes_old)
-{
-        memset(&idp, 0, sizeof(idp));
-        for (size_t i = 0; i < 3; i++)
-                idp.families[i].name = "abi"[i];
-        idp.takes_old = takes_old;
-}
-
-static struct family *find_family(char name)
-{
-        for (size_t i = 0; i < 3; i++)
-                if (idp.families[i].name == name)
-                        return &idp.families[i];
-        fail_msg("a refresh token of no grant");
-        return NULL;
-}
-
-static const char *value_of(const struct http_request *request, const char *name)
-{
-        const char *at = strstr(fake_http_expose_body(request), name);
-
-        return at ? at + strlen(name) : NULL;
-}
-
-static void answer_tokens(struct family *family)
-{
-        char body[256];
-
-        family->number++;
-        snprintf(body, sizeof(body),
-                 "{\"access_token\":\"access-%c-%d\",\"refresh_token\":\"%c-%d\",\"expires_in\":3600}",
-                 family->name, family->number, family->name, family->number);
-        fake_http_answer(core.context.http, 0, 200, NULL, body);
-}
-
-static void answer_refresh(const char *token)
-{
-        struct family *family = find_family(token[0]);
-        int number = atoi(token + 2);
-
-        if (!family->revoked && (number == family->number || (idp.takes_old && number == family->number - 1)))
-                answer_tokens(family);
-        else
-                fake_http_answer(core.context.http, 0, 400, NULL, "{\"error\":\"invalid_grant\"}");
-}
-
-static void answer_one(void)
-{
-        const struct http_request *request = fake_http_request(core.context.http, 0);
-        const char *refresh_token = value_of(request, "refresh_token=");
-
-        if (strstr(request->url, "graphql")) {
-                fake_http_answer(core.context.http, 0, 200, NULL,
-                                 "{\"data\":{\"account\":{\"id\":\"one\",\"name\":\"One Ltd\"}}}");
-        } else if (strstr(request->url, "revoke")) {
-                find_family(value_of(request, "token=")[0])->revoked = true;
-                fake_http_answer(core.context.http, 0, 200, NULL, "");
-        } else if (refresh_token) {
-                answer_refresh(refresh_token);
-        } else if (idp.code_is_spent) {
-                fake_http_answer(core.context.http, 0, 400, NULL, "{\"error\":\"invalid_grant\"}");
-        } else {
-                idp.code_is_spent = true;
-                answer_tokens(find_family('b'));
-        }
-}
 
 /* ---- running, and dying ---- */
 
@@ -124,7 +44,7 @@ static bool go_on(void)
                         budget--;
                         fake_store_complete(core.store, 0);
                 } else if (fake_http_n_in_flight(core.context.http)) {
-                        answer_one();
+                        fake_idp_answer(&core);
                 } else {
                         return false;
                 }
@@ -181,7 +101,7 @@ static void expect_alive(void)
         struct asker asker;
 
         assert_int_equal(state(), CREDENTIAL_ACTIVE);
-        assert_int_equal(atoi(token + 2), find_family(token[0])->number);
+        assert_int_equal(atoi(token + 2), fake_idp_newest(token[0]));
         core_ask(&core, acme(), NULL, &asker);
         assert_true(asker.answered);
         assert_int_equal(asker.answer.verdict, TOKEN_READY);
@@ -237,7 +157,7 @@ static long crash_everywhere(const struct operation *operation, bool takes_old, 
         for (n = 0; died; n++) {
                 core_setup_with_provider(&core, providers, clients);
                 set_client_secret("revoker");
-                start_idp(takes_old);
+                fake_idp_start(takes_old);
                 if (operation->prepare)
                         operation->prepare();
                 operation->begin();
@@ -274,7 +194,7 @@ static void begin_refresh(void)
 static void check_refresh(void)
 {
         assert_non_null(acme());
-        if (idp.takes_old)
+        if (fake_idp_takes_old())
                 expect_alive();
         else
                 expect_alive_or_told();
@@ -362,7 +282,7 @@ static void check_first_import(void)
 {
         if (!acme())
                 return;
-        if (idp.takes_old)
+        if (fake_idp_takes_old())
                 expect_alive();
         else
                 expect_alive_or_told();
@@ -416,8 +336,8 @@ static void test_a_crash_within_a_logout_leaves_all_or_nothing(void **state)
 static void check_revocation(void)
 {
         if (!acme())
-                assert_true(find_family('a')->revoked);
-        else if (!find_family('a')->revoked)
+                assert_true(fake_idp_is_revoked('a'));
+        else if (!fake_idp_is_revoked('a'))
                 expect_alive();
         else
                 assert_true(state() == CREDENTIAL_AUTHORIZATION_REQUIRED || state() == CREDENTIAL_ACTIVE);
@@ -438,8 +358,8 @@ static void begin_logout_while_refreshing(void)
 static void check_logout_while_refreshing(void)
 {
         if (!acme())
-                assert_true(find_family('a')->revoked);
-        else if (!find_family('a')->revoked)
+                assert_true(fake_idp_is_revoked('a'));
+        else if (!fake_idp_is_revoked('a'))
                 expect_alive_or_told();
 }
 
