@@ -61,6 +61,14 @@ def refresh(home):
     return home.call("io.purser.Admin.Refresh", credential="acme")
 
 
+def works(home):
+    """A refresh that is on the wire already is joined, and may still end in the trouble that it began in."""
+    try:
+        return refresh(home)
+    except VarlinkError:
+        return None
+
+
 def start(home, **more):
     home.settings["refresh"] = {"timeout": "1s"}
     home.write()
@@ -129,7 +137,7 @@ def test_broken_answer(home, standin, row):
         home.call("io.purser.Admin.ImportGrant", credential="acme",
                   refresh_token=standin.grants()[grant["id"]]["current"])
     elif script != "429_retry":
-        refresh(home)
+        until(lambda: works(home), "a refresh that works")
     else:
         assert home.status()["next_refresh_in_seconds"] <= 31
         assert standin.grants()[grant["id"]]["alive"]
