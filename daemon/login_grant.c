@@ -28,11 +28,20 @@ static void drop_pending(struct login_op *op, struct credential *credential)
         vault_drop_shell(op->logins->context->vault, credential);
 }
 
-/* Whoever began it was told nothing, and with no older grant nothing would be left that could tell: it stays, as refused. */
-static void keep_refused(struct login_op *op, struct credential *credential, const char *reason)
+/*
+ * Whoever began it was told nothing, and with no older grant nothing would be left that could tell: it stays, as refused. A record that does not open
+ * is no place for it.
+ */
+static bool keep_refused(struct login_op *op, struct credential *credential, const char *reason)
 {
+        if (op->start != OP_RESUME || credential->refusal != REFUSAL_NEVER_AUTHORIZED ||
+            credential->unreadable)
+                return false;
+
         op->refused = strdup(reason);
-        promote(op, credential);
+        if (op->refused)
+                promote(op, credential);
+        return op->refused;
 }
 
 static void refuse_grant(struct login_op *op, struct credential *credential, const char *reason)
@@ -46,10 +55,8 @@ static void refuse_grant(struct login_op *op, struct credential *credential, con
                                        .client = op->client,
                                        .reason = text },
                   "The new grant for '%s' was refused: %s", op->credential, text);
-        if (op->start == OP_RESUME && !credential->grant.generation && !credential->grant.refresh_token) {
-                keep_refused(op, credential, text);
+        if (keep_refused(op, credential, text))
                 return;
-        }
         drop_pending(op, credential);
         login_op_fail(op, LOGIN_GRANT_REFUSED, NULL, text, 0);
 }

@@ -9,9 +9,17 @@
 
 static const struct backoff passing_backoff = { .base_usec = 2 * USEC_PER_SEC,
                                                 .max_usec = 300 * USEC_PER_SEC };
-/* An unknown outcome is tried again more slowly: each try sends a token that may be spent. */
-static const struct backoff replay_backoff = { .base_usec = 4 * USEC_PER_SEC,
-                                               .max_usec = 900 * USEC_PER_SEC };
+/* While the provider answers with errors of its own, so that no try is used up. */
+static const struct backoff trouble_backoff = { .base_usec = 4 * USEC_PER_SEC,
+                                                .max_usec = 900 * USEC_PER_SEC };
+/* Before each try with a token that may be spent: the first comes soon, and five of them outlast an outage of hours in which nothing answers. */
+#define REPLAY_PAUSE(seconds)                                                                                \
+        {                                                                                                    \
+                .base_usec = (seconds)*USEC_PER_SEC, .max_usec = (seconds)*USEC_PER_SEC                      \
+        }
+static const struct backoff replay_backoffs[] = { REPLAY_PAUSE(4), REPLAY_PAUSE(30), REPLAY_PAUSE(240),
+                                                  REPLAY_PAUSE(1800), REPLAY_PAUSE(10800) };
+enum { N_REPLAY_BACKOFFS = sizeof(replay_backoffs) / sizeof(replay_backoffs[0]) };
 /* A wrong client secret does not mend itself. */
 static const struct backoff client_backoff = { .base_usec = 60 * USEC_PER_SEC,
                                                .max_usec = 3600 * USEC_PER_SEC };
@@ -23,12 +31,17 @@ const struct provider *refresh_provider_of(const struct credential *credential)
         return credential->client ? credential->client->provider : &unknown;
 }
 
-static const struct backoff *pace_of(const struct credential *credential)
+static const struct backoff *pace_of(const struct refresh_job *job)
 {
+        const struct credential *credential = job->credential;
+        unsigned replays = credential->replays ? credential->replays : 1;
+
         if (credential->client_refused)
                 return &client_backoff;
+        if (job->unanswered)
+                return &replay_backoffs[(replays < N_REPLAY_BACKOFFS ? replays : N_REPLAY_BACKOFFS) - 1];
 
-        return credential->outcome_unknown ? &replay_backoff : &passing_backoff;
+        return credential->outcome_unknown ? &trouble_backoff : &passing_backoff;
 }
 
 void refresh_set_text(char **text, const char *value)
@@ -101,9 +114,9 @@ void refresh_end_in_failure(struct refresh_job *job, const char *reason, uint64_
 
         credential->failures++;
         refresher->stats.failed++;
-        pause = retry_after_usec ? retry_after_usec
-                                 : backoff_pause_usec(pace_of(credential), credential->failures,
-                                                      context_random(context));
+        pause = retry_after_usec
+                        ? retry_after_usec
+                        : backoff_pause_usec(pace_of(job), credential->failures, context_random(context));
         if (job->retry_within_usec && pause > job->retry_within_usec)
                 pause = job->retry_within_usec;
         credential->retry_at_usec = usec_add(now, pause);

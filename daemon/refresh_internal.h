@@ -67,6 +67,7 @@ struct refresh_job {
         char *token_endpoint;
         struct vault_write *write;
         struct http_transfer *transfer;
+        bool unanswered; /* its request was sent, and what came back does not show that it was not acted on */
         uint64_t retry_within_usec; /* the most that it pauses should it fail; 0: as long as it likes */
         TAILQ_ENTRY(refresh_job) queued;
 };

@@ -137,15 +137,24 @@ static void save_granted(struct refresh_job *job, struct oauth_answer *answer)
                 refresh_job_give_up_place(job);
 }
 
-static void note_unknown_outcome(struct credential *credential, const struct http_response *response)
+/* A page where an answer of JSON belongs: somebody before the token endpoint is speaking, as they do for maintenance. */
+static bool is_page(const struct http_response *response)
 {
-        bool answered =
-                response->result == HTTP_ANSWERED && (response->status < 200 || response->status > 299);
+        const char *body = response->body.n > 0 ? response->body.data : "";
+
+        return strncmp(response->content_type, "text/html", strlen("text/html")) == 0 ||
+               body[strspn(body, " \t\r\n")] == '<';
+}
+
+static void note_unknown_outcome(struct refresh_job *job, const struct http_response *response)
+{
+        struct credential *credential = job->credential;
+        bool is_good = response->status >= 200 && response->status <= 299;
 
         credential->outcome_unknown = true;
         /* An error that the provider took the time to send does not use the old token up; silence and broken good answers may have. */
-        if (!answered)
-                credential->replays++;
+        job->unanswered = response->result != HTTP_ANSWERED || (is_good && !is_page(response));
+        credential->replays += job->unanswered;
 }
 
 static void fail_for_now(struct refresh_job *job, const struct http_response *response,
@@ -154,7 +163,7 @@ static void fail_for_now(struct refresh_job *job, const struct http_response *re
         struct credential *credential = job->credential;
 
         if (answer->outcome_unknown)
-                note_unknown_outcome(credential, response);
+                note_unknown_outcome(job, response);
         else
                 refresh_take_intent_back(job);
 
@@ -183,7 +192,7 @@ static void on_answer(const struct http_response *response, void *userdata)
 
         r = oauth_read_token_answer(refresh_provider_of(credential), response, wall_sec, &answer);
         if (r < 0) {
-                credential->outcome_unknown = true;
+                credential->outcome_unknown = job->unanswered = true;
                 credential->replays++;
                 refresh_end_in_failure(job, "Out of memory while an answer was read.", 0);
                 return;

@@ -89,6 +89,7 @@ void refresh_job_cancel(struct refresher *refresher, struct credential *credenti
         if (phase == JOB_REQUEST) {
                 credential->outcome_unknown = true;
                 credential->replays++;
+                credential->replays_spent = refresh_has_spent_replays(credential);
         } else if (phase == JOB_INTENT && credential->outcome_unknown) {
                 vault_keep_intent(refresher->context->vault, credential);
         } else if (phase == JOB_INTENT) {

@@ -340,6 +340,27 @@ static void test_the_old_token_is_tried_five_times_at_most(void **state)
         assert_int_equal(asker.answer.verdict, TOKEN_READY);
 }
 
+static void test_a_maintenance_page_that_stays_for_hours_does_not_use_up_the_tries(void **state)
+{
+        (void)state;
+        core_advance(&core, 3000);
+        for (int i = 0; i < 40; i++) {
+                core_save(&core);
+                if (in_flight())
+                        fake_http_answer(core.context.http, 0, 200, "text/html", "<h1>back soon</h1>");
+                core_advance(&core, 900);
+        }
+        core_save(&core);
+        for (int i = 0; i < 3 && !in_flight(); i++) {
+                core_advance(&core, 900);
+                core_save(&core);
+        }
+        assert_false(acme->replays_spent);
+        core_answer(&core, 200, ANSWER_2);
+        core_save(&core);
+        assert_int_equal(credential_state(acme, core.clock.boot_usec), CREDENTIAL_ACTIVE);
+}
+
 static void test_an_outage_of_hours_does_not_use_up_the_tries(void **state)
 {
         (void)state;
@@ -747,6 +768,7 @@ int main(void)
                 TEST(test_a_lost_answer_leaves_an_unknown_outcome_and_the_old_token_is_tried),
                 TEST(test_a_refusal_after_a_lost_answer_says_that_an_answer_was_lost),
                 TEST(test_the_old_token_is_tried_five_times_at_most),
+                TEST(test_a_maintenance_page_that_stays_for_hours_does_not_use_up_the_tries),
                 TEST(test_an_outage_of_hours_does_not_use_up_the_tries),
                 cmocka_unit_test_setup_teardown(test_a_warning_about_an_old_token_is_an_alarm,
                                                 setup_with_alarm, teardown),
