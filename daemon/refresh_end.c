@@ -34,12 +34,12 @@ const struct provider *refresh_provider_of(const struct credential *credential)
 static const struct backoff *pace_of(const struct refresh_job *job)
 {
         const struct credential *credential = job->credential;
-        unsigned replays = credential->replays ? credential->replays : 1;
+        size_t pause = credential->replays > 0 ? credential->replays - 1 : 0;
 
         if (credential->client_refused)
                 return &client_backoff;
         if (job->unanswered)
-                return &replay_backoffs[(replays < N_REPLAY_BACKOFFS ? replays : N_REPLAY_BACKOFFS) - 1];
+                return &replay_backoffs[pause < N_REPLAY_BACKOFFS ? pause : N_REPLAY_BACKOFFS - 1];
 
         return credential->outcome_unknown ? &trouble_backoff : &passing_backoff;
 }
