@@ -2,8 +2,10 @@
 #include "tests/out_of_memory.h"
 
 #include <errno.h>
+#include <stdarg.h>
 #include <stdatomic.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -81,4 +83,18 @@ char *__wrap_realpath(const char *path, char *resolved);
 char *__wrap_realpath(const char *path, char *resolved)
 {
         return fails() ? NULL : __real_realpath(path, resolved);
+}
+
+int __wrap_asprintf(char **ret, const char *format, ...) __attribute__((format(printf, 2, 3)));
+int __wrap_asprintf(char **ret, const char *format, ...)
+{
+        va_list ap;
+        int n;
+
+        if (fails())
+                return -1;
+        va_start(ap, format);
+        n = vasprintf(ret, format, ap);
+        va_end(ap);
+        return n;
 }

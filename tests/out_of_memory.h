@@ -1,7 +1,7 @@
 /*
  * Lets one allocation of ours fail. A test that links this names in its `// ldflags:` line
- * -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=reallocarray,--wrap=strdup,--wrap=strndup,--wrap=realpath
- * What libraries allocate through common/wipe.c counts as ours.
+ * -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=reallocarray,--wrap=strdup,--wrap=strndup,--wrap=realpath,--wrap=asprintf
+ * asprintf alone may be left out. What libraries allocate through common/wipe.c counts as ours.
  */
 #pragma once
 

@@ -2,14 +2,15 @@
 // links: daemon/config_entries.c daemon/config_allow.c daemon/config_secret.c daemon/provider.c
 // links: daemon/provider_make.c daemon/provider_rules.c daemon/provider_url.c daemon/yaml_read.c
 // links: daemon/yaml_doc.c daemon/problems.c common/duration.c common/fault.c common/secret.c
-// links: common/secret_arena.c common/secret_pages.c
+// links: common/secret_arena.c common/secret_pages.c tests/out_of_memory.c
 // libs: yaml-0.1 libsodium
-// ldflags: -Wl,--wrap=malloc,--wrap=calloc,--wrap=reallocarray,--wrap=strdup,--wrap=strndup,--wrap=asprintf
+// ldflags: -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=reallocarray,--wrap=strdup,--wrap=strndup,--wrap=realpath,--wrap=asprintf
 /*
  * What becomes of a configuration when memory runs out in its midst. Run under AddressSanitizer it proves
  * that nothing leaks.
  */
 #include "daemon/config.h"
+#include "tests/out_of_memory.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -17,66 +18,15 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
-#include <string.h>
+#include <stdlib.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
-static size_t n_allocations, fail_at = SIZE_MAX;
-
-static bool fails(void)
-{
-        return n_allocations++ == fail_at;
-}
-
-/* The linker puts these in the place of what our own objects call; libyaml keeps the real ones. */
-void *__real_malloc(size_t size);
-void *__wrap_malloc(size_t size);
-void *__wrap_malloc(size_t size)
-{
-        return fails() ? NULL : __real_malloc(size);
-}
-
-void *__real_calloc(size_t n, size_t size);
-void *__wrap_calloc(size_t n, size_t size);
-void *__wrap_calloc(size_t n, size_t size)
-{
-        return fails() ? NULL : __real_calloc(n, size);
-}
-
-void *__real_reallocarray(void *p, size_t n, size_t size);
-void *__wrap_reallocarray(void *p, size_t n, size_t size);
-void *__wrap_reallocarray(void *p, size_t n, size_t size)
-{
-        return fails() ? NULL : __real_reallocarray(p, n, size);
-}
-
-char *__real_strdup(const char *text);
-char *__wrap_strdup(const char *text);
-char *__wrap_strdup(const char *text)
-{
-        return fails() ? NULL : __real_strdup(text);
-}
-
-char *__real_strndup(const char *text, size_t n);
-char *__wrap_strndup(const char *text, size_t n);
-char *__wrap_strndup(const char *text, size_t n)
-{
-        return fails() ? NULL : __real_strndup(text, n);
-}
-
-int __wrap_asprintf(char **ret, const char *format, ...) __attribute__((format(printf, 2, 3)));
-int __wrap_asprintf(char **ret, const char *format, ...)
-{
-        va_list ap;
-        int n;
-
-        if (fails())
-                return -1;
-        va_start(ap, format);
-        n = vasprintf(ret, format, ap);
-        va_end(ap);
-        return n;
-}
+struct place {
+        char directory[32], file[64], providers[64];
+};
 
 static void write_file(const char *path, const char *text)
 {
@@ -88,25 +38,29 @@ static void write_file(const char *path, const char *text)
 }
 
 /* Each allocation fails once, the first to the last: a fault every time, and all is well in the end. */
-static void expect_faults(const char *file, int outcome, size_t at_least)
+static void expect_faults(const struct place *place, int outcome, size_t at_least)
 {
-        static const char *const directories[] = { "etc/providers" };
-        int r = -ENOMEM;
+        const char *const directories[] = { place->providers };
+        size_t n = 0;
+        bool came;
+        int r;
 
-        for (fail_at = 0; r == -ENOMEM; fail_at++) {
+        do {
                 struct problems problems = PROBLEMS_INIT;
                 struct config *config = NULL;
 
-                n_allocations = 0;
-                r = config_load(&config, file, directories, 1, &problems);
-                if (r < 0)
+                out_of_memory_at(n++);
+                r = config_load(&config, place->file, directories, 1, &problems);
+                came = out_of_memory_end();
+                if (came) {
+                        assert_int_equal(r, -ENOMEM);
                         assert_null(config);
+                }
                 config_free(config);
                 problems_done(&problems);
-        }
-        fail_at = SIZE_MAX;
+        } while (came);
         assert_int_equal(r, outcome);
-        assert_true(n_allocations > at_least);
+        assert_true(n > at_least);
 }
 
 #define CONFIG                                                                                               \
@@ -120,22 +74,46 @@ static void expect_faults(const char *file, int outcome, size_t at_least)
         "  acme: {client: app, description: y, api_version: z}\n"                                            \
         "admins: [{group: root}, {unit: a.service}]\n"
 
+/* The provider that uses the most of what can be said about one, rather than all that are shipped: each of them costs a run for each allocation. */
+static void make_place(struct place *place)
+{
+        char jobber[PATH_MAX], copy[PATH_MAX];
+
+        assert_non_null(realpath("etc/providers/jobber.yaml", jobber));
+        assert_non_null(mkdtemp(place->directory));
+        snprintf(place->file, sizeof(place->file), "%s/purser.yaml", place->directory);
+        snprintf(place->providers, sizeof(place->providers), "%s/providers", place->directory);
+        assert_int_equal(mkdir(place->providers, 0700), 0);
+        snprintf(copy, sizeof(copy), "%s/jobber.yaml", place->providers);
+        assert_int_equal(symlink(jobber, copy), 0);
+}
+
+static void remove_place(const struct place *place)
+{
+        char copy[PATH_MAX];
+
+        snprintf(copy, sizeof(copy), "%s/jobber.yaml", place->providers);
+        assert_int_equal(unlink(copy), 0);
+        assert_int_equal(rmdir(place->providers), 0);
+        assert_int_equal(unlink(place->file), 0);
+        assert_int_equal(rmdir(place->directory), 0);
+}
+
 static void test_a_configuration_without_memory_fails_cleanly(void **state)
 {
-        char directory[] = "/tmp/test_config.XXXXXX", file[64];
+        struct place place = { .directory = "/tmp/test_config.XXXXXX" };
 
-        assert_non_null(mkdtemp(directory));
-        snprintf(file, sizeof(file), "%s/purser.yaml", directory);
-        write_file(file, CONFIG);
-        expect_faults(file, 0, 300);
-        write_file(file, CONFIG "  - {user: no-such-user}\nrefresh: {before: 0%, befroe: 1}\nclients: {}\n");
-        expect_faults(file, CONFIG_E_MISTAKES, 300);
+        make_place(&place);
+        write_file(place.file, CONFIG);
+        expect_faults(&place, 0, 300);
+        write_file(place.file,
+                   CONFIG "  - {user: no-such-user}\nrefresh: {before: 0%, befroe: 1}\nclients: {}\n");
+        expect_faults(&place, CONFIG_E_MISTAKES, 300);
         write_file(
-                file,
+                place.file,
                 "providers: {p: {extends: q}}\nclients: {a: {provider: s}}\ncredentials: {c: {client: d}}\n");
-        expect_faults(file, CONFIG_E_MISTAKES, 100);
-        assert_int_equal(unlink(file), 0);
-        assert_int_equal(rmdir(directory), 0);
+        expect_faults(&place, CONFIG_E_MISTAKES, 100);
+        remove_place(&place);
 }
 
 int main(void)
