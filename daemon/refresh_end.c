@@ -77,6 +77,12 @@ static const char *failure_event(const struct credential *credential)
         return credential->outcome_unknown ? EVENT_OUTCOME_UNKNOWN : EVENT_REFRESH_FAILED;
 }
 
+/* A later login's grant that waits for its test has the name of the credential whose place it is to take. */
+static const char *of_what(const struct credential *credential)
+{
+        return credential->is_pending ? "the waiting login of " : "";
+}
+
 static void tell_failure(struct credential *credential, const char *reason, uint64_t pause_usec)
 {
         struct log_event event = refresh_event_of(credential, failure_event(credential), LOG_LEVEL_WARNING);
@@ -90,11 +96,11 @@ static void tell_failure(struct credential *credential, const char *reason, uint
         if (credential->client_refused || credential->replays_spent)
                 event.level = LOG_LEVEL_ERROR;
         if (credential->replays_spent)
-                log_event(&event, "Refreshing '%s' failed (%u in a row), and is not tried again: %s",
-                          credential->name, credential->failures, reason);
+                log_event(&event, "Refreshing %s'%s' failed (%u in a row), and is not tried again: %s",
+                          of_what(credential), credential->name, credential->failures, reason);
         else
-                log_event(&event, "Refreshing '%s' failed (%u in a row): %s Next try in %llu s.",
-                          credential->name, credential->failures, reason,
+                log_event(&event, "Refreshing %s'%s' failed (%u in a row): %s Next try in %llu s.",
+                          of_what(credential), credential->name, credential->failures, reason,
                           (unsigned long long)((pause_usec + USEC_PER_SEC - 1) / USEC_PER_SEC));
 }
 
@@ -173,10 +179,16 @@ void refresh_end_in_refusal(struct refresh_job *job, const char *reason, bool cu
         waiters_tell_refusal(refresher, credential);
 }
 
+/* That a waiting login has recovered says nothing of the credential, whose own grant may need that login. */
 static void tell_success(struct credential *credential, bool recovered)
 {
         struct log_event event = refresh_event_of(credential, EVENT_REFRESHED, LOG_LEVEL_INFO);
 
+        if (credential->is_pending) {
+                log_event(&event, "The waiting login of '%s' has access token %llu.", credential->name,
+                          (unsigned long long)credential->grant.generation);
+                return;
+        }
         if (recovered) {
                 event.message_id = EVENT_RECOVERED;
                 event.level = LOG_LEVEL_NOTICE;

@@ -44,6 +44,7 @@ struct vault {
         struct timer retry_timer;
         unsigned retry_attempt;
         char *store_problem; /* NULL while the store takes writes */
+        unsigned failed_rounds; /* of tries, since everything was last saved; 0: no trouble was told */
         bool must_rewrite; /* the store was lost, and not everything is in the new one yet */
 };
 

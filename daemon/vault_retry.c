@@ -44,17 +44,27 @@ static void note_lost(struct vault *vault)
         }
 }
 
+/*
+ * A round of tries counts once, however many credentials wait for it; told are the first, the second, the fourth, the eighth, until
+ * everything is saved. That the store took one write between two that failed ends no trouble.
+ */
+static bool is_worth_telling(struct vault *vault)
+{
+        if (vault->failed_rounds > 0 && timer_is_armed(&vault->retry_timer))
+                return false;
+
+        vault->failed_rounds++;
+        return (vault->failed_rounds & (vault->failed_rounds - 1)) == 0;
+}
+
 void vault_note_failure(struct vault *vault, const struct credential *credential, int result,
                         const char *problem)
 {
-        bool first = !vault->store_problem;
-
         free(vault->store_problem);
         vault->store_problem = strdup(problem && *problem ? problem : strerror(-result));
         if (store_is_lost(vault->store))
                 note_lost(vault);
-        /* Once for each round of tries, however many credentials wait for it. */
-        if (first || !timer_is_armed(&vault->retry_timer))
+        if (is_worth_telling(vault))
                 log_event(&(struct log_event){ .message_id = EVENT_SAVE_FAILED,
                                                .level = LOG_LEVEL_ERROR,
                                                .credential = credential ? credential->name : NULL,
@@ -65,18 +75,36 @@ void vault_note_failure(struct vault *vault, const struct credential *credential
                           vault->store_problem ? vault->store_problem : "out of memory");
 }
 
+static bool is_behind(const struct credential *credential)
+{
+        return credential && (credential->unsaved || credential->facts_unsaved) && !credential->unreadable &&
+               !credential->leaving && has_grant(credential);
+}
+
+static bool everything_is_saved(const struct vault *vault)
+{
+        if (vault->must_rewrite)
+                return false;
+        for (const struct entry *entry = vault->entries; entry; entry = entry->hh.next)
+                if (is_behind(entry->credential) || is_behind(entry->credential->pending))
+                        return false;
+        return true;
+}
+
 void vault_note_success(struct vault *vault)
 {
         vault->retry_attempt = 0;
-        if (!vault->store_problem)
+        if (!vault->failed_rounds)
                 return;
 
         free(take_ptr(vault->store_problem));
-        if (vault_unsaved(vault) || vault->must_rewrite)
+        if (!everything_is_saved(vault)) {
                 vault_schedule_retry(vault);
-        else
-                log_event(&(struct log_event){ .message_id = EVENT_SAVED_AGAIN, .level = LOG_LEVEL_NOTICE },
-                          "The store takes writes again; everything is saved.");
+                return;
+        }
+        vault->failed_rounds = 0;
+        log_event(&(struct log_event){ .message_id = EVENT_SAVED_AGAIN, .level = LOG_LEVEL_NOTICE },
+                  "The store takes writes again; everything is saved.");
 }
 
 static int write_again(struct vault *vault, struct credential *credential)
@@ -133,12 +161,6 @@ static int write_all_again(struct vault *vault)
         return r < 0 ? r : write_start_or_free(write, &batch, NULL);
 }
 
-static bool may_be_written(const struct credential *credential)
-{
-        return (credential->unsaved || credential->facts_unsaved) && !credential->unreadable &&
-               !credential->leaving && has_grant(credential);
-}
-
 int vault_put_unsaved(struct vault *vault, struct batch *batch)
 {
         int r = 0;
@@ -146,12 +168,12 @@ int vault_put_unsaved(struct vault *vault, struct batch *batch)
         for (struct entry *entry = vault->entries; entry && r == 0; entry = entry->hh.next) {
                 const struct credential *credential = entry->credential, *pending = credential->pending;
 
-                if (may_be_written(credential)) {
+                if (is_behind(credential)) {
                         r = batch_put_credential(batch, vault, credential);
                         if (r == 0 && !pending)
                                 r = batch_delete_pending(batch, credential->name);
                 }
-                if (r == 0 && pending && may_be_written(pending))
+                if (r == 0 && is_behind(pending))
                         r = batch_put_credential(batch, vault, pending);
         }
         return r;
