@@ -17,6 +17,7 @@ PKGCONFIGDIR ?= $(LIBDIR)/pkgconfig
 UNITDIR ?= $(PREFIX)/lib/systemd/system
 USERUNITDIR ?= $(PREFIX)/lib/systemd/user
 SYSUSERSDIR ?= $(PREFIX)/lib/sysusers.d
+CATALOGDIR ?= $(PREFIX)/lib/systemd/catalog
 BASHCOMPDIR ?= $(DATADIR)/bash-completion/completions
 ZSHCOMPDIR ?= $(DATADIR)/zsh/site-functions
 FISHCOMPDIR ?= $(DATADIR)/fish/vendor_completions.d
@@ -342,6 +343,7 @@ install: all ## install under $(DESTDIR)$(PREFIX); an existing purser.yaml is ke
 	$(INSTALL) -D -m 644 -t $(DESTDIR)$(UNITDIR) $(O)/systemd/purser.service $(O)/systemd/purser.socket
 	$(INSTALL) -D -m 644 -t $(DESTDIR)$(USERUNITDIR) $(O)/systemd/user/purser.service $(O)/systemd/user/purser.socket
 	$(INSTALL) -D -m 644 systemd/purser.sysusers $(DESTDIR)$(SYSUSERSDIR)/purser.conf
+	$(INSTALL) -D -m 644 -t $(DESTDIR)$(CATALOGDIR) systemd/purser.catalog
 	$(INSTALL) -D -m 644 client/completion/purser.bash $(DESTDIR)$(BASHCOMPDIR)/purser
 	$(INSTALL) -D -m 644 client/completion/purser.zsh $(DESTDIR)$(ZSHCOMPDIR)/_purser
 	$(INSTALL) -D -m 644 client/completion/purser.fish $(DESTDIR)$(FISHCOMPDIR)/purser.fish
@@ -363,7 +365,7 @@ uninstall: ## remove what install put there, except the configuration and the st
 	rm -f $(DESTDIR)$(PKGCONFIGDIR)/purser.pc $(DESTDIR)$(INCLUDEDIR)/purser.h
 	rm -f $(DESTDIR)$(UNITDIR)/purser.service $(DESTDIR)$(UNITDIR)/purser.socket
 	rm -f $(DESTDIR)$(USERUNITDIR)/purser.service $(DESTDIR)$(USERUNITDIR)/purser.socket
-	rm -f $(DESTDIR)$(SYSUSERSDIR)/purser.conf
+	rm -f $(DESTDIR)$(SYSUSERSDIR)/purser.conf $(DESTDIR)$(CATALOGDIR)/purser.catalog
 	rm -f $(DESTDIR)$(BASHCOMPDIR)/purser $(DESTDIR)$(ZSHCOMPDIR)/_purser $(DESTDIR)$(FISHCOMPDIR)/purser.fish
 	rm -f $(foreach page,$(MAN_PAGES),$(DESTDIR)$(call man_dir,$(page))/$(notdir $(page)))
 	rm -rf $(DESTDIR)$(LIBEXECDIR)/purser $(DESTDIR)$(DATADIR)/purser $(DESTDIR)$(DATADIR)/doc/purser

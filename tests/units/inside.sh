@@ -44,6 +44,46 @@ plain_credentials() {
         systemctl daemon-reload && systemctl restart purser.service && /t/purser refresh acme && [ ! -e /var/lib/purser/key ]
 }
 
+# The tree as another root, since /usr is the machine's: its catalogue holds our entries alone.
+update_catalog() {
+        mkdir -p /tmp/root/usr/lib/systemd/catalog /tmp/root/var/lib/systemd/catalog /var/lib/systemd/catalog
+        cp /tree/systemd/purser.catalog /tmp/root/usr/lib/systemd/catalog/
+        journalctl --update-catalog --root=/tmp/root || return 1
+        cp /tmp/root/var/lib/systemd/catalog/database /var/lib/systemd/catalog/database
+        [ "$(journalctl --list-catalog | grep -c ' purser: ')" = "$(grep -c '^-- ' /tree/systemd/purser.catalog)" ]
+}
+
+# Every event that was told has its explanation, and no @FIELD@ in it was left without a value.
+explained() {
+        journalctl --sync
+        journalctl --unit=purser.service --catalog --no-pager >/tmp/explained
+        journalctl --unit=purser.service --output=json --no-pager |
+                /usr/bin/python3 -c 'import json, sys; print(*sorted({json.loads(l).get("MESSAGE_ID", "") for l in sys.stdin}), sep="\n")' |
+                grep 23e0c29eafbd415382e89edb18f274 >/tmp/ids
+        [ "$(wc -l </tmp/ids)" -ge 5 ] || { echo 'too few events'; return 1; }
+        while read -r id; do
+                subject=$(journalctl --dump-catalog "$id" | sed -n 's/^Subject: //p')
+                grep -q "^░░ Subject: $subject" /tmp/explained || { echo "$id is not explained"; return 1; }
+        done </tmp/ids
+        grep -q '^░░ The provider has given acme its access token' /tmp/explained || return 1
+        ! grep '^░░.*\(@\|PURSER_\)' /tmp/explained
+}
+
+# A second credential, which has a life of its own.
+another_comes_and_goes() {
+        control '{"grant": {"account": "birch"}}' | member 'd["grant"]["current"]' |
+                /t/purser import birch --client jobber-app && /t/purser logout birch
+}
+
+life_of_acme() {
+        local other=/tmp/other.log
+        journalctl --sync
+        journalctl PURSER_CREDENTIAL=acme --no-pager --output=json >/tmp/life
+        journalctl PURSER_CREDENTIAL=birch --no-pager --output=json >$other
+        for id in 02 03 11; do grep -q "23e0c29eafbd415382e89edb18f274$id" /tmp/life || { echo "no event $id"; return 1; }; done
+        grep -q 23e0c29eafbd415382e89edb18f2740d $other && ! grep -q birch /tmp/life && ! grep -q '"acme"' $other
+}
+
 start_standin
 install_units >/dev/null 2>&1
 write_configuration
@@ -61,6 +101,7 @@ refresh_token=$(control '{"grant": {"account": "acme"}}' | member 'd["grant"]["c
 echo "$refresh_token" >/tmp/refresh-token
 ok 'a grant is taken over, with both secrets from credentials' sh -c '/t/purser import acme --client jobber-app </tmp/refresh-token'
 access_token=$(/t/purser token acme)
+ok 'another one comes and goes' another_comes_and_goes
 ok 'the API takes the token' /t/purser test acme
 ok 'the unit that is allowed gets the token' systemctl start allowed.service
 ok 'another unit of the same user does not' exits 1 systemctl start stranger.service
@@ -82,6 +123,9 @@ ok 'events name the credential' journal_holds '"PURSER_CREDENTIAL" *: *"acme"'
 ok 'a start is told with its id' journal_holds '"MESSAGE_ID" *: *"23e0c29eafbd415382e89edb18f27401"'
 ok 'a refresh is told with its id' journal_holds '"MESSAGE_ID" *: *"23e0c29eafbd415382e89edb18f27403"'
 ok 'lines carry their priority and the program' journal_holds '"SYSLOG_IDENTIFIER" *: *"purserd"'
+ok 'the catalogue is accepted' update_catalog
+ok 'the catalogue explains what happened to the credential' explained
+ok 'the journal tells the life of one credential, and of no other' life_of_acme
 ok 'no secret is in the journal' no_secret_in_journal
 ok 'no system call was refused with a signal' sh -c '! journalctl --no-pager | grep -q SIGSYS'
 ok 'stopping the socket stops the daemon' sh -c 'systemctl stop purser.socket && ! systemctl is-active purser.service'
