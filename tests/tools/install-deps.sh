@@ -12,7 +12,7 @@ cmd:node=nodejs
 cmd:npm=npm cmd:curl=curl cmd:openssl=openssl cmd:systemd-socket-activate=systemd cmd:systemd-analyze=systemd
 cmd:faketime=faketime cmd:mandoc=mandoc cmd:man=man-db cmd:gcore=gdb cmd:strace=strace"
 ci_needs='cmd:clang=clang cmd:clang-format=clang-format cmd:clang-tidy=clang-tidy cmd:cppcheck=cppcheck
-cmd:shellcheck=shellcheck cmd:ruby=ruby cmd:php=php-cli cmd:go=golang-go cmd:socat=socat cmd:zsh=zsh cmd:fish=fish'
+cmd:shellcheck=shellcheck cmd:ruby=ruby cmd:php=php-cli cmd:go=golang-go cmd:socat=socat cmd:zsh=zsh cmd:fish=fish cmd:varlink-go-interface-generator=varlink-go'
 
 # present KIND:WHAT
 present() {
