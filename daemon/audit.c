@@ -7,6 +7,7 @@
 #include "daemon/log.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 
 static void tell_suppressed(struct audit_user *user)
 {
@@ -120,6 +121,22 @@ void audit_denied(struct audit *audit, struct peer *peer, const char *method, co
         log_event(&event, "Denied: %s%s%s, asked by process %d of user %u%s%s.", method, name ? " of " : "",
                   name ? name : "", (int)peer->pid, (unsigned)peer->uid, event.peer_unit ? ", unit " : "",
                   event.peer_unit ? event.peer_unit : "");
+}
+
+void audit_webhook(struct peer *peer, const char *client, const char *why, uint64_t n_untold)
+{
+        struct log_event event;
+        char before[64] = "";
+
+        peer_find_unit(peer);
+        event = peer_event(peer, EVENT_WEBHOOK_REFUSED, LOG_LEVEL_WARNING);
+        event.client = client;
+        event.reason = why;
+        if (n_untold > 0)
+                snprintf(before, sizeof(before), " %" PRIu64 " more were not told.", n_untold);
+        log_event(&event, "Client '%s': a webhook was refused: %s. Process %d of user %u%s%s brought it.%s",
+                  client, why, (int)peer->pid, (unsigned)peer->uid, event.peer_unit ? ", unit " : "",
+                  event.peer_unit ? event.peer_unit : "", before);
 }
 
 void audit_complain(struct audit *audit, const struct peer *peer, const char *what)

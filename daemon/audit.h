@@ -39,5 +39,10 @@ void audit_done(struct audit *audit); /* tells what was left out */
 /* Both look the peer's unit up, when they write. name: what was asked for, as the caller wrote it; NULL: nothing in particular. */
 void audit_granted(struct audit *audit, struct peer *peer, const struct credential *credential);
 void audit_denied(struct audit *audit, struct peer *peer, const char *method, const char *name);
+/*
+ * It brought a webhook that is not taken, and n_untold before it that no line was written about. Not under the bucket, which is for what
+ * the peer itself does: webhooks come from anywhere, and their number is the caller's to bound.
+ */
+void audit_webhook(struct peer *peer, const char *client, const char *why, uint64_t n_untold);
 /* A line about a peer's bad manners, under the same bucket. `what` completes "user 1000: ...". */
 void audit_complain(struct audit *audit, const struct peer *peer, const char *what);

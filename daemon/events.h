@@ -19,3 +19,5 @@
 #define EVENT_KEY_MADE "23e0c29eafbd415382e89edb18f27410"
 #define EVENT_ACCESS_GRANTED "23e0c29eafbd415382e89edb18f27411"
 #define EVENT_ACCOUNT_MISMATCH "23e0c29eafbd415382e89edb18f27412"
+/* A webhook's signature does not hold, or is too old: somebody forges or repeats notices, or the client secret or the clock is wrong. */
+#define EVENT_WEBHOOK_REFUSED "23e0c29eafbd415382e89edb18f27413"

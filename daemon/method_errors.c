@@ -29,6 +29,8 @@ static const struct error_row rows[N_OUTCOMES] = {
                                              .reason = true },
         [OUTCOME_TOKEN_UNAVAILABLE] = { "io.purser.Tokens.TokenUnavailable", .name = "credential",
                                         .reason = true, .retry_after = true },
+        [OUTCOME_TOO_MANY_FAILURES] = { "io.purser.Tokens.TooManyFailures", .name = "client",
+                                        .retry_after = true },
         [OUTCOME_NO_SUCH_CLIENT] = { "io.purser.Admin.NoSuchClient", .name = "client" },
         [OUTCOME_CLIENT_REQUIRED] = { "io.purser.Admin.ClientRequired", .list = "clients" },
         [OUTCOME_NO_SUCH_LOGIN] = { "io.purser.Admin.NoSuchLogin", .name = "login" },

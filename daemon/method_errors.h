@@ -17,6 +17,7 @@ enum outcome {
         OUTCOME_NO_SUCH_CREDENTIAL, /* credential */
         OUTCOME_AUTHORIZATION_REQUIRED, /* credential, reason */
         OUTCOME_TOKEN_UNAVAILABLE, /* credential, reason, retry_after */
+        OUTCOME_TOO_MANY_FAILURES, /* client, retry_after */
         /* io.purser.Admin */
         OUTCOME_NO_SUCH_CLIENT, /* client */
         OUTCOME_CLIENT_REQUIRED, /* clients */

@@ -5,14 +5,25 @@
 #include "daemon/method.h"
 #include "daemon/method_arguments.h"
 #include "daemon/method_errors.h"
+#include "daemon/rate.h"
 #include "daemon/vault.h"
 
 #include <sys/queue.h>
+
+enum { WEBHOOK_CALLERS = 16 };
+
+/* How often a user brought webhooks that were not taken. */
+struct webhook_caller {
+        uid_t uid;
+        struct rate answers, lines;
+        uint64_t used_usec; /* 0: free */
+};
 
 struct service {
         struct service_parts parts;
         struct server *server;
         struct metrics metrics;
+        struct webhook_caller webhook_callers[WEBHOOK_CALLERS]; /* beyond them, the one that rested longest */
         uint64_t epoch; /* verdicts of an earlier one do not count */
 
         LIST_HEAD(, pending) status_watches;

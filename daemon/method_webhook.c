@@ -1,4 +1,5 @@
 /* io.purser.Tokens.VerifyWebhook: the signature is held against the client secret here, so that nobody else need have it. */
+#include "daemon/log.h"
 #include "daemon/method_internal.h"
 #include "daemon/webhook.h"
 
@@ -6,6 +7,13 @@
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
+
+enum {
+        FAILURES_BURST = 30, /* webhooks of one user that are not valid, in short order */
+        FAILURES_EVERY_SEC = 2, /* one more */
+        LINES_BURST = 3,
+        LINES_EVERY_SEC = 600,
+};
 
 struct webhook_call {
         const char *client, *body, *signature;
@@ -79,6 +87,26 @@ struct match {
         const char *name; /* the first that the caller may use */
 };
 
+/* Whether the notice may be about the grant before this one: delivered late, or sent again by somebody else. */
+static bool is_outlived(const struct webhook_notice *notice, const struct credential *credential)
+{
+        return notice->occurred_sec >= 0 &&
+               notice->occurred_sec < credential->authorized_wall_usec / (int64_t)USEC_PER_SEC;
+}
+
+/* The provider knows whether the grant that there is now is alive. Where it cannot be asked, the next refresh shows it. */
+static void doubt(struct service *service, struct credential *credential)
+{
+        const struct provider *provider = credential->client->provider;
+
+        log_notice("%s: a genuine notice says that the account had disconnected this app, but before the "
+                   "present login; the credential is tested.",
+                   credential->name);
+        if ((provider->api.test_query || provider->api.test_url) &&
+            prober_run(service->parts.prober, credential, NULL, NULL, NULL) < 0)
+                log_error("%s: the test could not be begun (%s).", credential->name, fault_origin());
+}
+
 static int match_one(struct credential *credential, void *userdata)
 {
         struct match *match = userdata;
@@ -86,7 +114,9 @@ static int match_one(struct credential *credential, void *userdata)
         if (credential->client != match->client || !credential->account_id ||
             strcmp(credential->account_id, match->notice->account_id) != 0)
                 return 0;
-        if (match->notice->disconnected)
+        if (match->notice->disconnected && is_outlived(match->notice, credential))
+                doubt(match->service, credential);
+        else if (match->notice->disconnected)
                 refresher_cut(match->service->parts.refresher, credential,
                               "The account has disconnected this app.");
         if (!match->name && call_may_use(match->service, match->call, credential))
@@ -109,6 +139,49 @@ static int answer_valid(struct service *service, struct call *call, const struct
         return reply_values(call, json_pack("{s:b, s:s*}", "valid", 1, "credential", match.name));
 }
 
+static struct webhook_caller *find_caller(struct service *service, uid_t uid, uint64_t now_usec)
+{
+        struct webhook_caller *oldest = &service->webhook_callers[0];
+
+        for (size_t i = 0; i < WEBHOOK_CALLERS; i++) {
+                struct webhook_caller *caller = &service->webhook_callers[i];
+
+                if (caller->used_usec > 0 && caller->uid == uid) {
+                        caller->used_usec = now_usec;
+                        return caller;
+                }
+                if (caller->used_usec < oldest->used_usec)
+                        oldest = caller;
+        }
+        *oldest = (struct webhook_caller){ .uid = uid, .used_usec = now_usec };
+        return oldest;
+}
+
+/*
+ * Whoever can reach the caller can make it bring rubbish. The limit therefore never stands before the check: it would turn away the
+ * genuine ones that come in between, and a check costs less than reading the message did.
+ */
+static int answer_invalid(struct service *service, struct call *call, const struct client *client,
+                          enum webhook_verdict verdict)
+{
+        uint64_t now_usec = context_now(service->parts.context);
+        struct webhook_caller *caller = find_caller(service, call->peer->uid, now_usec > 0 ? now_usec : 1);
+
+        if (rate_take(&caller->lines, now_usec, LINES_BURST, LINES_EVERY_SEC * USEC_PER_SEC))
+                audit_webhook(call->peer, client->name,
+                              verdict == WEBHOOK_STALE
+                                      ? "it is signed, but for another time: sent again, or a clock is wrong"
+                                      : "its signature does not hold",
+                              rate_take_suppressed(&caller->lines));
+        if (rate_take(&caller->answers, now_usec, FAILURES_BURST, FAILURES_EVERY_SEC * USEC_PER_SEC))
+                return reply_values(call, json_pack("{s:b}", "valid", 0));
+        return reply_error(call, OUTCOME_TOO_MANY_FAILURES,
+                           &(struct error_facts){
+                                   .name = client->name,
+                                   .retry_after_usec = FAILURES_EVERY_SEC * USEC_PER_SEC,
+                           });
+}
+
 int method_verify_webhook(struct service *service, struct call *call)
 {
         struct webhook_call args;
@@ -120,6 +193,7 @@ int method_verify_webhook(struct service *service, struct call *call)
         _cleanup_(secret_freep) struct secret *key = NULL;
         _cleanup_(freep) unsigned char *body = NULL;
         const struct client *client;
+        enum webhook_verdict verdict;
         size_t n;
         int r;
 
@@ -133,7 +207,9 @@ int method_verify_webhook(struct service *service, struct call *call)
         if (r != 0)
                 return r < 0 ? r : 0;
 
-        if (!webhook_verify(client->provider, key, body, n, args.signature))
-                return reply_values(call, json_pack("{s:b}", "valid", 0));
+        verdict = webhook_verify(client->provider, key, body, n, args.signature,
+                                 clock_wall_usec(service->parts.context->clock));
+        if (verdict != WEBHOOK_GENUINE)
+                return answer_invalid(service, call, client, verdict);
         return answer_valid(service, call, client, body, n);
 }

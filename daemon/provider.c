@@ -93,6 +93,10 @@ static const struct yaml_word revocations[] = { { "none", REVOCATION_NONE },
                                                 { "rfc7009", REVOCATION_RFC7009 },
                                                 { "graphql", REVOCATION_GRAPHQL },
                                                 { NULL, 0 } };
+static const struct yaml_range tolerances = { 1, 86400, "must be a duration, like 5m; 1s to 1d" };
+static const struct yaml_word algorithms[] = { { "hmac-sha256", WEBHOOK_HMAC_SHA256 },
+                                               { "hmac-sha512", WEBHOOK_HMAC_SHA512 },
+                                               { NULL, 0 } };
 static const struct yaml_word encodings[] = { { "base64", WEBHOOK_BASE64 },
                                               { "hex", WEBHOOK_HEX },
                                               { NULL, 0 } };
@@ -197,10 +201,16 @@ static const struct yaml_key revocation_keys[] = {
 
 static const struct yaml_key webhook_keys[] = {
         { "signature_header", yaml_read_text, FIELD(webhook.header), &header, false },
+        { "algorithm", yaml_read_word, FIELD(webhook.algorithm), algorithms, false },
         { "encoding", yaml_read_word, FIELD(webhook.encoding), encodings, false },
         { "prefix", yaml_read_text, FIELD(webhook.prefix), NULL, false },
+        { "signature_element", yaml_read_text, FIELD(webhook.signature_element), NULL, false },
+        { "timestamp_element", yaml_read_text, FIELD(webhook.timestamp_element), NULL, false },
+        { "timestamp_separator", yaml_read_text, FIELD(webhook.timestamp_separator), NULL, false },
+        { "tolerance", yaml_read_duration, FIELD(webhook.tolerance_usec), &tolerances, false },
         { "disconnect_pointer", yaml_read_text, FIELD(webhook.disconnect_pointer), &pointer, false },
         { "disconnect_value", yaml_read_text, FIELD(webhook.disconnect_value), NULL, false },
+        { "occurred_at", yaml_read_text, FIELD(webhook.occurred_at), &pointer, false },
         { "account_id", yaml_read_text, FIELD(webhook.account_id), &pointer, false },
         { 0 },
 };
@@ -307,6 +317,10 @@ static int check_demands(const struct yaml_place *at, const struct yaml_node *ma
                   "disconnect_value", "is missing, but there is a disconnect_pointer" },
                 { p->webhook.disconnect_value && !p->webhook.disconnect_pointer, "webhooks",
                   "disconnect_pointer", "is missing, but there is a disconnect_value" },
+                { p->webhook.timestamp_element && !p->webhook.signature_element, "webhooks",
+                  "signature_element", "is missing, but there is a timestamp_element" },
+                { p->webhook.tolerance_usec > 0 && !p->webhook.timestamp_element, "webhooks",
+                  "timestamp_element", "is missing, but there is a tolerance" },
         };
         int r = 0;
 

@@ -54,6 +54,7 @@ enum revocation {
 };
 
 enum webhook_encoding { WEBHOOK_BASE64, WEBHOOK_HEX };
+enum webhook_algorithm { WEBHOOK_HMAC_SHA256, WEBHOOK_HMAC_SHA512 };
 
 struct parameter {
         char *name;
@@ -104,10 +105,16 @@ struct provider {
 
         struct {
                 char *header; /* NULL: webhooks are not signed, or nobody wrote down how */
+                enum webhook_algorithm algorithm;
                 enum webhook_encoding encoding;
                 char *prefix; /* before the encoded digest: "sha256=" */
+                char *signature_element; /* the header is a list "t=1492774577,v1=..."; NULL: one digest */
+                char *timestamp_element; /* of that list: when it was sent, seconds since 1970; NULL: not told */
+                char *timestamp_separator; /* what is signed is the timestamp, this, and the body; NULL: "." */
+                uint64_t tolerance_usec; /* how far the timestamp may be from the local clock; 0: 5 minutes */
                 char *disconnect_pointer; /* JSON pointer to what tells a disconnection */
                 char *disconnect_value; /* and what it says then */
+                char *occurred_at; /* JSON pointer to when it happened; NULL: it does not tell */
                 char *account_id; /* JSON pointer to the account's id */
         } webhook;
 };

@@ -64,8 +64,12 @@ static const size_t texts[] = {
         FIELD(revocation_error),
         FIELD(webhook.header),
         FIELD(webhook.prefix),
+        FIELD(webhook.signature_element),
+        FIELD(webhook.timestamp_element),
+        FIELD(webhook.timestamp_separator),
         FIELD(webhook.disconnect_pointer),
         FIELD(webhook.disconnect_value),
+        FIELD(webhook.occurred_at),
         FIELD(webhook.account_id),
 };
 
@@ -159,7 +163,9 @@ int provider_inherit(struct provider *provider, const struct provider *base)
         provider->max_replays = base->max_replays;
         provider->revocation = base->revocation;
         provider->revocation_ends_account = base->revocation_ends_account;
+        provider->webhook.algorithm = base->webhook.algorithm;
         provider->webhook.encoding = base->webhook.encoding;
+        provider->webhook.tolerance_usec = base->webhook.tolerance_usec;
         r = copy_texts(provider, base);
         return r < 0 ? r : copy_lists(provider, base);
 }

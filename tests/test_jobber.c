@@ -272,7 +272,7 @@ static void test_a_notice_of_disconnection_names_the_account(void **state)
 {
         static const char body[] = "{\"data\":{\"webHookEvent\":{\"topic\":\"APP_DISCONNECT\",\"appId\":"
                                    "\"a\",\"accountId\":\"MQ==\","
-                                   "\"itemId\":\"MQ==\",\"occuredAt\":\"2026-01-01T00:00:00Z\"}}}";
+                                   "\"itemId\":\"MQ==\",\"occurredAt\":\"2026-01-01T00:00:00Z\"}}}";
         static const char other[] =
                 "{\"data\":{\"webHookEvent\":{\"topic\":\"CLIENT_CREATE\",\"accountId\":\"MQ==\"}}}";
         struct webhook_notice notice = { 0 };
@@ -281,6 +281,7 @@ static void test_a_notice_of_disconnection_names_the_account(void **state)
         assert_int_equal(webhook_read_notice(jobber, body, strlen(body), &notice), 0);
         assert_true(notice.disconnected);
         assert_string_equal(notice.account_id, "MQ==");
+        assert_int_equal(notice.occurred_sec, 1767225600);
         webhook_notice_done(&notice);
         assert_int_equal(webhook_read_notice(jobber, other, strlen(other), &notice), 0);
         assert_false(notice.disconnected);

@@ -361,7 +361,7 @@ static const char webhook_provider[] =
         "  hooks:\n"
         "    extends: idp\n"
         "    webhooks: {signature_header: X-Hmac, encoding: base64, disconnect_pointer: "
-        "/topic, disconnect_value: GONE, account_id: /account}\n";
+        "/topic, disconnect_value: GONE, occurred_at: /at, account_id: /account}\n";
 
 static void verify(const char *body, const char *key)
 {
@@ -436,6 +436,51 @@ static void test_a_genuine_disconnection_takes_effect_at_once(void **state)
                    "AuthorizationRequired");
 }
 
+static void test_an_old_notice_of_a_disconnection_only_raises_a_doubt(void **state)
+{
+        char body[96];
+
+        (void)state;
+        give_hooked_credential();
+        acme->authorized_wall_usec = (int64_t)1700000000 * 1000000;
+        snprintf(body, sizeof(body), "{\"topic\":\"GONE\",\"account\":\"1\",\"at\":%d}", 1699999999);
+        verify(body, "hook-secret");
+        assert_has(serve_hear(&bed, fd), "\"valid\":true");
+        assert_int_equal(acme->refusal, REFUSAL_NONE);
+        /* The provider is asked whether the grant of now lives. */
+        assert_non_null(acme->probe);
+
+        snprintf(body, sizeof(body), "{\"topic\":\"GONE\",\"account\":\"1\",\"at\":%d}", 1700000000);
+        verify(body, "hook-secret");
+        assert_has(serve_hear(&bed, fd), "\"valid\":true");
+        assert_int_equal(acme->refusal, REFUSAL_CUT);
+}
+
+static void test_who_brings_rubbish_is_limited_and_the_genuine_ones_are_not(void **state)
+{
+        unsigned n_answered = 0;
+
+        (void)state;
+        give_hooked_credential();
+        for (unsigned i = 0; i < 100; i++) {
+                verify("{\"topic\":\"GONE\",\"account\":\"1\"}", "guessed");
+                if (strcmp(serve_hear(&bed, fd), "{\"parameters\":{\"valid\":false}}\n") == 0)
+                        n_answered++;
+        }
+        assert_int_equal(n_answered, 30);
+        verify("{\"topic\":\"GONE\",\"account\":\"1\"}", "guessed");
+        assert_string_equal(serve_hear(&bed, fd),
+                            "{\"error\":\"io.purser.Tokens.TooManyFailures\",\"parameters\":{"
+                            "\"client\":\"hooked\",\"retry_after_seconds\":2}}\n");
+        verify("{\"topic\":\"CLIENT_CREATE\",\"account\":\"1\"}", "hook-secret");
+        assert_string_equal(serve_hear(&bed, fd),
+                            "{\"parameters\":{\"valid\":true,\"credential\":\"acme\"}}\n");
+        serve_advance(&bed, 2);
+        verify("{\"topic\":\"GONE\",\"account\":\"1\"}", "guessed");
+        assert_string_equal(serve_hear(&bed, fd), "{\"parameters\":{\"valid\":false}}\n");
+        assert_int_equal(acme->refusal, REFUSAL_NONE);
+}
+
 static void test_a_webhook_that_cannot_be_judged_is_an_error(void **state)
 {
         (void)state;
@@ -479,6 +524,8 @@ int main(void)
                 ADMIN_TEST(test_a_genuine_webhook_names_its_credential),
                 ADMIN_TEST(test_a_forged_disconnection_does_nothing),
                 ADMIN_TEST(test_a_genuine_disconnection_takes_effect_at_once),
+                ADMIN_TEST(test_an_old_notice_of_a_disconnection_only_raises_a_doubt),
+                ADMIN_TEST(test_who_brings_rubbish_is_limited_and_the_genuine_ones_are_not),
                 ADMIN_TEST(test_a_webhook_that_cannot_be_judged_is_an_error),
         };
 

@@ -54,6 +54,8 @@ static void test_each_outcome_has_its_error_and_parameters(void **state)
                   "{\"credential\":\"thing\",\"reason\":\"because\"}" },
                 { OUTCOME_TOKEN_UNAVAILABLE, "io.purser.Tokens.TokenUnavailable",
                   "{\"credential\":\"thing\",\"reason\":\"because\",\"retry_after_seconds\":2}" },
+                { OUTCOME_TOO_MANY_FAILURES, "io.purser.Tokens.TooManyFailures",
+                  "{\"client\":\"thing\",\"retry_after_seconds\":2}" },
                 { OUTCOME_NO_SUCH_CLIENT, "io.purser.Admin.NoSuchClient", "{\"client\":\"thing\"}" },
                 { OUTCOME_CLIENT_REQUIRED, "io.purser.Admin.ClientRequired",
                   "{\"clients\":[\"one\",\"two\"]}" },

@@ -99,8 +99,9 @@ static void test_an_issuer_stands_for_the_endpoints(void **state)
         "  - {status: 404, means: version_unsupported}\n"                                                    \
         "  - {contains: soon, means: version_to_be_removed}\n"                                               \
         "revocation: {method: graphql, mutation: 'mutation { x }', error: /e, ends_account: true}\n"         \
-        "webhooks: {signature_header: X-Sig, encoding: hex, prefix: sha256=, disconnect_pointer: /t, "       \
-        "disconnect_value: GONE, account_id: /i}\n"
+        "webhooks: {signature_header: X-Sig, algorithm: hmac-sha512, encoding: hex, prefix: sha256=, "       \
+        "signature_element: v1, timestamp_element: t, timestamp_separator: ':', tolerance: 2m, "             \
+        "disconnect_pointer: /t, disconnect_value: GONE, occurred_at: /o, account_id: /i}\n"
 
 static void expect_everything(const struct provider *p)
 {
@@ -150,6 +151,12 @@ static void expect_everything(const struct provider *p)
         assert_string_equal(p->webhook.prefix, "sha256=");
         assert_string_equal(p->webhook.disconnect_pointer, "/t");
         assert_string_equal(p->webhook.disconnect_value, "GONE");
+        assert_int_equal(p->webhook.algorithm, WEBHOOK_HMAC_SHA512);
+        assert_string_equal(p->webhook.signature_element, "v1");
+        assert_string_equal(p->webhook.timestamp_element, "t");
+        assert_string_equal(p->webhook.timestamp_separator, ":");
+        assert_int_equal(p->webhook.tolerance_usec, 120 * SEC);
+        assert_string_equal(p->webhook.occurred_at, "/o");
         assert_string_equal(p->webhook.account_id, "/i");
 }
 
@@ -385,6 +392,12 @@ static void test_every_mistake_has_its_line(void **state)
                   "f:3:11: webhooks.disconnect_pointer: is missing, but there is a disconnect_value" },
                 { ENDPOINTS "webhooks: {encoding: base32}\n",
                   "f:3:22: webhooks.encoding: must be one of: base64, hex" },
+                { ENDPOINTS "webhooks: {algorithm: hmac-md5}\n",
+                  "f:3:23: webhooks.algorithm: must be one of: hmac-sha256, hmac-sha512" },
+                { ENDPOINTS "webhooks: {timestamp_element: t}\n",
+                  "f:3:11: webhooks.signature_element: is missing, but there is a timestamp_element" },
+                { ENDPOINTS "webhooks: {tolerance: 5m}\n",
+                  "f:3:11: webhooks.timestamp_element: is missing, but there is a tolerance" },
         };
 
         for (size_t i = 0; i < N(cases); i++) {

@@ -19,7 +19,7 @@ TREE = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("PURSER_BUILD", TREE / "build"))
 PROGRAMS = ("purserd", "purser", "purser-login")
 
-EX_OK, EX_USAGE, EX_NOINPUT, EX_UNAVAILABLE, EX_TEMPFAIL, EX_NOPERM, EX_CONFIG = 0, 64, 66, 69, 75, 77, 78
+EX_OK, EX_USAGE, EX_DATAERR, EX_NOINPUT, EX_UNAVAILABLE, EX_TEMPFAIL, EX_NOPERM, EX_CONFIG = 0, 64, 65, 66, 69, 75, 77, 78
 
 CLIENT_ID = "5c3c6a5e-7d1b-4c55-9a43-3f0a7a3c1d22"
 CLIENT_SECRET = "standin-client-secret-0123456789abcdef"

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import hmac
 import json
+import time
 
 import faults
 import oauth
@@ -124,12 +125,16 @@ def _active(value):
     return order
 
 
+def _rfc3339(seconds):
+    return time.strftime("%Y-%m-%dT%H:%M:%S-06:00", time.gmtime(seconds - 6 * 3600))
+
+
 def _webhook(world, wish):
     app = world.apps[wish["client_id"]] if "client_id" in wish else next(iter(world.apps.values()))
     body = json.dumps({"data": {"webHookEvent": {
         "topic": wish.get("topic", "APP_DISCONNECT"), "appId": app["client_id"],
         "accountId": world.accounts[wish.get("account", world.switches["account"])]["id"],
-        "itemId": wish.get("item", "Z2lkOi8vSm9iYmVyL0FwcC8x"), "occurredAt": "2026-09-30T12:00:00-06:00"}}}).encode()
+        "itemId": wish.get("item", "Z2lkOi8vSm9iYmVyL0FwcC8x"), "occurredAt": _rfc3339(wish.get("occurred_at", time.time()))}}}).encode()
     mac = hmac.new(app["client_secret"].encode(), body, hashlib.sha256).digest()
     return {"body": base64.b64encode(body).decode(), "signature": base64.b64encode(mac).decode()}
 

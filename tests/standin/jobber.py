@@ -57,7 +57,7 @@ POST /_control with a JSON object; any of these members, carried out in this ord
     grant: {"account", "client_id"}   makes a grant; answers "grant" with "current" (refresh token) and "access_token"
     code: {"account", "client_id", "redirect_uri"}  answers "code", as the marketplace would
     end: grant id               kill_access: grant id     disconnect, deactivate, activate: account key
-    webhook: {"account", "topic", "client_id"}      answers "body" (base64) and "signature"
+    webhook: {"account", "topic", "client_id", "occurred_at"}      answers "body" (base64) and "signature"
     release: true or a number   lets held requests go
 An endpoint is authorize, token, token.refresh_token, token.authorization_code, graphql, revoke or metadata. A script is one of
 the names in faults.py (ok lost_after lost_before hold hold_before 429 429_retry 500 503 unavailable html empty garbage truncated
