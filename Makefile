@@ -279,6 +279,28 @@ crash: all $(O)/tests/crash/killat ## kill purserd at every system call of every
 crash-sample: all $(O)/tests/crash/killat ## the same at a few of them
 	@PURSER_BUILD=$(abspath $(O)) $(TALLY) command crash-sample -- $(PYTHON) tests/crash/crash.py --seconds 12 --refreshes 50
 
+BENCH_PROGRAMS := $(addprefix $(O)/tests/bench/,echo load spawn coldstart refreshload persist populate)
+bench_of = $(O)/tests/bench/$(1): $(call obj,tests/bench/$(1).c $(2))
+$(call bench_of,echo)
+$(call bench_of,load,tests/bench/latency.c)
+$(call bench_of,spawn,tests/bench/latency.c)
+$(call bench_of,coldstart,tests/bench/latency.c)
+$(call bench_of,refreshload,tests/bench/latency.c)
+$(call bench_of,persist,tests/bench/latency.c)
+$(call bench_of,populate,$(filter-out daemon/main.c,$(DAEMON_SRCS)) $(COMMON_SRCS))
+$(BENCH_PROGRAMS):
+	$(call say,LINK,$@)
+	$(Q)$(link) $(DAEMON_LIBS)
+
+.PHONY: bench
+bench: all $(BENCH_PROGRAMS) ## how near purserd is to what the kernel can do: minutes, a table, and $(O)/bench.json (T=asking)
+	@tests/tools/install-deps.sh --bench || echo 'bench: what needs them is skipped.' >&2
+	@PURSER_BUILD=$(abspath $(O)) $(PYTHON) tests/bench/bench.py --json $(O)/bench.json $(T)
+
+.PHONY: bench-short
+bench-short: all $(BENCH_PROGRAMS) ## a minute of the same: speed is printed; memory, descriptors and instructions may not grow
+	@PURSER_BUILD=$(abspath $(O)) $(TALLY) command bench-short -- $(PYTHON) tests/bench/bench.py --short --json $(O)/bench-short.json
+
 .PHONY: check
 check: ## install what is missing, build, run every test; ends with "N passed, N failed"
 	@MAKE='$(MAKE)' tests/tools/check.sh $(O)/results $(TALLY)

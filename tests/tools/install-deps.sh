@@ -1,8 +1,10 @@
 #!/bin/sh
-# install-deps.sh [--ci]: makes sure that what the build and the tests need is there. Each need is looked for itself, not its
-# package, so that a compiler or node from elsewhere is left alone. On Debian and Ubuntu the missing packages are installed;
-# elsewhere they are named, and only a library that pkg-config cannot find is an error.
+# install-deps.sh [--ci|--bench]: makes sure that what the build and the tests need is there, or besides what CI or the
+# measurements need. Each need is looked for itself, not its package, so that a compiler or node from elsewhere is left alone. On
+# Debian and Ubuntu the missing packages are installed; elsewhere they are named, and only a library that pkg-config cannot find
+# is an error.
 set -u
+PATH=$PATH:/usr/sbin:/sbin
 
 libraries='pc:libcurl=libcurl4-openssl-dev pc:jansson=libjansson-dev pc:libsystemd=libsystemd-dev pc:yaml-0.1=libyaml-dev
 pc:libsodium=libsodium-dev pc:sqlite3=libsqlite3-dev pc:libmicrohttpd=libmicrohttpd-dev'
@@ -12,7 +14,9 @@ cmd:node=nodejs
 cmd:npm=npm cmd:curl=curl cmd:openssl=openssl cmd:systemd-socket-activate=systemd cmd:systemd-analyze=systemd
 cmd:faketime=faketime cmd:mandoc=mandoc cmd:man=man-db cmd:gcore=gdb cmd:strace=strace"
 ci_needs='cmd:clang=clang cmd:clang-format=clang-format cmd:clang-tidy=clang-tidy cmd:cppcheck=cppcheck
-cmd:shellcheck=shellcheck cmd:ruby=ruby cmd:php=php-cli cmd:go=golang-go cmd:socat=socat cmd:zsh=zsh cmd:fish=fish cmd:varlink-go-interface-generator=varlink-go'
+cmd:shellcheck=shellcheck cmd:ruby=ruby cmd:php=php-cli cmd:go=golang-go cmd:socat=socat cmd:zsh=zsh cmd:fish=fish
+cmd:varlink-go-interface-generator=varlink-go cmd:valgrind=valgrind'
+bench_needs='cmd:nginx=nginx-light cmd:valgrind=valgrind'
 
 # present KIND:WHAT
 present() {
@@ -56,6 +60,7 @@ install() {
 }
 
 [ "${1-}" != --ci ] || needs="$needs $ci_needs"
+[ "${1-}" != --bench ] || needs="$needs $bench_needs"
 packages=$(missing $needs)
 
 if ! command -v apt-get >/dev/null; then

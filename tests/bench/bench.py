@@ -1,0 +1,58 @@
+#!/usr/bin/python3
+"""How near Purser is to what the kernel and the libraries can do: each figure beside its floor, which is measured in the same run.
+
+    bench.py [--json FILE] [--rounds N] [--seconds S] [--short] [PART...]
+
+Prints a table (Markdown) and writes JSON. The parts are named in PARTS. Figures are ratios of medians of rounds taken in turn, since machines
+differ and neighbours are noisy. Nothing fails for want of speed; --short runs what CI runs, and fails on growth.
+"""
+
+import argparse
+import sys
+
+sys.dont_write_bytecode = True
+
+import asking  # noqa: E402
+import memory  # noqa: E402
+import report  # noqa: E402
+import starting  # noqa: E402
+from place import Skipped  # noqa: E402
+
+PARTS = {
+    "asking": asking.asking,
+    "memory": memory.memory,
+    "command": starting.command,
+}
+
+
+def run(part, options):
+    """The part's rows; one that cannot be measured here says why."""
+    try:
+        for row in PARTS[part](options):
+            print("  " + " | ".join(cell for cell in row.cells() if cell), file=sys.stderr, flush=True)
+            yield row
+    except Skipped as why:
+        yield report.Row(part, part, figure="skipped: %s" % why)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--json", default="bench.json")
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--seconds", type=float, default=0.6, help="of each round of load")
+    parser.add_argument("--spawns", type=int, default=200)
+    parser.add_argument("--requests", type=int, default=1000000, help="over which memory must not grow")
+    parser.add_argument("--refreshes", type=int, default=100000, help="the same")
+    parser.add_argument("parts", nargs="*", metavar="PART", help="of " + " ".join(PARTS))
+    options = parser.parse_args()
+    unknown = [part for part in options.parts if part not in PARTS]
+    if unknown:
+        parser.error("there is no part %s; there are %s" % (" ".join(unknown), " ".join(PARTS)))
+
+    rows = [row for part in options.parts or PARTS for row in run(part, options)]
+    print(report.table(rows))
+    report.write_json(options.json, rows)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,56 @@
+"""The table of figures, and the same as JSON."""
+
+import json
+import os
+import pathlib
+import platform
+
+
+class Row:
+    """One figure: what purserd takes or does beside its floor, and what is wanted of it; `met` is None where nothing is."""
+
+    def __init__(self, part, what, floor="", purser="", figure="", goal="", met=None, values=None):
+        self.part = part
+        self.what = what
+        self.floor = floor
+        self.purser = purser
+        self.figure = figure
+        self.goal = goal
+        self.met = met
+        self.values = values or {}
+
+    def cells(self):
+        mark = "" if self.met is None else ("" if self.met else " (not met)")
+        return [self.what, self.floor, self.purser, self.figure, self.goal + mark]
+
+
+def ratio_row(part, what, pairs, key, goal, at_least, unit):
+    """From pairs of (floor, purser) results: the median of the ratios of each pair, which were taken in turn."""
+    from place import median
+
+    ratio = median(purser[key] / floor[key] for floor, purser in pairs)
+    floor, purser = (median(pair[i][key] for pair in pairs) for i in (0, 1))
+    met = ratio >= goal if at_least else ratio <= goal
+    return Row(part, what, number(floor) + unit, number(purser) + unit, "%.2f" % ratio,
+               "%s %.2f" % ("≥" if at_least else "≤", goal), met,
+               {"floor": floor, "purser": purser, "ratio": ratio})
+
+
+def number(value):
+    if value >= 1000:
+        return "{:,.0f}".format(value)
+    return "%.0f" % value if value >= 100 else "%.1f" % value if value >= 10 else "%.2f" % value
+
+
+def table(rows):
+    lines = [["figure", "floor", "purserd", "ratio", "goal"], ["---", "---:", "---:", "---:", "---"]]
+    lines += [row.cells() for row in rows]
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
+
+
+def write_json(path, rows):
+    machine = {"cpus": os.cpu_count(), "kernel": platform.release(), "machine": platform.machine()}
+    figures = [dict(row.values, part=row.part, figure=row.what, goal=row.goal, met=row.met) for row in rows]
+    path = pathlib.Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps({"machine": machine, "figures": figures}, indent=1) + "\n")
