@@ -14,12 +14,14 @@ sys.dont_write_bytecode = True
 
 import asking  # noqa: E402
 import memory  # noqa: E402
+import refreshing  # noqa: E402
 import report  # noqa: E402
 import starting  # noqa: E402
 from place import Skipped  # noqa: E402
 
 PARTS = {
     "asking": asking.asking,
+    "refreshing": refreshing.refreshing,
     "memory": memory.memory,
     "command": starting.command,
 }

@@ -123,7 +123,7 @@ class Place:
         return self
 
     def __exit__(self, *_):
-        for process in self.processes:
+        for process in list(self.processes):
             self.stop(process)
         shutil.rmtree(self.directory, ignore_errors=True)
 
@@ -168,6 +168,12 @@ class Place:
             process.wait(PATIENCE)
         if process in self.processes:
             self.processes.remove(process)
+
+    def kill(self, process):
+        """Without the goodbyes of a stop: what is in flight is of no interest."""
+        process.kill()
+        process.wait(PATIENCE)
+        self.processes.remove(process)
 
     def requests(self, *names):
         """A file of GetToken calls."""
