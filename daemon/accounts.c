@@ -12,6 +12,7 @@ void accounts_init(struct accounts *accounts)
         *accounts = (struct accounts){ 0 };
         for (size_t i = 0; i < ACCOUNTS_BUCKETS; i++)
                 LIST_INIT(&accounts->buckets[i]);
+        TAILQ_INIT(&accounts->due);
 }
 
 struct account *accounts_find(struct accounts *accounts, uid_t uid)
@@ -36,6 +37,7 @@ int account_enter(struct accounts *accounts, struct account_entry *entry, uid_t 
                         return fault(-ENOMEM);
                 account->uid = uid;
                 TAILQ_INIT(&account->idle);
+                TAILQ_INIT(&account->turns);
                 LIST_INSERT_HEAD(&accounts->buckets[uid % ACCOUNTS_BUCKETS], account, link);
         }
 
@@ -43,6 +45,45 @@ int account_enter(struct accounts *accounts, struct account_entry *entry, uid_t 
         account->n_connections++;
         accounts->n_connections++;
         return 0;
+}
+
+static void take_turn(struct accounts *accounts, struct account_entry *entry)
+{
+        struct account *account = entry->account;
+
+        entry->due = false;
+        TAILQ_REMOVE(&account->turns, entry, turn_link);
+        TAILQ_REMOVE(&accounts->due, account, due_link);
+        if (!TAILQ_EMPTY(&account->turns))
+                TAILQ_INSERT_TAIL(&accounts->due, account, due_link);
+}
+
+void account_set_due(struct accounts *accounts, struct account_entry *entry)
+{
+        struct account *account = entry->account;
+
+        if (entry->due)
+                return;
+        entry->due = true;
+        account_set_idle(entry, false);
+        if (TAILQ_EMPTY(&account->turns))
+                TAILQ_INSERT_TAIL(&accounts->due, account, due_link);
+        TAILQ_INSERT_TAIL(&account->turns, entry, turn_link);
+}
+
+struct account_entry *accounts_take_due(struct accounts *accounts)
+{
+        struct account *account = TAILQ_FIRST(&accounts->due);
+        struct account_entry *entry = account ? TAILQ_FIRST(&account->turns) : NULL;
+
+        if (entry)
+                take_turn(accounts, entry);
+        return entry;
+}
+
+bool accounts_any_due(const struct accounts *accounts)
+{
+        return !TAILQ_EMPTY(&accounts->due);
 }
 
 void account_leave(struct accounts *accounts, struct account_entry *entry)
@@ -55,6 +96,8 @@ void account_leave(struct accounts *accounts, struct account_entry *entry)
         account_set_held(accounts, entry, 0);
         account_set_waiting(entry, false);
         account_set_idle(entry, false);
+        if (entry->due)
+                take_turn(accounts, entry);
         entry->account = NULL;
         accounts->n_connections--;
         if (--account->n_connections == 0) {

@@ -85,6 +85,7 @@ void call_send(struct call *call, const char *message, size_t n, bool continues)
         struct connection *connection = connection_of(call);
         int r = 0;
 
+        connection->server->work += n / SERVER_WORK_BYTES;
         if (!call->wire.oneway && !connection->dead)
                 r = conn_put(connection->conn, message, n);
         if (r == CONN_E_TOO_LARGE) {
@@ -195,6 +196,7 @@ static bool take_message(struct connection *connection)
         r = conn_next(connection->conn, &bytes, &n);
         if (r == CONN_E_AGAIN)
                 return false;
+        connection->server->work += 1 + (r == 0 ? n : 0) / SERVER_WORK_BYTES;
         if (r == CONN_E_TOO_LARGE) {
                 refuse_message(connection, "the message is too long");
                 return true;
@@ -342,13 +344,15 @@ static void settle(struct connection *connection, bool took, bool more_to_take)
                 connection_schedule(connection);
 }
 
-void connection_turn(struct connection *connection)
+static void take_messages(struct connection *connection)
 {
+        struct server *server = connection->server;
+        size_t most = server->work + SERVER_WORK_PER_TURN;
         unsigned n_taken = 0;
         bool more_to_take = true;
 
         connection->in_turn = true;
-        while (n_taken < SERVER_CALLS_PER_TURN && may_take(connection)) {
+        while (server->work < most && may_take(connection)) {
                 more_to_take = take_message(connection);
                 if (!more_to_take)
                         break;
@@ -362,28 +366,39 @@ void connection_turn(struct connection *connection)
                 settle(connection, n_taken > 0, more_to_take && !connection->calling);
 }
 
-void connection_on_events(struct connection *connection, uint32_t events)
+static int read_messages(struct connection *connection)
 {
+        size_t held = conn_held(connection->conn);
         int r;
 
-        if (connection->dead)
-                return;
+        r = conn_read(connection->conn);
+        if (r == CONN_E_CLOSED) {
+                connection->at_end = true;
+                return 0;
+        }
+        if (conn_held(connection->conn) > held)
+                connection->server->work += (conn_held(connection->conn) - held) / SERVER_WORK_BYTES;
+        return r < 0 ? r : 0;
+}
+
+void connection_turn(struct connection *connection)
+{
+        uint32_t events = connection->events;
+        int r = 0;
+
+        connection->events = 0;
         /* Nobody is left who would read an answer. */
         if ((events & EPOLLERR) || ((events & EPOLLHUP) && connection->calling)) {
                 connection_drop(connection, NULL);
                 return;
         }
 
-        if ((events & (EPOLLIN | EPOLLHUP)) && may_take(connection)) {
-                r = conn_read(connection->conn);
-                if (r == CONN_E_CLOSED)
-                        connection->at_end = true;
-                else if (r < 0) {
-                        drop_by_fault(connection, r);
-                        return;
-                }
-        }
-        connection_turn(connection);
+        if ((events & (EPOLLIN | EPOLLHUP)) && may_take(connection))
+                r = read_messages(connection);
+        if (r < 0)
+                drop_by_fault(connection, r);
+        else
+                take_messages(connection);
 }
 
 /* ---- life ---- */

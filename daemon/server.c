@@ -19,8 +19,9 @@
 #include <systemd/sd-event.h>
 
 enum {
-        EVENTS_PER_ROUND = 64,
-        ACCEPTS_PER_ROUND = 64,
+        EVENTS_PER_LOOK = 64,
+        ACCEPTS_PER_LOOK = 8,
+        LOOKS_PER_ROUND = 16,
         PAUSE_MSEC = 100,
 
         CONNECTIONS_MOST = 16384,
@@ -133,7 +134,8 @@ static void welcome(struct server *server, int fd)
         }
         server->stats.accepted++;
         /* Who connects has mostly sent the call already. */
-        connection_on_events(connection, EPOLLIN);
+        connection->events = EPOLLIN;
+        account_set_due(&server->accounts, &connection->entry);
 }
 
 /* The kernel looks for a descriptor before it looks whether anybody knocks. What is evicted gives its own back when this round is over. */
@@ -150,7 +152,7 @@ static void on_no_descriptor(struct server *server, int listener_fd)
 /* accept(2): what can go wrong with one peer is passed over; without descriptors or memory, all of them wait a moment. */
 static void on_connections(struct server *server, int listener_fd)
 {
-        for (unsigned i = 0; i < ACCEPTS_PER_ROUND && !server->paused; i++) {
+        for (unsigned i = 0; i < ACCEPTS_PER_LOOK && !server->paused; i++) {
                 int fd = accept4(listener_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
                 if (fd >= 0) {
@@ -178,49 +180,76 @@ static void on_connections(struct server *server, int listener_fd)
 
 /* ---- the loop ---- */
 
-/* Gives the turns that are due, and frees what is dead; turns that come up meanwhile wait for the next round. */
+/* Frees what is dead, now that nobody is on the stack who uses it. */
 static void reap(struct server *server)
 {
-        STAILQ_HEAD(, connection) due;
+        while (!STAILQ_EMPTY(&server->dead)) {
+                struct connection *connection = STAILQ_FIRST(&server->dead);
 
-        STAILQ_INIT(&due);
-        STAILQ_CONCAT(&due, &server->turns);
-
-        while (!STAILQ_EMPTY(&due)) {
-                struct connection *connection = STAILQ_FIRST(&due);
-
-                STAILQ_REMOVE_HEAD(&due, turn_link);
-                connection->scheduled = false;
-                if (!connection->dead)
-                        connection_turn(connection);
-                if (connection->dead && !connection->scheduled)
-                        connection_free(connection);
+                STAILQ_REMOVE_HEAD(&server->dead, dead_link);
+                connection_free(connection);
         }
+}
+
+/* Nobody is served here but taken note of, so that whoever came first of a user is served first, and users in turn. */
+static void look(struct server *server)
+{
+        struct epoll_event events[EVENTS_PER_LOOK];
+        int n;
+
+        server->work = 0;
+        n = epoll_wait(server->epoll_fd, events, EVENTS_PER_LOOK, 0);
+        for (int i = 0; i < n; i++) {
+                struct source *ready = events[i].data.ptr;
+                struct connection *connection = (struct connection *)(void *)ready;
+
+                if (ready->is_listener) {
+                        on_connections(server, ready->fd);
+                } else if (!connection->dead) {
+                        connection->events |= events[i].events;
+                        account_set_due(&server->accounts, &connection->entry);
+                }
+        }
+}
+
+/* False: nothing is left to do. */
+static bool work(struct server *server)
+{
+        struct account_entry *entry;
+
+        while (server->work < SERVER_WORK_PER_TURN) {
+                entry = accounts_take_due(&server->accounts);
+                if (!entry)
+                        return false;
+                connection_turn(connection_of_entry(entry));
+        }
+        return true;
+}
+
+/* The loop's other sources have their turn, too, after a while; what is left then is `later`. */
+static void serve(struct server *server)
+{
+        for (unsigned i = 0; i < LOOKS_PER_ROUND; i++) {
+                look(server);
+                if (!work(server))
+                        break;
+                reap(server);
+        }
+        reap(server);
+        if (accounts_any_due(&server->accounts))
+                sd_event_source_set_enabled(server->later, SD_EVENT_ONESHOT);
         drain_check(server);
 }
 
 static int on_later(sd_event_source *source, void *userdata)
 {
-        reap(userdata);
+        serve(userdata);
         return 0;
 }
 
 static int on_ready(sd_event_source *source, int fd, uint32_t revents, void *userdata)
 {
-        struct server *server = userdata;
-        struct epoll_event events[EVENTS_PER_ROUND];
-        int n;
-
-        n = epoll_wait(server->epoll_fd, events, EVENTS_PER_ROUND, 0);
-        for (int i = 0; i < n; i++) {
-                struct source *ready = events[i].data.ptr;
-
-                if (ready->is_listener)
-                        on_connections(server, ready->fd);
-                else
-                        connection_on_events((struct connection *)(void *)ready, events[i].events);
-        }
-        reap(server);
+        serve(userdata);
         return 0;
 }
 
@@ -228,10 +257,12 @@ void connection_schedule(struct connection *connection)
 {
         struct server *server = connection->server;
 
-        if (connection->scheduled)
-                return;
-        connection->scheduled = true;
-        STAILQ_INSERT_TAIL(&server->turns, connection, turn_link);
+        if (!connection->dead) {
+                account_set_due(&server->accounts, &connection->entry);
+        } else if (!connection->reaped) {
+                connection->reaped = true;
+                STAILQ_INSERT_TAIL(&server->dead, connection, dead_link);
+        }
         sd_event_source_set_enabled(server->later, SD_EVENT_ONESHOT);
 }
 
@@ -260,7 +291,7 @@ int server_new(struct server **ret, void *event, struct clock *clock, struct tim
         accounts_init(&server->accounts);
         LIST_INIT(&server->listeners);
         LIST_INIT(&server->connections);
-        STAILQ_INIT(&server->turns);
+        STAILQ_INIT(&server->dead);
         timer_init(&server->resume, on_resume, server);
         drain_init(server);
 
@@ -293,7 +324,7 @@ struct server *server_free(struct server *server)
         server_stop_accepting(server);
         server->on_drained = NULL;
         timer_stop(server->timers, &server->drain_timer);
-        STAILQ_INIT(&server->turns);
+        STAILQ_INIT(&server->dead);
         while (!LIST_EMPTY(&server->connections))
                 connection_free(LIST_FIRST(&server->connections));
         sd_event_source_disable_unref(server->io);

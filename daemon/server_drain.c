@@ -78,7 +78,7 @@ bool server_is_drained(const struct server *server)
 {
         struct connection *connection;
 
-        if (!STAILQ_EMPTY(&server->turns))
+        if (accounts_any_due(&server->accounts) || !STAILQ_EMPTY(&server->dead))
                 return false;
         if (server->drain == DRAIN_OVER)
                 return true;

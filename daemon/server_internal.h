@@ -8,7 +8,12 @@
 #include <sys/queue.h>
 
 enum {
-        SERVER_CALLS_PER_TURN = 32, /* of one connection, before others have theirs */
+        /*
+         * What is done before others have their turn, and before it is looked who else has come: so many short calls, a few
+         * hundredths of a millisecond each, or the reading and writing of so many bytes.
+         */
+        SERVER_WORK_PER_TURN = 16,
+        SERVER_WORK_BYTES = 2048, /* that are as much work as a call */
         SERVER_SEND_HIGH = 256 * 1024, /* queued bytes above which no further call is read */
         SERVER_HELD_SMALL = 8 * 1024, /* bytes that a connection may hold whatever its user holds */
 };
@@ -38,15 +43,16 @@ struct connection {
         bool at_end; /* the peer will send nothing more */
         bool closing; /* closed when all is sent; nothing more is read */
         bool dead; /* to be freed, from where nobody holds it */
-        bool scheduled; /* has a turn coming */
+        bool reaped; /* is among the server's dead */
         uint32_t interest;
+        uint32_t events; /* that the epoll set told since its last turn */
 
         struct timer deadline;
         bool deadline_is_stall;
         size_t stalled_at; /* bytes that the peer had not read when the deadline was set */
 
         LIST_ENTRY(connection) link;
-        STAILQ_ENTRY(connection) turn_link;
+        STAILQ_ENTRY(connection) dead_link;
 };
 
 enum server_drain_phase {
@@ -79,7 +85,8 @@ struct server {
         unsigned n_waiting;
         LIST_HEAD(, listener) listeners;
         LIST_HEAD(, connection) connections;
-        STAILQ_HEAD(, connection) turns; /* of which a turn, or their end, is due */
+        STAILQ_HEAD(, connection) dead;
+        size_t work; /* since it was last looked who is there */
         struct server_stats stats;
 };
 
@@ -98,10 +105,9 @@ enum {
 /* Takes fd in any case. */
 int connection_new(struct connection **ret, struct server *server, int fd);
 struct connection *connection_free(struct connection *connection);
-/* What the epoll set says. */
-void connection_on_events(struct connection *connection, uint32_t events);
+/* Does what is to be done: what the epoll set has told, and what waits here. */
 void connection_turn(struct connection *connection);
-/* Marks it for the next turn of the loop, or its end. */
+/* Marks it for a turn, or for its end. */
 void connection_schedule(struct connection *connection);
 /* `why` NULL: nothing that anybody need know. */
 void connection_drop(struct connection *connection, const char *why);

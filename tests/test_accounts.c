@@ -96,11 +96,54 @@ static void test_the_greediest_has_most_connections_and_one_that_rests(void **st
                 account_leave(&accounts, &entries[i]);
 }
 
+static void test_users_take_turns_and_so_do_the_connections_of_each(void **state)
+{
+        static const size_t order[] = { 0, 3, 1, 2, 0 };
+
+        (void)state;
+        for (size_t i = 0; i < 4; i++)
+                assert_int_equal(account_enter(&accounts, &entries[i], i < 3 ? 7 : 8), 0);
+        assert_null(accounts_take_due(&accounts));
+        for (size_t i = 0; i < 4; i++)
+                account_set_due(&accounts, &entries[i]);
+        account_set_due(&accounts, &entries[0]);
+        for (size_t i = 0; i < 5; i++) {
+                assert_true(accounts_any_due(&accounts));
+                assert_ptr_equal(accounts_take_due(&accounts), &entries[order[i]]);
+                /* There is more to do for the first, once. */
+                if (i == 0)
+                        account_set_due(&accounts, &entries[0]);
+        }
+        assert_false(accounts_any_due(&accounts));
+        assert_null(accounts_take_due(&accounts));
+}
+
+static void test_who_leaves_has_no_turn_any_more_and_who_has_one_is_not_idle(void **state)
+{
+        (void)state;
+        for (size_t i = 0; i < 2; i++) {
+                assert_int_equal(account_enter(&accounts, &entries[i], 7), 0);
+                account_set_idle(&entries[i], true);
+                account_set_due(&accounts, &entries[i]);
+        }
+        assert_null(account_idlest(accounts_find(&accounts, 7)));
+        assert_null(accounts_greediest(&accounts));
+        account_leave(&accounts, &entries[0]);
+        assert_ptr_equal(accounts_take_due(&accounts), &entries[1]);
+        assert_false(accounts_any_due(&accounts));
+        account_set_due(&accounts, &entries[1]);
+        account_leave(&accounts, &entries[1]);
+        assert_false(accounts_any_due(&accounts));
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup(test_what_a_user_holds_is_charged_and_given_back, setup),
                 cmocka_unit_test_setup(test_users_of_the_same_bucket_have_books_of_their_own, setup),
+                cmocka_unit_test_setup(test_users_take_turns_and_so_do_the_connections_of_each, setup),
+                cmocka_unit_test_setup(test_who_leaves_has_no_turn_any_more_and_who_has_one_is_not_idle,
+                                       setup),
                 cmocka_unit_test_setup(test_the_idlest_is_the_one_that_rested_longest, setup),
                 cmocka_unit_test_setup(test_the_greediest_has_most_connections_and_one_that_rests, setup),
         };
