@@ -6,6 +6,7 @@
 #include "common/wipe.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <locale.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -145,6 +146,15 @@ void cli_add_secret(struct cli_parameters *parameters, const char *name, const s
 {
         append_name(parameters, name);
         step(parameters, wire_append_string(&parameters->text, secret_expose(value), secret_size(value)));
+}
+
+void cli_add_number(struct cli_parameters *parameters, const char *name, int64_t value)
+{
+        char digits[32];
+
+        snprintf(digits, sizeof(digits), "%" PRId64, value);
+        append_name(parameters, name);
+        append_bytes(parameters, digits);
 }
 
 void cli_add_true(struct cli_parameters *parameters, const char *name, bool value)

@@ -45,6 +45,7 @@ enum cli_option_kind {
         CLI_FLAG, /* bool */
         CLI_TEXT, /* const char * */
         CLI_DURATION, /* int64_t: seconds, rounded up */
+        CLI_NUMBER, /* int64_t, from 0 to a million */
 };
 
 struct cli_option {
@@ -111,6 +112,7 @@ struct cli_parameters {
 
 void cli_add_text(struct cli_parameters *parameters, const char *name, const char *value);
 void cli_add_secret(struct cli_parameters *parameters, const char *name, const struct secret *value);
+void cli_add_number(struct cli_parameters *parameters, const char *name, int64_t value);
 void cli_add_true(struct cli_parameters *parameters, const char *name, bool value); /* false leaves it out */
 int cli_parameters_end(const struct cli *cli,
                        struct cli_parameters *parameters); /* closes the object, once */

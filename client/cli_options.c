@@ -56,6 +56,18 @@ static int print_help(const struct cli *cli, const struct cli_option *options, s
 
 /* ---- parsing ---- */
 
+/* The value of --NUMBER: digits alone, so that neither a sign nor a unit is passed over. */
+static int take_number(const struct cli *cli, const struct cli_option *option, const char *text)
+{
+        size_t n = strspn(text, "0123456789");
+        long long number = n > 0 && n <= 7 && !text[n] ? strtoll(text, NULL, 10) : -1;
+
+        if (number < 0 || number > 1000000)
+                return cli_misuse(cli, "--%s must be a number", option->name);
+        *(int64_t *)option->value = number;
+        return CLI_GO_ON;
+}
+
 static int take_value(const struct cli *cli, const struct cli_option *option, const char *text)
 {
         struct diag diag = DIAG_INIT;
@@ -73,6 +85,8 @@ static int take_value(const struct cli *cli, const struct cli_option *option, co
                         return cli_misuse(cli, "--%s: %s", option->name, diag.text);
                 *(int64_t *)option->value = (int64_t)((usec + USEC_PER_SEC - 1) / USEC_PER_SEC);
                 return CLI_GO_ON;
+        case CLI_NUMBER:
+                return take_number(cli, option, text);
         }
         return CLI_GO_ON;
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #define RELOAD "io.purser.Admin.Reload"
+#define METRICS "io.purser.Admin.Metrics"
 
 /* Every mistake on a line of its own, as compilers tell them; then what became of it. */
 static void tell_problems(const struct cli *cli)
@@ -50,14 +51,20 @@ const struct cmd cmd_reload = {
 
 static int run_metrics(struct cli *cli, int argc, char **argv)
 {
+        _cleanup_(cli_parameters_done) struct cli_parameters parameters = CLI_PARAMETERS_INIT;
         _cleanup_(json_decrefp) json_t *reply = NULL;
+        int64_t credentials = 0;
+        const struct cli_option options[] = {
+                { "credentials", "N", "series of so many single credentials, too", CLI_NUMBER, &credentials },
+        };
         const char *text;
         int r;
 
-        r = cli_parse(cli, NULL, 0, 0, 0, argc, argv);
+        r = cli_parse(cli, options, 1, 0, 0, argc, argv);
         if (r != CLI_GO_ON)
                 return r;
-        r = cli_call(cli, "io.purser.Admin.Metrics", NULL, PURSER_CALL_IDEMPOTENT, &reply);
+        cli_add_number(&parameters, "credentials", credentials);
+        r = cli_call(cli, METRICS, &parameters, PURSER_CALL_IDEMPOTENT, &reply);
         if (r != EX_OK)
                 return r;
         text = cli_text(reply, "text");
@@ -69,5 +76,8 @@ const struct cmd cmd_metrics = {
         .name = "metrics",
         .synopsis = "",
         .summary = "Print metrics as OpenMetrics text",
+        .details = "Credentials are counted by client and state. With --credentials, up to 5000 of them have "
+                   "series of\n"
+                   "their own, those first that need attention.",
         .run = run_metrics,
 };

@@ -1,4 +1,4 @@
-/* io.purser.Admin, but for logins: refresh, test, revoke, client secrets, reload and metrics. */
+/* io.purser.Admin, but for logins and metrics: refresh, test, revoke, client secrets and reload. */
 #include "daemon/method_internal.h"
 
 #include <errno.h>
@@ -278,7 +278,7 @@ int method_list_clients(struct service *service, struct call *call)
         return reply_values(call, json_pack("{s:O}", "clients", array));
 }
 
-/* ---- Reload, Metrics ---- */
+/* ---- Reload ---- */
 
 int method_reload(struct service *service, struct call *call)
 {
@@ -311,53 +311,4 @@ int method_change_sealing_key(struct service *service, struct call *call)
                 return reply_error(call, OUTCOME_NOT_SAVED, &(struct error_facts){ .reason = diag.text });
         return reply_values(call, json_pack("{s:I, s:s}", "records", (json_int_t)change.n_records, "source",
                                             change.source));
-}
-
-struct counting {
-        struct metrics_clients *clients;
-        uint64_t boot_now;
-};
-
-static int count_one(struct credential *credential, void *userdata)
-{
-        struct counting *counting = userdata;
-
-        return metrics_clients_count(counting->clients, credential, counting->boot_now);
-}
-
-int method_metrics(struct service *service, struct call *call)
-{
-        const struct context *context = service->parts.context;
-        _cleanup_(metrics_clients_freep) struct metrics_clients *clients = NULL;
-        _cleanup_(freep) char *text = NULL;
-        struct server_stats server = { 0 };
-        struct refresh_stats refresh;
-        struct secret_stats secrets;
-        int r;
-
-        r = metrics_clients_new(&clients);
-        if (r < 0)
-                return r;
-        r = vault_each(context->vault, true, count_one, &(struct counting){ clients, context_now(context) });
-        if (r < 0)
-                return r;
-        if (service->server)
-                server_get_stats(service->server, &server);
-        refresher_get_stats(service->parts.refresher, &refresh);
-        secret_get_stats(&secrets);
-
-        r = metrics_format(
-                &(struct metrics_input){
-                        .version = service->parts.facts.version,
-                        .started_at = service->parts.facts.started_at,
-                        .metrics = &service->metrics,
-                        .clients = clients,
-                        .server = &server,
-                        .refresh = &refresh,
-                        .secrets = &secrets,
-                        .unsaved = vault_unsaved(context->vault),
-                        .store_works = !vault_store_problem(context->vault),
-                },
-                &text);
-        return r < 0 ? r : reply_values(call, json_pack("{s:s}", "text", text));
 }

@@ -91,7 +91,9 @@ void watch_tell_status(void *userdata); /* of service->status_timer */
 method_fn method_verify_webhook;
 /* method_admin.c */
 method_fn method_refresh, method_test, method_revoke, method_set_client_secret, method_list_clients,
-        method_reload, method_metrics, method_change_sealing_key;
+        method_reload, method_change_sealing_key;
+/* method_metrics.c */
+method_fn method_metrics;
 /* method_login.c */
 method_fn method_begin_authorization, method_complete_authorization, method_cancel_authorization;
 method_fn method_adopt_authorization_code, method_import_grant;
@@ -128,10 +130,11 @@ struct now service_now(const struct service *service);
 int serve_require(struct service *service, struct credential *credential, struct serve **ret);
 void serve_free_all(struct service *service);
 /* The bundle of a credential that has a token, rendered when it must be. */
-int serve_bundle(struct service *service, struct credential *credential, const struct bundle **ret);
+int serve_bundle(struct service *service, struct credential *credential, uint64_t boot_now,
+                 const struct bundle **ret);
 /* Answers with the bundle. */
-int reply_bundle(struct service *service, struct call *call, struct credential *credential, bool short_lived,
-                 bool continues);
+int reply_bundle(struct service *service, struct call *call, struct credential *credential, uint64_t boot_now,
+                 bool short_lived, bool continues);
 /* Answers with what a token_answer that is not READY says. */
 int reply_no_token(struct service *service, struct call *call, const char *name,
                    const struct token_answer *answer);

@@ -127,22 +127,22 @@ static void serve_free(struct serve *serve)
         free(serve);
 }
 
-int serve_bundle(struct service *service, struct credential *credential, const struct bundle **ret)
+int serve_bundle(struct service *service, struct credential *credential, uint64_t boot_now,
+                 const struct bundle **ret)
 {
-        struct now now = service_now(service);
         struct serve *serve = NULL;
         int r;
 
         r = serve_require(service, credential, &serve);
         if (r < 0)
                 return r;
-        if (serve->rendered_usec == 0 ||
-            now.boot_usec - serve->rendered_usec > BUNDLE_FRESH_SEC * USEC_PER_SEC) {
+        if (serve->rendered_usec == 0 || boot_now - serve->rendered_usec > BUNDLE_FRESH_SEC * USEC_PER_SEC) {
                 serve->rendered_usec = 0;
-                r = bundle_render(&serve->bundle, credential, now.boot_usec, now.wall_usec);
+                r = bundle_render(&serve->bundle, credential, boot_now,
+                                  clock_wall_usec(service->parts.context->clock));
                 if (r < 0)
                         return r;
-                serve->rendered_usec = now.boot_usec;
+                serve->rendered_usec = boot_now;
         }
         *ret = &serve->bundle;
         return 0;
@@ -158,8 +158,8 @@ static void tell_use(struct service *service, struct call *call, const struct cr
         audit_granted(service->parts.audit, call->peer, credential);
 }
 
-int reply_bundle(struct service *service, struct call *call, struct credential *credential, bool short_lived,
-                 bool continues)
+int reply_bundle(struct service *service, struct call *call, struct credential *credential, uint64_t boot_now,
+                 bool short_lived, bool continues)
 {
         static const char warning[] =
                 "No access token lives as long as this call asked for; this is the newest one.";
@@ -167,7 +167,7 @@ int reply_bundle(struct service *service, struct call *call, struct credential *
         const struct bundle *bundle;
         int r;
 
-        r = serve_bundle(service, credential, &bundle);
+        r = serve_bundle(service, credential, boot_now, &bundle);
         if (r < 0)
                 return r;
         tell_use(service, call, credential);

@@ -56,7 +56,8 @@ static void send_token(struct pending *pending, bool short_lived)
 
         pending->sent_generation = credential->grant.generation;
         snprintf(pending->sent_version, sizeof(pending->sent_version), "%s", version ? version : "");
-        r = reply_bundle(pending->service, pending->call, credential, short_lived, more);
+        r = reply_bundle(pending->service, pending->call, credential,
+                         context_now(pending->service->parts.context), short_lived, more);
         if (r < 0)
                 call_fail(pending->call, r);
         if (r < 0 || !more)

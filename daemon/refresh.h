@@ -6,6 +6,7 @@
 
 #include "daemon/context.h"
 #include "daemon/credential.h"
+#include "daemon/histogram.h"
 
 struct discovery;
 struct refresher;
@@ -89,6 +90,8 @@ void refresher_stop(struct refresher *refresher, void (*on_stopped)(void *userda
 struct refresh_stats {
         uint64_t refreshed, refused, failed; /* since the start */
         unsigned in_flight, queued;
+        struct histogram
+                duration; /* of those that were begun: from their place among the requests to their end, saving included */
 };
 void refresher_get_stats(const struct refresher *refresher, struct refresh_stats *ret);
 

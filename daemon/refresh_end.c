@@ -104,6 +104,14 @@ static void tell_failure(struct credential *credential, const char *reason, uint
                           (unsigned long long)((pause_usec + USEC_PER_SEC - 1) / USEC_PER_SEC));
 }
 
+/* Whatever comes of it. */
+static void note_duration(const struct refresh_job *job)
+{
+        struct refresher *refresher = job->refresher;
+
+        histogram_add(&refresher->stats.duration, context_now(refresher->context) - job->begun_usec);
+}
+
 bool refresh_has_spent_replays(const struct credential *credential)
 {
         return credential->outcome_unknown &&
@@ -120,6 +128,7 @@ void refresh_end_in_failure(struct refresh_job *job, const char *reason, uint64_
 
         credential->failures++;
         refresher->stats.failed++;
+        note_duration(job);
         pause = retry_after_usec
                         ? retry_after_usec
                         : backoff_pause_usec(pace_of(job), credential->failures, context_random(context));
@@ -166,6 +175,7 @@ void refresh_end_in_refusal(struct refresh_job *job, const char *reason, bool cu
         credential->client_refused = false;
         refresh_set_text(&credential->refusal_reason, text.text);
         refresher->stats.refused++;
+        note_duration(job);
         event.reason = text.text;
         if (!credential->is_pending)
                 log_event(&event, "Credential '%s' needs an authorization: %s To mend it: purser login %s",
@@ -215,6 +225,7 @@ void refresh_end_in_success(struct refresh_job *job)
         credential->told_failure = NULL;
         refresh_set_text(&credential->last_failure, NULL);
         refresher->stats.refreshed++;
+        note_duration(job);
         tell_success(credential, recovered);
 
         refresh_job_free(job);

@@ -65,6 +65,7 @@ struct refresh_job {
         char incomplete_reason[320];
         struct endpoints_request *endpoints_request;
         char *token_endpoint;
+        uint64_t begun_usec; /* when it got its place */
         struct vault_write *write;
         struct http_transfer *transfer;
         bool unanswered; /* its request was sent, and what came back does not show that it was not acted on */

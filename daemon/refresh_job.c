@@ -328,6 +328,7 @@ void refresh_job_begin(struct refresh_job *job)
         struct oauth_endpoints endpoints;
         int r = -ENOENT;
 
+        job->begun_usec = context_now(job->refresher->context);
         if (credential->client)
                 r = discovery_find(job->refresher->discovery, credential->client->provider, on_endpoints, job,
                                    &endpoints, &job->endpoints_request);

@@ -1,5 +1,5 @@
 // links: tests/serve.c tests/core.c tests/fake_clock.c tests/fake_http.c tests/fake_store.c daemon/method*.c daemon/bundle.c
-// links: daemon/status.c daemon/metrics.c daemon/access.c daemon/audit.c daemon/rate.c daemon/server*.c daemon/connection.c
+// links: daemon/status.c daemon/metrics*.c daemon/access.c daemon/audit.c daemon/rate.c daemon/server*.c daemon/connection.c
 // links: daemon/accounts.c daemon/peer.c daemon/interface.c daemon/webhook.c daemon/refresh*.c daemon/probe*.c daemon/login*.c
 // links: daemon/discovery.c daemon/vault*.c daemon/credential*.c daemon/record.c daemon/seal.c daemon/timers.c daemon/heap.c
 // links: daemon/backoff.c daemon/oauth_*.c daemon/api_*.c daemon/answer.c daemon/lifetime.c daemon/pkce.c daemon/json_text.c
@@ -353,6 +353,34 @@ static void test_metrics_count_what_was_asked(void **state)
         assert_has(heard, "purser_calls_total 2\\n");
         assert_has(heard, "purser_credentials{client=\\\"app\\\",state=\\\"active\\\"} 1\\n");
         assert_has(heard, "# EOF\\n\"}}\n");
+        assert_null(strstr(heard, "acme"));
+}
+
+static void test_metrics_name_as_many_credentials_as_are_asked_for(void **state)
+{
+        const char *heard;
+
+        (void)state;
+        heard = serve_ask(&bed, fd, ADMIN("Metrics", "{\"credentials\":1}"));
+        assert_has(heard, "purser_credential_generation{credential=\\\"acme\\\",client=\\\"app\\\"} 1\\n");
+        heard = serve_ask(&bed, fd, ADMIN("Metrics", "{\"credentials\":5001}"));
+        assert_has(heard, "org.varlink.service.InvalidParameter");
+        heard = serve_ask(&bed, fd, ADMIN("Metrics", "{\"credentials\":-1}"));
+        assert_has(heard, "org.varlink.service.InvalidParameter");
+}
+
+static void test_metrics_tell_how_long_refreshes_take(void **state)
+{
+        const char *heard;
+
+        (void)state;
+        serve_say(&bed, fd, ADMIN("Refresh", "{\"credential\":\"acme\"}"));
+        serve_pump(&bed);
+        fake_clock_advance(&bed.core.clock, 2000);
+        answer(200, ANSWER_2);
+        heard = serve_ask(&bed, serve_connect(&bed), ADMIN("Metrics", "{}"));
+        assert_has(heard, "purser_refresh_duration_seconds_bucket{le=\\\"0.001024\\\"} 0\\n");
+        assert_has(heard, "purser_refresh_duration_seconds_bucket{le=\\\"0.002048\\\"} 1\\n");
 }
 
 /* ---- webhooks ---- */
@@ -521,6 +549,8 @@ int main(void)
                 ADMIN_TEST(test_clients_are_listed_without_their_secrets),
                 ADMIN_TEST(test_a_reload_is_answered_with_every_mistake),
                 ADMIN_TEST(test_metrics_count_what_was_asked),
+                ADMIN_TEST(test_metrics_name_as_many_credentials_as_are_asked_for),
+                ADMIN_TEST(test_metrics_tell_how_long_refreshes_take),
                 ADMIN_TEST(test_a_genuine_webhook_names_its_credential),
                 ADMIN_TEST(test_a_forged_disconnection_does_nothing),
                 ADMIN_TEST(test_a_genuine_disconnection_takes_effect_at_once),

@@ -372,7 +372,7 @@ def test_metrics_are_openmetrics_text(home, acme):
         else:
             assert sample.match(line), line
             assert any(line.startswith(name) for name in families), line
-    assert all(name.startswith("purser") and "TYPE" in known for name, known in families.items())
+    assert all(name.startswith("purser") and "HELP" in known for name, known in families.items())
     assert 'purser_credentials{client="jobber-app",state="active"} 1' in lines
 
 

@@ -18,6 +18,8 @@ cmd:shellcheck=shellcheck cmd:ruby=ruby cmd:php=php-cli cmd:go=golang-go cmd:soc
 cmd:varlink-go-interface-generator=varlink-go cmd:valgrind=valgrind'
 bench_needs='cmd:nginx=nginx-light cmd:valgrind=valgrind'
 
+ci_needs="$ci_needs cmd:promtool=prometheus py:prometheus_client=python3-prometheus-client"
+
 # present KIND:WHAT
 present() {
         what=${1#*:}
