@@ -362,7 +362,10 @@ install: all ## install under $(DESTDIR)$(PREFIX); an existing purser.yaml is ke
 	$(INSTALL) -D -m 644 include/purser.h $(DESTDIR)$(INCLUDEDIR)/purser.h
 	$(INSTALL) -D -m 644 -t $(DESTDIR)$(DATADIR)/purser/interfaces $(VARLINK_FILES)
 	$(INSTALL) -D -m 644 -t $(DESTDIR)$(DATADIR)/purser/providers $(PROVIDER_FILES)
+	$(INSTALL) -D -m 644 -t $(DESTDIR)$(DATADIR)/purser/prometheus etc/prometheus/purser.rules.yaml
+	$(INSTALL) -D -m 644 -t $(DESTDIR)$(DATADIR)/purser/grafana etc/grafana/purser.json
 	$(INSTALL) -D -m 644 -t $(DESTDIR)$(UNITDIR) $(O)/systemd/purser.service $(O)/systemd/purser.socket
+	$(INSTALL) -D -m 644 -t $(DESTDIR)$(UNITDIR) $(O)/systemd/purser-metrics.service $(O)/systemd/purser-metrics.timer
 	$(INSTALL) -D -m 644 -t $(DESTDIR)$(USERUNITDIR) $(O)/systemd/user/purser.service $(O)/systemd/user/purser.socket
 	$(INSTALL) -D -m 644 systemd/purser.sysusers $(DESTDIR)$(SYSUSERSDIR)/purser.conf
 	$(INSTALL) -D -m 644 -t $(DESTDIR)$(CATALOGDIR) systemd/purser.catalog
@@ -386,6 +389,7 @@ uninstall: ## remove what install put there, except the configuration and the st
 	rm -f $(DESTDIR)$(LIBDIR)/libpurser.so.$(SOVERSION) $(DESTDIR)$(LIBDIR)/libpurser.so $(DESTDIR)$(LIBDIR)/libpurser.a
 	rm -f $(DESTDIR)$(PKGCONFIGDIR)/purser.pc $(DESTDIR)$(INCLUDEDIR)/purser.h
 	rm -f $(DESTDIR)$(UNITDIR)/purser.service $(DESTDIR)$(UNITDIR)/purser.socket
+	rm -f $(DESTDIR)$(UNITDIR)/purser-metrics.service $(DESTDIR)$(UNITDIR)/purser-metrics.timer
 	rm -f $(DESTDIR)$(USERUNITDIR)/purser.service $(DESTDIR)$(USERUNITDIR)/purser.socket
 	rm -f $(DESTDIR)$(SYSUSERSDIR)/purser.conf $(DESTDIR)$(CATALOGDIR)/purser.catalog
 	rm -f $(DESTDIR)$(BASHCOMPDIR)/purser $(DESTDIR)$(ZSHCOMPDIR)/_purser $(DESTDIR)$(FISHCOMPDIR)/purser.fish

@@ -84,6 +84,27 @@ life_of_acme() {
         grep -q 23e0c29eafbd415382e89edb18f2740d $other && ! grep -q birch /tmp/life && ! grep -q '"acme"' $other
 }
 
+metrics_written() {
+        systemctl start purser-metrics.service || return 1
+        local file=/run/purser-metrics/purser.prom
+        [ "$(stat -c '%U %a' $file)" = 'purser 644' ] && tail -n 1 $file | grep -qx '# EOF' &&
+                [ "$(ls -A /run/purser-metrics)" = purser.prom ] || return 1
+        ! command -v promtool >/dev/null || promtool check metrics <$file
+}
+
+# One of the past would be taken for the present.
+old_metrics_go() {
+        systemctl stop purser.socket purser.service
+        exits 1 systemctl start purser-metrics.service && [ ! -e /run/purser-metrics/purser.prom ]
+        local status=$?
+        systemctl start purser.socket
+        return $status
+}
+
+metrics_each_minute() {
+        systemctl start purser-metrics.timer && within 15 test -e /run/purser-metrics/purser.prom && systemctl stop purser-metrics.timer
+}
+
 start_standin
 install_units >/dev/null 2>&1
 write_configuration
@@ -116,6 +137,9 @@ ok 'a shorter watchdog is kept fed' sh -c 'systemctl restart purser.service && s
         [ "$(systemctl show --property=NRestarts --value purser.service)" = 0 ]'
 ok 'a daemon that stands still is killed by the watchdog and back for the caller' stopped_and_back
 ok 'the manager counted the restart' sh -c '[ "$(systemctl show --property=NRestarts --value purser.service)" -ge 1 ]'
+ok 'the figures are written for node_exporter, whole, by an unprivileged user' metrics_written
+ok 'figures of a daemon that is gone go' old_metrics_go
+ok 'a timer writes them' metrics_each_minute
 ok 'both secrets may be plain credentials' plain_credentials
 ok 'the sealing key is the credential' sh -c '[ ! -e /var/lib/purser/key ]'
 ok 'events carry their message ids' journal_holds '"MESSAGE_ID"'

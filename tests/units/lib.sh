@@ -47,8 +47,8 @@ start_standin() {
 # The units as `make install` would lay them out, with the drop-in examples for the two credentials.
 install_units() {
         local unit dropins=/etc/systemd/system/purser.service.d
-        for unit in purser.service purser.socket; do
-                sed 's,@SBINDIR@,/t,g' "/tree/systemd/$unit.in" >"/etc/systemd/system/$unit"
+        for unit in purser.service purser.socket purser-metrics.service purser-metrics.timer; do
+                sed 's,@SBINDIR@,/t,g; s,@BINDIR@,/t,g' "/tree/systemd/$unit.in" >"/etc/systemd/system/$unit"
         done
         systemd-sysusers /tree/systemd/purser.sysusers
         mkdir -p /etc/purser "$dropins"
