@@ -63,7 +63,8 @@ endif
 CFLAGS ?=
 LDFLAGS ?=
 ALL_CPPFLAGS = -D_GNU_SOURCE -I. $(CPPFLAGS)
-ALL_CFLAGS = -std=gnu17 -g $(MODE_CFLAGS) $(WARNINGS) $(CFLAGS)
+# Where the tree lies is in nothing that is built from it.
+ALL_CFLAGS = -std=gnu17 -g -ffile-prefix-map=$(CURDIR)=. $(MODE_CFLAGS) $(WARNINGS) $(CFLAGS)
 ALL_LDFLAGS = $(MODE_LDFLAGS) -Wl,-z,relro,-z,now -Wl,--as-needed $(LDFLAGS)
 DEFINES = -DPURSER_VERSION='"$(VERSION)"' -DPURSER_LIBEXECDIR='"$(LIBEXECDIR)/purser"' \
 	-DPURSER_SYSCONFDIR='"$(SYSCONFDIR)"' -DPURSER_PROVIDERS_DIR='"$(DATADIR)/purser/providers"'
@@ -94,7 +95,7 @@ LOGIN_SRCS := $(sort $(wildcard client/login*.c client/loopback.c client/browser
 TEST_SRCS := $(sort $(wildcard tests/test_*.c))
 FUZZ_SRCS := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 C_FILES := $(sort $(wildcard common/*.[ch] daemon/*.[ch] client/*.[ch] include/*.h tests/*.[ch] tests/*/*.[ch]))
-SHELL_FILES := $(sort $(wildcard .ci/run client/completion/*.bash tests/*.sh tests/*/*.sh))
+SHELL_FILES := $(sort $(wildcard .ci/run client/completion/*.bash systemd/packaging/*.sh tests/*.sh tests/*/*.sh))
 MAN_PAGES := $(sort $(wildcard */*.[1-8]))
 VARLINK_FILES := $(sort $(wildcard include/*.varlink))
 PROVIDER_FILES := $(sort $(wildcard etc/providers/*.yaml))
@@ -337,6 +338,10 @@ man-check: ## render every manual page; a warning is an error
 units-check: all ## verify the systemd units and how exposed the service is
 	@$(TALLY) command units-check -- tests/tools/units-check.sh $(O)
 
+.PHONY: packages-check
+packages-check: ## build the packages twice, and install, upgrade and purge them under a real systemd (needs root)
+	@$(TALLY) pytest packages tests/packages $(if $(T),-k '$(T)')
+
 .PHONY: format
 format: ## apply .clang-format
 	@clang-format -i $(C_FILES)
@@ -396,6 +401,18 @@ uninstall: ## remove what install put there, except the configuration and the st
 	rm -f $(foreach page,$(MAN_PAGES),$(DESTDIR)$(call man_dir,$(page))/$(notdir $(page)))
 	rm -rf $(DESTDIR)$(LIBEXECDIR)/purser $(DESTDIR)$(DATADIR)/purser $(DESTDIR)$(DATADIR)/doc/purser
 
+.PHONY: dist
+dist: ## the release of this tree, as a tarball
+	$(call say,DIST,$(DIST))
+	$(Q)systemd/packaging/dist.sh purser-$(VERSION) $(DIST)
+
+DIST = $(O)/purser-$(VERSION).tar.gz
+
+.PHONY: deb
+deb: dist ## Debian packages, in $(O)/deb (wants debhelper)
+	@systemd/packaging/deb.sh $(abspath $(DIST)) $(VERSION) $(abspath $(O)/deb)
+	@ls $(O)/deb/*.deb
+
 .PHONY: clean
 clean: ## remove the build directories
 	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-fuzz $(BUILD)-gcc $(BUILD)-clang
@@ -404,4 +421,4 @@ clean: ## remove the build directories
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | sort | expand -t 16
 
--include $(shell find $(O) -name '*.d' 2>/dev/null)
+-include $(shell find $(O) -path $(O)/deb -prune -o -name '*.d' -type f -print 2>/dev/null)
