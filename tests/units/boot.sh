@@ -8,6 +8,7 @@
 #     --bind-ro SRC[:DST]     same, read-only
 #     --unit-dir DIR          copy DIR/* into /etc/systemd/system before boot (repeatable)
 #     --timeout SEC           stop CMD after SEC seconds, exit 124 (default 120)
+#     --root TAR              the root file system of the container, instead of the host's /usr and a bare /etc (unshare mode)
 #     --out DIR               DIR appears as /out inside and gets journal.txt (default: a temp dir, removed)
 #     --pid1-env K=V          put K=V into PID 1's environment (unshare mode; e.g. SYSTEMD_TPM2_DEVICE=swtpm:...)
 #     -v                      also show PID 1's early log and the whole journal on stderr
@@ -29,6 +30,7 @@ if [ "${1-}" = __stage2 ]; then
     [ "$(stat -fc %T /sys/fs/cgroup)" = cgroup2fs ] ||     # hide a v1/hybrid tree behind a pure v2 one
         mount -n -t cgroup2 cgroup2 /sys/fs/cgroup
     mount -n -t tmpfs -o mode=755 tmpfs "$R"
+    [ -z "$SDT_ROOT" ] || tar -C "$R" -xf "$SDT_ROOT"
     cp -a "$2/skel/." "$R/"
     CGP=/sys/fs/cgroup$SDT_CG
     if [ "$SDT_MODE" = nspawn ]; then
@@ -43,7 +45,7 @@ if [ "${1-}" = __stage2 ]; then
             --capability=all --system-call-filter="@keyring bpf memfd_secret" --bind-ro=/usr "$@"
     fi
     # ---- mode unshare: do by hand what nspawn does
-    mount -n --rbind /usr "$R/usr"; mount -n -o remount,bind,ro "$R/usr"
+    [ -n "$SDT_ROOT" ] || { mount -n --rbind /usr "$R/usr"; mount -n -o remount,bind,ro "$R/usr"; }
     mount -n -t proc -o nosuid,nodev,noexec proc "$R/proc"
     for p in sys sysrq-trigger irq bus fs acpi; do         # no sysctl/sysrq from inside may reach the host
         [ -e "$R/proc/$p" ] || continue
@@ -81,10 +83,11 @@ if [ "${1-}" = __stage2 ]; then
 fi
 
 # ============================================================ stage 1: the host side
-MODE=unshare NET=none TIMEOUT=120 OUT='' VERBOSE=0 PIDENV=''; BINDS=() UNITS=()
+MODE=unshare NET=none TIMEOUT=120 OUT='' ROOT='' VERBOSE=0 PIDENV=''; BINDS=() UNITS=()
 while [ $# -gt 0 ]; do case $1 in
     --mode) MODE=$2; shift 2;;              --net) NET=$2; shift 2;;
     --bind) BINDS+=("bind $2"); shift 2;;   --bind-ro) BINDS+=("bind-ro $2"); shift 2;;
+    --root) ROOT=$(readlink -f "$2"); shift 2;;
     --unit-dir) UNITS+=("$2"); shift 2;;    --timeout) TIMEOUT=$2; shift 2;;
     --out) mkdir -p "$2"; OUT=$(readlink -f "$2"); shift 2;;   --pid1-env) PIDENV=$2; shift 2;;
     -v) VERBOSE=1; shift;;   --) shift; break;;   *) echo "boot.sh: bad option $1" >&2; exit 2;;
@@ -129,10 +132,12 @@ fi
 K=$TMP/skel; mkdir -p "$TMP/root" "$K"/{usr,etc,var,run,tmp,proc,sys,dev,root,home,opt,out}
 mkdir -p "$K"/etc/systemd/{system/test.target.wants,system-generators,system.conf.d,journald.conf.d}
 chmod 1777 "$K/tmp"; chmod 700 "$K/root"
-for l in bin sbin lib lib32 lib64 libx32; do if [ -L /$l ]; then ln -s "usr/$l" "$K/$l"; fi; done
-cp -L /etc/os-release /etc/passwd /etc/group /etc/nsswitch.conf /etc/ld.so.cache "$K/etc/"
-for f in ld.so.conf ld.so.conf.d alternatives ssl localtime; do if [ -e "/etc/$f" ]; then cp -a "/etc/$f" "$K/etc/"; fi; done
-sed -i -E 's/^(passwd|group):.*/\1: files systemd/' "$K/etc/nsswitch.conf"   # names of DynamicUser= users
+if [ -z "$ROOT" ]; then
+    for l in bin sbin lib lib32 lib64 libx32; do if [ -L /$l ]; then ln -s "usr/$l" "$K/$l"; fi; done
+    cp -L /etc/os-release /etc/passwd /etc/group /etc/nsswitch.conf /etc/ld.so.cache "$K/etc/"
+    for f in ld.so.conf ld.so.conf.d alternatives ssl localtime; do if [ -e "/etc/$f" ]; then cp -a "/etc/$f" "$K/etc/"; fi; done
+    sed -i -E 's/^(passwd|group):.*/\1: files systemd/' "$K/etc/nsswitch.conf"   # names of DynamicUser= users
+fi
 printf '127.0.0.1 localhost\n::1 localhost\n' > "$K/etc/hosts"; echo sdtest > "$K/etc/hostname"
 if [ "$NET" = host ] && [ -e /etc/resolv.conf ]; then cp -L /etc/resolv.conf "$K/etc/"; fi
 : > "$K/etc/fstab"; tr -d - < /proc/sys/kernel/random/uuid > "$K/etc/machine-id"
@@ -184,7 +189,7 @@ setpriv --pdeathsig KILL cat <&9 >>"$TMP/console" 9>&- & KIDS+=($!)
 NS=(--mount --propagation private --pid --fork --kill-child=SIGKILL)
 LOGT=journal-or-kmsg
 if [ "$MODE" = unshare ]; then NS+=(--uts --ipc); [ "$NET" = host ] || NS+=(--net); fi
-SDT_MODE=$MODE SDT_NET=$NET SDT_CG=$CG SDT_TMP=$TMP SDT_LOGT=$LOGT SDT_PIDENV=$PIDENV \
+SDT_MODE=$MODE SDT_NET=$NET SDT_ROOT=$ROOT SDT_CG=$CG SDT_TMP=$TMP SDT_LOGT=$LOGT SDT_PIDENV=$PIDENV \
     setpriv --pdeathsig KILL unshare "${NS[@]}" bash "$SELF" __stage2 "$TMP" </dev/null >>"$TMP/console" 2>&1 9>&- &
 PID=$!
 setpriv --pdeathsig KILL sleep $((TIMEOUT + 30)) 9>&- & KIDS+=($!)            # hard limit: PID 1 itself hangs
