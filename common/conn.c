@@ -2,7 +2,6 @@
 #include "common/conn.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -66,11 +65,6 @@ static size_t queue_limit(size_t contents)
 int conn_new(struct conn **ret, int fd, size_t max_in, size_t max_out)
 {
         struct conn *conn;
-        int flags;
-
-        flags = fcntl(fd, F_GETFL);
-        if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0 || fcntl(fd, F_SETFD, FD_CLOEXEC) < 0)
-                return fault(-errno);
 
         conn = calloc(1, sizeof(*conn));
         if (!conn)

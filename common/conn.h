@@ -20,7 +20,7 @@ enum {
 struct conn;
 
 /*
- * Takes fd, which becomes non-blocking and close-on-exec; after a fault it is still the caller's. max_in: bytes of one message;
+ * Takes fd, which its maker has made non-blocking and close-on-exec; after a fault it is still the caller's. max_in: bytes of one message;
  * max_out: bytes queued to send, NULs included.
  */
 int conn_new(struct conn **ret, int fd, size_t max_in, size_t max_out);

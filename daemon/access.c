@@ -28,7 +28,7 @@ static bool is_unit(const struct peer *peer, const char *name, const struct acce
 enum access access_check(const struct allow_list *allow, const struct peer *peer,
                          const struct access_self *self)
 {
-        bool unit_needed = false;
+        bool groups_needed = false, unit_needed = false;
 
         if (!allow || !allow->given)
                 return peer->uid == 0 || peer->uid == self->uid ? ACCESS_GRANTED : ACCESS_DENIED;
@@ -44,6 +44,7 @@ enum access access_check(const struct allow_list *allow, const struct peer *peer
                 case ALLOW_GROUP:
                         if (has_group(peer, rule->id))
                                 return ACCESS_GRANTED;
+                        groups_needed = groups_needed || peer->groups_unread;
                         break;
                 case ALLOW_UNIT:
                         if (!peer->unit_known)
@@ -53,6 +54,8 @@ enum access access_check(const struct allow_list *allow, const struct peer *peer
                         break;
                 }
         }
+        if (groups_needed)
+                return ACCESS_GROUPS_NEEDED;
         return unit_needed ? ACCESS_UNIT_NEEDED : ACCESS_DENIED;
 }
 

@@ -1,6 +1,6 @@
 /*
  * Who may use what, by the configuration's rules and the kernel's word on the caller. Pure: it looks nothing up, and says when a rule
- * turns on the caller's unit, which costs a look into /proc.
+ * turns on the caller's groups or unit, which cost a system call, and a look into /proc.
  */
 #pragma once
 
@@ -12,6 +12,7 @@
 enum access {
         ACCESS_DENIED,
         ACCESS_GRANTED,
+        ACCESS_GROUPS_NEEDED, /* call peer_find_groups(), and ask again */
         ACCESS_UNIT_NEEDED, /* call peer_find_unit(), and ask again */
 };
 

@@ -92,7 +92,7 @@ static struct access_self describe_self(void)
         return self;
 }
 
-/* As many as may be: each caller is two of them. */
+/* As many as may be: each caller is one of them. */
 static uint64_t raise_descriptors(void)
 {
         struct rlimit limit;

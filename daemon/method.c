@@ -112,6 +112,10 @@ bool call_is_allowed(struct service *service, struct call *call, const struct al
                         return call->verdicts[i].granted;
 
         access = access_check(allow, call->peer, &service->parts.self);
+        if (access == ACCESS_GROUPS_NEEDED) {
+                peer_find_groups(call->peer);
+                access = access_check(allow, call->peer, &service->parts.self);
+        }
         if (access == ACCESS_UNIT_NEEDED) {
                 peer_find_unit(call->peer);
                 access = access_check(allow, call->peer, &service->parts.self);

@@ -26,6 +26,8 @@
  */
 enum { OVERFLOW_ID = 65534 };
 
+enum { GROUPS_MOSTLY = 64 }; /* who is in more costs a second call */
+
 static bool all_ids_are_mapped(const char *map_file)
 {
         char map[128];
@@ -63,37 +65,31 @@ static int read_credentials(struct peer *peer, int fd)
         return 0;
 }
 
-static int read_groups(struct peer *peer, int fd)
+void peer_find_groups(struct peer *peer)
 {
-        socklen_t size = 0;
+        gid_t few[GROUPS_MOSTLY];
+        socklen_t size = sizeof(few);
+        _cleanup_(freep) gid_t *groups = NULL;
 
-        if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, NULL, &size) == 0)
-                return 0;
-        if (errno == ENOPROTOOPT || errno == ENODATA)
-                return 0;
-        if (errno != ERANGE)
-                return fault(-errno);
-        peer->groups = malloc(size);
-        if (!peer->groups)
-                return fault(-ENOMEM);
-        if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, peer->groups, &size) < 0)
-                return fault(-errno);
+        if (!peer->groups_unread)
+                return;
+        peer->groups_unread = false;
+
+        int r = getsockopt(peer->fd, SOL_SOCKET, SO_PEERGROUPS, few, &size);
+        if (r < 0 && errno != ERANGE)
+                return;
+        groups = malloc(size > 0 ? size : 1);
+        if (!groups)
+                return;
+        if (r == 0)
+                memcpy(groups, few, size);
+        else if (getsockopt(peer->fd, SOL_SOCKET, SO_PEERGROUPS, groups, &size) < 0)
+                return;
+
+        peer->groups = take_ptr(groups);
         peer->n_groups = size / sizeof(gid_t);
         for (size_t i = 0; i < peer->n_groups; i++)
                 peer->groups[i] = honest_id(peer->groups[i], "/proc/self/gid_map");
-        return 0;
-}
-
-static void read_pidfd(struct peer *peer, int fd)
-{
-        socklen_t size = sizeof(peer->pidfd);
-
-        if (getsockopt(fd, SOL_SOCKET, SO_PEERPIDFD, &peer->pidfd, &size) == 0)
-                return;
-        peer->pidfd = -1;
-        /* The kernel knows the option, but the process is gone: whoever has its pid now is somebody else. */
-        if (errno != ENOPROTOOPT)
-                peer->unit_known = true;
 }
 
 int peer_from_socket(struct peer **ret, int fd)
@@ -101,15 +97,12 @@ int peer_from_socket(struct peer **ret, int fd)
         _cleanup_(peer_freep) struct peer *peer = calloc(1, sizeof(*peer));
         if (!peer)
                 return fault(-ENOMEM);
-        peer->pidfd = -1;
+        peer->fd = fd;
+        peer->groups_unread = true;
         peer->seen_usec = clock_boot_usec(&clock_system);
         int r = read_credentials(peer, fd);
         if (r < 0)
                 return r;
-        r = read_groups(peer, fd);
-        if (r < 0)
-                return r;
-        read_pidfd(peer, fd);
         *ret = take_ptr(peer);
         return 0;
 }
@@ -118,8 +111,6 @@ struct peer *peer_free(struct peer *peer)
 {
         if (!peer)
                 return NULL;
-        if (peer->pidfd >= 0)
-                close(peer->pidfd);
         free(peer->groups);
         free(peer->unit);
         free(peer->user_unit);
@@ -157,30 +148,44 @@ static bool started_before(pid_t pid, uint64_t usec)
         return (unsigned __int128)ticks * USEC_PER_SEC <= (unsigned __int128)usec * (unsigned long)per_sec;
 }
 
-static bool still_the_same(const struct peer *peer)
+/* pidfd_open(2): readable once the process has ended. */
+static bool lives(int pidfd)
 {
-        if (peer->pidfd < 0)
-                return started_before(peer->pid, peer->seen_usec);
-        /* pidfd_open(2): readable once the process has ended. */
-        struct pollfd ended = { .fd = peer->pidfd, .events = POLLIN };
+        struct pollfd ended = { .fd = pidfd, .events = POLLIN };
+
         return poll(&ended, 1, 0) == 0;
+}
+
+/*
+ * The socket keeps hold of the process that connected, so that its descriptor is of no other one however late it is asked for.
+ * False: the process is gone, and whoever has its pid now is somebody else. *ret_pidfd -1: this kernel has none.
+ */
+static bool open_pidfd(const struct peer *peer, int *ret_pidfd)
+{
+        socklen_t size = sizeof(*ret_pidfd);
+
+        if (getsockopt(peer->fd, SOL_SOCKET, SO_PEERPIDFD, ret_pidfd, &size) == 0)
+                return true;
+        *ret_pidfd = -1;
+        return errno == ENOPROTOOPT;
 }
 
 void peer_find_unit(struct peer *peer)
 {
         _cleanup_(freep) char *unit = NULL;
         _cleanup_(freep) char *user_unit = NULL;
+        _cleanup_(closep) int pidfd = -1;
 
         if (peer->unit_known)
                 return;
         peer->unit_known = true;
-        if (peer->pid <= 0)
+        if (peer->pid <= 0 || !open_pidfd(peer, &pidfd))
                 return;
         if (sd_pid_get_unit(peer->pid, &unit) < 0)
                 unit = NULL;
         if (sd_pid_get_user_unit(peer->pid, &user_unit) < 0)
                 user_unit = NULL;
-        if (!still_the_same(peer))
+        if (pidfd >= 0 ? !lives(pidfd) : !started_before(peer->pid, peer->seen_usec))
                 return;
         peer->unit = take_ptr(unit);
         peer->user_unit = take_ptr(user_unit);

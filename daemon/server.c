@@ -26,14 +26,13 @@ enum {
 
         CONNECTIONS_MOST = 16384,
         DESCRIPTORS_RESERVED = 256, /* for the store, the providers' connections, configuration files */
-        DESCRIPTORS_EACH = 2, /* of a connection: the socket, and the peer's pidfd */
 };
 
 struct server_limits server_limits_for(uint64_t n_descriptors)
 {
         uint64_t reserved =
                 n_descriptors / 4 < DESCRIPTORS_RESERVED ? n_descriptors / 4 : DESCRIPTORS_RESERVED;
-        uint64_t n = (n_descriptors - reserved) / DESCRIPTORS_EACH;
+        uint64_t n = n_descriptors - reserved;
 
         if (n > CONNECTIONS_MOST)
                 n = CONNECTIONS_MOST;

@@ -61,9 +61,7 @@ static int setup(void **state)
         fake_clock_init(&clock_);
         timers = (struct timers)TIMERS_INIT;
         audit_init(&audit, &clock_.clock, &timers);
-        peer = (struct peer){
-                .pid = 77, .uid = 1000, .pidfd = -1, .unit_known = true, .unit = (char *)"sync.service"
-        };
+        peer = (struct peer){ .pid = 77, .uid = 1000, .unit_known = true, .unit = (char *)"sync.service" };
         credential = (struct credential){ .name = (char *)"acme", .client_name = (char *)"app" };
         n_told = 0;
         return 0;

@@ -18,7 +18,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { CANNOT_RUN = 77 };
+enum { CANNOT_RUN = 77, MANY_GROUPS = 300 };
 
 #ifndef SO_PEERPIDFD
 #define SO_PEERPIDFD 77
@@ -190,11 +190,51 @@ static void test_uid_gid_and_supplementary_groups_are_those_of_connecting(void *
         assert_int_equal(peer->pid, child);
         assert_int_equal(peer->uid, 12345);
         assert_int_equal(peer->gid, 12346);
+        peer_find_groups(peer);
         assert_int_equal(peer->n_groups, 3);
         assert_int_equal(peer->groups[0], 4242);
         assert_int_equal(peer->groups[1], 4343);
         assert_int_equal(peer->groups[2], 4444);
         end_child(fd);
+        close(fd);
+}
+
+static void become_of_many_groups(void)
+{
+        gid_t groups[MANY_GROUPS];
+
+        for (unsigned i = 0; i < MANY_GROUPS; i++)
+                groups[i] = 5000 + i;
+        if (setgroups(MANY_GROUPS, groups) < 0)
+                _exit(1);
+}
+
+static void test_a_peer_may_be_in_many_groups(void **state)
+{
+        if (geteuid() != 0)
+                skip();
+        int fd = connect_child(become_of_many_groups);
+        _cleanup_(peer_freep) struct peer *peer = peer_of(fd);
+        assert_true(peer->groups_unread);
+        peer_find_groups(peer);
+        assert_false(peer->groups_unread);
+        assert_int_equal(peer->n_groups, MANY_GROUPS);
+        for (unsigned i = 0; i < MANY_GROUPS; i++)
+                assert_int_equal(peer->groups[i], 5000 + i);
+        end_child(fd);
+        close(fd);
+}
+
+static void test_groups_are_those_of_connecting_however_late_they_are_read(void **state)
+{
+        if (geteuid() != 0)
+                skip();
+        int fd = connect_child(become_another);
+        _cleanup_(peer_freep) struct peer *peer = peer_of(fd);
+        end_child(fd);
+        peer_find_groups(peer);
+        assert_int_equal(peer->n_groups, 3);
+        assert_int_equal(peer->groups[0], 4242);
         close(fd);
 }
 
@@ -210,6 +250,7 @@ static void test_a_peer_may_have_no_groups(void **state)
                 skip();
         int fd = connect_child(become_groupless);
         _cleanup_(peer_freep) struct peer *peer = peer_of(fd);
+        peer_find_groups(peer);
         assert_int_equal(peer->n_groups, 0);
         end_child(fd);
         close(fd);
@@ -238,6 +279,7 @@ static int look_from_another_namespace(int fd)
                 return 1;
         if (peer->uid != (uid_t)-1 || peer->gid != (gid_t)-1)
                 return 2;
+        peer_find_groups(peer);
         for (size_t i = 0; i < peer->n_groups; i++)
                 if (peer->groups[i] != (gid_t)-1)
                         return 3;
@@ -293,8 +335,6 @@ static void test_a_peer_that_ends_during_the_lookup_has_no_unit(void **state)
         child_fd = connect_child(NULL);
         _cleanup_(peer_freep) struct peer *peer = peer_of(child_fd);
 
-        if (peer->pidfd < 0)
-                skip();
         while_asking = end_child_now;
         peer_find_unit(peer);
         assert_true(peer->unit_known);
@@ -309,10 +349,21 @@ static void test_a_peer_that_was_gone_before_it_was_looked_at_has_no_unit(void *
         end_child(fd);
         pidfd_error = ESRCH;
         _cleanup_(peer_freep) struct peer *peer = peer_of(fd);
-        assert_int_equal(peer->pidfd, -1);
         peer_find_unit(peer);
         assert_null(peer->unit);
         assert_int_equal(n_asked, 0);
+        close(fd);
+}
+
+static void test_a_peer_that_ended_after_it_was_looked_at_has_no_unit(void **state)
+{
+        int fd = connect_child(NULL);
+        _cleanup_(peer_freep) struct peer *peer = peer_of(fd);
+
+        end_child(fd);
+        peer_find_unit(peer);
+        assert_true(peer->unit_known);
+        assert_null(peer->unit);
         close(fd);
 }
 
@@ -322,7 +373,6 @@ static void test_without_pidfds_a_process_older_than_the_connection_is_believed(
 
         pidfd_error = ENOPROTOOPT;
         _cleanup_(peer_freep) struct peer *peer = peer_of(fd);
-        assert_int_equal(peer->pidfd, -1);
         peer_find_unit(peer);
         assert_string_equal(peer->unit, "jobber-sync.service");
         end_child(fd);
@@ -358,7 +408,7 @@ static void test_without_pidfds_a_dead_process_has_no_unit(void **state)
 
 static void test_a_peer_whose_pid_cannot_be_seen_has_no_unit(void **state)
 {
-        struct peer peer = { .pid = 0, .pidfd = -1 };
+        struct peer peer = { .pid = 0 };
 
         peer_find_unit(&peer);
         assert_true(peer.unit_known);
@@ -389,11 +439,14 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 TEST(test_a_peer_is_who_the_kernel_says),
                 TEST(test_uid_gid_and_supplementary_groups_are_those_of_connecting),
+                TEST(test_a_peer_may_be_in_many_groups),
+                TEST(test_groups_are_those_of_connecting_however_late_they_are_read),
                 TEST(test_a_peer_may_have_no_groups),
                 TEST(test_a_user_of_another_namespace_is_not_nobody),
                 TEST(test_a_living_peer_has_its_unit_looked_up_once),
                 TEST(test_a_peer_that_ends_during_the_lookup_has_no_unit),
                 TEST(test_a_peer_that_was_gone_before_it_was_looked_at_has_no_unit),
+                TEST(test_a_peer_that_ended_after_it_was_looked_at_has_no_unit),
                 TEST(test_without_pidfds_a_process_older_than_the_connection_is_believed),
                 TEST(test_without_pidfds_a_pid_used_again_fools_nobody),
                 TEST(test_without_pidfds_a_dead_process_has_no_unit),

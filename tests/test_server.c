@@ -887,7 +887,7 @@ static void test_limits_fit_the_descriptors(void **state)
 
                 assert_true(fitting.connections > 0 && fitting.connections_per_user > 0 &&
                             fitting.waiting_per_user > 0);
-                assert_true(2 * (uint64_t)fitting.connections < descriptors[i]);
+                assert_true(fitting.connections < descriptors[i]);
                 assert_true(fitting.waiting_per_user < fitting.connections_per_user);
                 assert_true(fitting.connections_per_user < fitting.connections);
         }
