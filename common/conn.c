@@ -1,6 +1,7 @@
 /* The one reader and writer of message sockets. */
 #include "common/conn.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -10,6 +11,8 @@
 enum {
         READ_CALL_MAX = 64 * 1024, /* bytes that one call takes, so that no peer holds the others up */
         READ_STEP_MIN = 1000, /* room to read into: most requests fit, and an idle connection holds nothing */
+        SPARE_SIZE = 4000,
+        SPARE_MAX = 64 * 1024, /* one that grew beyond it stays with the connection that it grew for */
 };
 
 /* Both directions keep an offset, so that messages and sent bytes leave at the front without moving what follows. */
@@ -22,6 +25,7 @@ struct conn {
         int fd;
         size_t max_in, max_out;
         struct queue in, out;
+        bool borrows; /* `in` reads into the buffer that conn_lend() brought */
         size_t n_scanned; /* input behind the offset that is known to hold no NUL */
         size_t n_taken; /* length of the message that conn_next() lent out, its NUL included */
 };
@@ -37,10 +41,10 @@ static char *queue_front(const struct queue *queue)
 }
 
 /*
- * An empty queue gives its memory back. Otherwise bytes move to the front only when at least as many have left since the last
+ * An empty queue gives its memory back, unless that is borrowed. Otherwise bytes move to the front only when at least as many have left since the last
  * time: each byte moves once on average, however many messages a peer pipelines.
  */
-static void queue_drop(struct queue *queue, size_t n)
+static void queue_drop(struct queue *queue, size_t n, bool borrows)
 {
         if (n == 0)
                 return;
@@ -48,8 +52,9 @@ static void queue_drop(struct queue *queue, size_t n)
         explicit_bzero(queue_front(queue), n);
         queue->offset += n;
         if (queue_size(queue) == 0) {
-                secret_buf_done(&queue->buf);
-                queue->offset = 0;
+                if (!borrows)
+                        secret_buf_done(&queue->buf);
+                queue->buf.n = queue->offset = 0;
         } else if (queue->offset >= queue_size(queue)) {
                 secret_buf_consume(&queue->buf, queue->offset);
                 queue->offset = 0;
@@ -98,7 +103,7 @@ int conn_fd(const struct conn *conn)
 /* The message lent out last ends, and is wiped, with the next call that reads. */
 static void return_message(struct conn *conn)
 {
-        queue_drop(&conn->in, conn->n_taken);
+        queue_drop(&conn->in, conn->n_taken, conn->borrows);
         conn->n_taken = 0;
 }
 
@@ -139,6 +144,47 @@ static int read_step(struct conn *conn, size_t most, size_t *ret_n, bool *ret_fu
         return 0;
 }
 
+static void swap_data(struct secret_buf *a, struct secret_buf *b)
+{
+        struct secret_buf was = *a;
+
+        *a = (struct secret_buf){ .data = b->data, .n = b->n, .allocated = b->allocated, .max = a->max };
+        *b = (struct secret_buf){ .data = was.data, .n = was.n, .allocated = was.allocated, .max = b->max };
+}
+
+void conn_lend(struct conn *conn, struct secret_buf *spare)
+{
+        /* Without memory for it, the connection takes what it needs itself. */
+        if (conn->in.buf.data || (!spare->data && secret_buf_reserve(spare, SPARE_SIZE) < 0))
+                return;
+        swap_data(&conn->in.buf, spare);
+        conn->borrows = true;
+}
+
+int conn_take_back(struct conn *conn, struct secret_buf *spare)
+{
+        struct queue *in = &conn->in;
+        int r = 0;
+
+        if (!conn->borrows)
+                return 0;
+        return_message(conn);
+        conn->borrows = false;
+        if (in->buf.allocated > SPARE_MAX) {
+                if (queue_size(in) == 0)
+                        secret_buf_done(&in->buf);
+                return 0;
+        }
+
+        swap_data(&in->buf, spare);
+        if (spare->n > 0) {
+                r = secret_buf_append(&in->buf, spare->data + in->offset, spare->n - in->offset);
+                explicit_bzero(spare->data + in->offset, spare->n - in->offset);
+                spare->n = in->offset = 0;
+        }
+        return r;
+}
+
 int conn_read(struct conn *conn)
 {
         size_t n_read = 0;
@@ -159,7 +205,7 @@ int conn_read(struct conn *conn)
                 n_read += n;
         }
 
-        if (queue_size(&conn->in) == 0)
+        if (queue_size(&conn->in) == 0 && !conn->borrows)
                 secret_buf_done(&conn->in.buf);
         return n_read > 0 ? 0 : r;
 }
@@ -197,17 +243,24 @@ bool conn_has_partial(const struct conn *conn)
         return buf->n > 0 && buf->data[buf->n - 1] != '\0';
 }
 
+static int check_put(const struct conn *conn, const char *bytes, size_t n)
+{
+        const struct queue *out = &conn->out;
+
+        if (queue_size(out) >= conn->max_out || n > conn->max_out - queue_size(out) - 1)
+                return CONN_E_TOO_LARGE;
+        /* A NUL inside would make two messages of one. */
+        return n > 0 && memchr(bytes, '\0', n) ? fault(-EINVAL) : 0;
+}
+
 int conn_put(struct conn *conn, const char *bytes, size_t n)
 {
         struct queue *out = &conn->out;
         int r;
 
-        if (queue_size(out) >= conn->max_out || n > conn->max_out - queue_size(out) - 1)
-                return CONN_E_TOO_LARGE;
-        /* A NUL inside would make two messages of one. */
-        if (n > 0 && memchr(bytes, '\0', n))
-                return fault(-EINVAL);
-
+        r = check_put(conn, bytes, n);
+        if (r != 0)
+                return r;
         r = secret_buf_reserve(&out->buf, n + 1);
         if (r < 0)
                 return r;
@@ -217,24 +270,51 @@ int conn_put(struct conn *conn, const char *bytes, size_t n)
         return secret_buf_append(&out->buf, "", 1);
 }
 
+static int send_step(struct conn *conn, const char *bytes, size_t n, size_t *ret_n)
+{
+        ssize_t sent;
+
+        do
+                sent = send(conn->fd, bytes, n, MSG_DONTWAIT | MSG_NOSIGNAL);
+        while (sent < 0 && errno == EINTR);
+        if (sent < 0 && is_again(errno))
+                return CONN_E_AGAIN;
+        if (sent < 0)
+                return errno == EPIPE || errno == ECONNRESET ? CONN_E_CLOSED : fault(-errno);
+        *ret_n = (size_t)sent;
+        return 0;
+}
+
+int conn_send(struct conn *conn, const char *bytes, size_t n)
+{
+        size_t sent = 0;
+        int r;
+
+        assert(bytes[n] == '\0');
+
+        if (queue_size(&conn->out) > 0) {
+                r = conn_put(conn, bytes, n);
+                if (r == 0)
+                        r = conn_flush(conn);
+        } else {
+                r = check_put(conn, bytes, n);
+                if (r == 0)
+                        r = send_step(conn, bytes, n + 1, &sent);
+                if ((r == 0 || r == CONN_E_AGAIN) && sent < n + 1)
+                        r = secret_buf_append(&conn->out.buf, bytes + sent, n + 1 - sent);
+        }
+        return r == CONN_E_AGAIN ? 0 : r;
+}
+
 int conn_flush(struct conn *conn)
 {
         while (queue_size(&conn->out) > 0) {
-                ssize_t n;
+                size_t n = 0;
+                int r = send_step(conn, queue_front(&conn->out), queue_size(&conn->out), &n);
 
-                n = send(conn->fd, queue_front(&conn->out), queue_size(&conn->out),
-                         MSG_DONTWAIT | MSG_NOSIGNAL);
-                if (n >= 0) {
-                        queue_drop(&conn->out, (size_t)n);
-                        continue;
-                }
-                if (errno == EINTR)
-                        continue;
-                if (is_again(errno))
-                        return CONN_E_AGAIN;
-                if (errno == EPIPE || errno == ECONNRESET)
-                        return CONN_E_CLOSED;
-                return fault(-errno);
+                if (r != 0)
+                        return r;
+                queue_drop(&conn->out, n, false);
         }
         return 0;
 }
@@ -247,6 +327,11 @@ void conn_refuse_more(struct conn *conn)
 size_t conn_queued(const struct conn *conn)
 {
         return queue_size(&conn->out);
+}
+
+bool conn_has_next(const struct conn *conn)
+{
+        return queue_size(&conn->in) > conn->n_taken;
 }
 
 size_t conn_held(const struct conn *conn)

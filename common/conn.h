@@ -30,6 +30,14 @@ DEFINE_FREEP(struct conn *, conn_free)
 int conn_fd(const struct conn *conn);
 
 /*
+ * A buffer to read into for many connections that are read in turn, so that none needs one of its own while it rests, or while all that comes
+ * is taken at once. Lent before conn_read(), it is taken back, wiped, when the messages were taken; what is left over then moves to memory of
+ * the connection's own, for which conn_take_back() may fail, and the spare one is there again in any case.
+ */
+void conn_lend(struct conn *conn, struct secret_buf *spare);
+int conn_take_back(struct conn *conn, struct secret_buf *spare);
+
+/*
  * Reads what is there, bounded per call. 0: something was read; CONN_E_AGAIN, also while messages longer than max_in together
  * wait to be taken; CONN_E_CLOSED; or a fault.
  */
@@ -44,6 +52,9 @@ bool conn_has_partial(const struct conn *conn);
 /* Queues one message (NUL added). 0, CONN_E_TOO_LARGE (nothing queued), or a fault. */
 int conn_put(struct conn *conn, const char *bytes, size_t n);
 
+/* The same, and sends as much of it at once as the socket takes: 0 or CONN_E_CLOSED. bytes[n] must be NUL. */
+int conn_send(struct conn *conn, const char *bytes, size_t n);
+
 /* Sends what is queued. 0: all is out; CONN_E_AGAIN: wait until writable; CONN_E_CLOSED: nobody reads any more. */
 int conn_flush(struct conn *conn);
 
@@ -51,4 +62,5 @@ int conn_flush(struct conn *conn);
 void conn_refuse_more(struct conn *conn);
 
 size_t conn_queued(const struct conn *conn); /* bytes not sent yet */
+bool conn_has_next(const struct conn *conn); /* more was read than the message lent out */
 size_t conn_held(const struct conn *conn); /* bytes read that were not taken yet, and the message lent out */

@@ -530,6 +530,145 @@ static void test_descriptors_that_a_peer_sends_along_are_not_kept(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, connect_pair, disconnect_pair)
 
+/* ---- a buffer for many ---- */
+
+static struct secret_buf spare = SECRET_BUF_INIT(1 << 20);
+
+static bool spare_is_blank(void)
+{
+        for (size_t i = 0; i < spare.allocated; i++)
+                if (spare.data[i] != '\0')
+                        return false;
+        return spare.n == 0;
+}
+
+static void test_a_lent_buffer_comes_back_wiped_and_the_connection_keeps_none(void **state)
+{
+        const char *first;
+        size_t with_spare;
+
+        conn_lend(conn, &spare);
+        assert_int_equal(conn_read(conn), CONN_E_AGAIN);
+        assert_int_equal(conn_take_back(conn, &spare), 0);
+        first = spare.data;
+        with_spare = in_use();
+        for (int i = 0; i < 3; i++) {
+                peer_writes("hunter2\0correct horse", 22);
+                conn_lend(conn, &spare);
+                assert_null(spare.data);
+                assert_int_equal(conn_read(conn), 0);
+                assert_next("hunter2");
+                assert_true(conn_has_next(conn));
+                assert_next("correct horse");
+                assert_false(conn_has_next(conn));
+                assert_int_equal(conn_take_back(conn, &spare), 0);
+                assert_ptr_equal(spare.data, first);
+                assert_true(spare_is_blank());
+                assert_int_equal(in_use(), with_spare);
+                assert_int_equal(next(), CONN_E_AGAIN);
+        }
+        secret_buf_done(&spare);
+}
+
+static void test_what_is_left_over_moves_to_memory_of_its_own(void **state)
+{
+        peer_writes("one\0two\0thr", 11);
+        conn_lend(conn, &spare);
+        assert_int_equal(conn_read(conn), 0);
+        assert_next("one");
+        assert_int_equal(conn_take_back(conn, &spare), 0);
+        assert_true(spare_is_blank());
+        assert_int_equal(conn_held(conn), 7);
+        assert_next("two");
+        assert_int_equal(next(), CONN_E_AGAIN);
+        assert_true(conn_has_partial(conn));
+
+        peer_writes("ee", 3);
+        conn_lend(conn, &spare);
+        assert_non_null(spare.data);
+        assert_int_equal(conn_read(conn), 0);
+        assert_int_equal(conn_take_back(conn, &spare), 0);
+        assert_next("three");
+        assert_int_equal(next(), CONN_E_AGAIN);
+        secret_buf_done(&spare);
+        assert_int_equal(in_use(), 0);
+}
+
+static void test_a_buffer_that_grew_stays_with_whom_it_grew_for(void **state)
+{
+        static char text[100001];
+
+        memset(text, 'x', sizeof(text) - 1);
+        conn_lend(conn, &spare);
+        peer_writes_until_full(text, sizeof(text));
+        assert_int_equal(conn_take_back(conn, &spare), 0);
+        assert_null(spare.data);
+        assert_next(text);
+        assert_int_equal(next(), CONN_E_AGAIN);
+        assert_int_equal(in_use(), 0);
+}
+
+/* ---- sending at once ---- */
+
+static void test_what_is_sent_at_once_is_copied_nowhere(void **state)
+{
+        char text[8];
+
+        assert_int_equal(conn_send(conn, "answer", 6), 0);
+        assert_int_equal(conn_queued(conn), 0);
+        assert_int_equal(in_use(), 0);
+        assert_int_equal(read(peer, text, sizeof(text)), 7);
+        assert_string_equal(text, "answer");
+}
+
+static void test_what_is_sent_at_once_goes_behind_what_is_queued(void **state)
+{
+        char text[16];
+
+        assert_int_equal(conn_put(conn, "first", 5), 0);
+        assert_int_equal(conn_send(conn, "second", 6), 0);
+        assert_int_equal(conn_queued(conn), 0);
+        assert_int_equal(read(peer, text, sizeof(text)), 13);
+        assert_memory_equal(text, "first\0second", 13);
+}
+
+static void test_what_the_socket_does_not_take_at_once_is_queued(void **state)
+{
+        static char text[10001], heard[sizeof(text)];
+        size_t n_sent = 0, n_heard = 0;
+
+        memset(text, 'x', sizeof(text) - 1);
+        while (conn_queued(conn) == 0) {
+                assert_int_equal(conn_send(conn, text, sizeof(text) - 1), 0);
+                n_sent++;
+        }
+        while (n_heard < n_sent * sizeof(text)) {
+                size_t at = n_heard % sizeof(text);
+                ssize_t n = read(peer, heard + at, sizeof(text) - at);
+                int r = conn_flush(conn);
+
+                assert_true(n > 0 && (r == 0 || r == CONN_E_AGAIN));
+                n_heard += (size_t)n;
+                if (n_heard % sizeof(text) == 0)
+                        assert_string_equal(heard, text);
+        }
+        assert_int_equal(conn_queued(conn), 0);
+}
+
+static void test_sending_at_once_fails_as_queueing_does(void **state)
+{
+        static char text[MAX_OUT + 1];
+
+        assert_int_equal(conn_send(conn, "a\0b", 3), -EINVAL);
+        memset(text, 'x', MAX_OUT);
+        assert_int_equal(conn_send(conn, text, MAX_OUT), CONN_E_TOO_LARGE);
+        send_errno = ENOBUFS;
+        assert_int_equal(conn_send(conn, "x", 1), -ENOBUFS);
+        send_errno = 0;
+        peer_closes();
+        assert_int_equal(conn_send(conn, "x", 1), CONN_E_CLOSED);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -556,6 +695,13 @@ int main(void)
                 TEST(test_a_slow_reader_gets_everything),
                 TEST(test_sending_to_nobody_is_an_end_and_no_signal),
                 TEST(test_descriptors_that_a_peer_sends_along_are_not_kept),
+                TEST(test_a_lent_buffer_comes_back_wiped_and_the_connection_keeps_none),
+                TEST(test_what_is_left_over_moves_to_memory_of_its_own),
+                TEST(test_a_buffer_that_grew_stays_with_whom_it_grew_for),
+                TEST(test_what_is_sent_at_once_is_copied_nowhere),
+                TEST(test_what_is_sent_at_once_goes_behind_what_is_queued),
+                TEST(test_what_the_socket_does_not_take_at_once_is_queued),
+                TEST(test_sending_at_once_fails_as_queueing_does),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
