@@ -1,6 +1,7 @@
-// links: common/wire.c common/secret.c common/fault.c
+// links: common/wire.c common/wire_brief.c common/secret.c common/fault.c
 /* What the parser takes, the writer writes so that the parser takes it again, unchanged. */
 #include "common/wire.h"
+#include "common/wire_brief.h"
 
 #include <stdint.h>
 #include <stdlib.h>
@@ -40,6 +41,32 @@ static void fuzz_call(const char *bytes, size_t n)
         wire_call_done(&call);
         wire_call_done(&again);
         secret_buf_done(&buf);
+}
+
+static bool means(const struct wire_brief_parameter *parameter, const json_t *value)
+{
+        if (!parameter->is_string)
+                return json_is_integer(value) && json_integer_value(value) == parameter->integer;
+        return json_is_string(value) && json_string_length(value) == parameter->string.n &&
+               memcmp(json_string_value(value), parameter->string.bytes, parameter->string.n) == 0;
+}
+
+/* What the quick reader takes is a call, and that call. */
+static void fuzz_brief(const char *bytes, size_t n)
+{
+        struct wire_call call = { 0 };
+        struct wire_brief brief;
+
+        if (!wire_read_brief(bytes, n, &brief))
+                return;
+        require(wire_parse_call(bytes, n, &call, NULL) == 0);
+        require(wire_slice_is(&brief.method, call.method) && !call.more && !call.oneway && !call.upgrade);
+        require(json_object_size(call.parameters) == brief.n_parameters);
+        for (size_t i = 0; i < brief.n_parameters; i++)
+                require(means(&brief.parameters[i],
+                              json_object_getn(call.parameters, brief.parameters[i].name.bytes,
+                                               brief.parameters[i].name.n)));
+        wire_call_done(&call);
 }
 
 static void fuzz_reply(const char *bytes, size_t n)
@@ -90,6 +117,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         const char *bytes = (const char *)data;
 
         fuzz_call(bytes, size);
+        fuzz_brief(bytes, size);
         fuzz_reply(bytes, size);
         fuzz_string(bytes, size);
         return 0;

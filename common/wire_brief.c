@@ -1,0 +1,137 @@
+/* A reader that gives up at the first byte it does not expect. Allocates and writes nothing. */
+#include "common/wire_brief.h"
+
+#include <string.h>
+
+enum { DIGITS_MAX = 18 }; /* of any int64_t */
+
+struct cursor {
+        const char *at, *end;
+};
+
+bool wire_slice_is(const struct wire_slice *slice, const char *string)
+{
+        return slice->n == strlen(string) && memcmp(slice->bytes, string, slice->n) == 0;
+}
+
+static void skip_blanks(struct cursor *cursor)
+{
+        while (cursor->at < cursor->end &&
+               (*cursor->at == ' ' || *cursor->at == '\t' || *cursor->at == '\n' || *cursor->at == '\r'))
+                cursor->at++;
+}
+
+/* One character of JSON's punctuation, blanks around it. */
+static bool take(struct cursor *cursor, char c)
+{
+        skip_blanks(cursor);
+        if (cursor->at == cursor->end || *cursor->at != c)
+                return false;
+        cursor->at++;
+        skip_blanks(cursor);
+        return true;
+}
+
+/* What stands in a string for itself: visible ASCII and blanks, but for the quote and the backslash. */
+static const bool plain[256] = { [' ' ... '!'] = true, ['#' ... '['] = true, [']' ... '~'] = true };
+
+static bool read_string(struct cursor *cursor, struct wire_slice *ret)
+{
+        const char *begin = cursor->at + 1, *p = begin;
+
+        if (cursor->at == cursor->end || *cursor->at != '"')
+                return false;
+        while (p < cursor->end && plain[(unsigned char)*p])
+                p++;
+        if (p == cursor->end || *p != '"')
+                return false;
+        *ret = (struct wire_slice){ begin, (size_t)(p - begin) };
+        cursor->at = p + 1;
+        return true;
+}
+
+/* RFC 8259 §6, without fraction and exponent: what follows the digits must end the value, and its reader sees to that. */
+static bool read_integer(struct cursor *cursor, int64_t *ret)
+{
+        const char *p = cursor->at, *digits;
+        bool negative = p < cursor->end && *p == '-';
+        int64_t value = 0;
+
+        digits = p += negative;
+        while (p < cursor->end && *p >= '0' && *p <= '9' && p - digits < DIGITS_MAX)
+                value = 10 * value + (*p++ - '0');
+        if (p == digits || (*digits == '0' && p - digits > 1))
+                return false;
+        *ret = negative ? -value : value;
+        cursor->at = p;
+        return true;
+}
+
+static bool is_new(const struct wire_brief *brief, const struct wire_slice *name)
+{
+        for (size_t i = 0; i < brief->n_parameters; i++)
+                if (brief->parameters[i].name.n == name->n &&
+                    memcmp(brief->parameters[i].name.bytes, name->bytes, name->n) == 0)
+                        return false;
+        return true;
+}
+
+static bool read_parameter(struct cursor *cursor, struct wire_brief *brief)
+{
+        struct wire_brief_parameter *parameter = &brief->parameters[brief->n_parameters];
+
+        if (brief->n_parameters == WIRE_BRIEF_PARAMETERS || !read_string(cursor, &parameter->name) ||
+            !is_new(brief, &parameter->name) || !take(cursor, ':'))
+                return false;
+        parameter->is_string = cursor->at < cursor->end && *cursor->at == '"';
+        if (!(parameter->is_string ? read_string(cursor, &parameter->string)
+                                   : read_integer(cursor, &parameter->integer)))
+                return false;
+        brief->n_parameters++;
+        return true;
+}
+
+static bool read_parameters(struct cursor *cursor, struct wire_brief *brief)
+{
+        if (!take(cursor, '{'))
+                return false;
+        if (take(cursor, '}'))
+                return true;
+        do
+                if (!read_parameter(cursor, brief))
+                        return false;
+        while (take(cursor, ','));
+        return take(cursor, '}');
+}
+
+static bool read_member(struct cursor *cursor, struct wire_brief *brief, bool *has_method,
+                        bool *has_parameters)
+{
+        struct wire_slice name;
+        bool *has;
+
+        if (!read_string(cursor, &name) || !take(cursor, ':'))
+                return false;
+        has = wire_slice_is(&name, "method")       ? has_method
+              : wire_slice_is(&name, "parameters") ? has_parameters
+                                                   : NULL;
+        if (!has || *has)
+                return false;
+        *has = true;
+        return has == has_method ? read_string(cursor, &brief->method) : read_parameters(cursor, brief);
+}
+
+bool wire_read_brief(const char *bytes, size_t n, struct wire_brief *ret)
+{
+        struct cursor cursor = { bytes, bytes + n };
+        bool has_method = false, has_parameters = false;
+
+        ret->n_parameters = 0;
+        if (!take(&cursor, '{'))
+                return false;
+        do
+                if (!read_member(&cursor, ret, &has_method, &has_parameters))
+                        return false;
+        while (take(&cursor, ','));
+        return has_method && take(&cursor, '}') && cursor.at == cursor.end;
+}

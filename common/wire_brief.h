@@ -1,0 +1,36 @@
+/*
+ * Calls in the form that nearly all of them have, read where they lie: no flags, a few parameters that are plain strings or whole numbers.
+ * Whatever is written in any other way is left to wire_parse_call(), which alone decides what a call is: what is taken here means the same
+ * there.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Borrowed from the message; not NUL-ended. */
+struct wire_slice {
+        const char *bytes;
+        size_t n;
+};
+
+enum { WIRE_BRIEF_PARAMETERS = 4 };
+
+struct wire_brief_parameter {
+        struct wire_slice name;
+        bool is_string;
+        struct wire_slice string; /* visible ASCII and blanks */
+        int64_t integer; /* unless is_string */
+};
+
+struct wire_brief {
+        struct wire_slice method;
+        struct wire_brief_parameter parameters[WIRE_BRIEF_PARAMETERS];
+        size_t n_parameters;
+};
+
+/* False: not in this form, which says nothing of whether it is a call. */
+bool wire_read_brief(const char *bytes, size_t n, struct wire_brief *ret);
+
+bool wire_slice_is(const struct wire_slice *slice, const char *string);
