@@ -221,7 +221,7 @@ int app_add_signals(struct app *app)
 
 int app_run(struct app *app)
 {
-        int r = sd_event_loop(app->event);
+        int r = server_loop(app->server);
         if (r < 0)
                 return app_fault(r);
 

@@ -80,20 +80,32 @@ static void end_call(struct connection *connection)
                 connection_schedule(connection);
 }
 
-void call_send(struct call *call, const char *message, size_t n, bool continues)
+/*
+ * The last answer goes out from where it lies, unless more calls have come whose answers can go with it. Whoever has more answers to
+ * come is told by its on_drained when the queue is empty, and so always goes through it.
+ */
+static void send_message(struct connection *connection, const char *message, size_t n, bool continues)
 {
-        struct connection *connection = connection_of(call);
-        int r = 0;
+        struct conn *conn = connection->conn;
+        int r = continues || conn_has_next(conn) ? conn_put(conn, message, n) : conn_send(conn, message, n);
 
-        connection->server->work += n / SERVER_WORK_BYTES;
-        if (!call->wire.oneway && !connection->dead)
-                r = conn_put(connection->conn, message, n);
         if (r == CONN_E_TOO_LARGE) {
                 connection->server->stats.stalled++;
                 connection_drop(connection, "does not read its answers");
+        } else if (r == CONN_E_CLOSED) {
+                connection_drop(connection, NULL);
         } else if (r != 0) {
                 drop_by_fault(connection, r);
         }
+}
+
+void call_send(struct call *call, const char *message, size_t n, bool continues)
+{
+        struct connection *connection = connection_of(call);
+
+        connection->server->work += n / SERVER_WORK_BYTES;
+        if (!call->wire.oneway && !connection->dead)
+                send_message(connection, message, n, continues);
 
         if (!continues)
                 end_call(connection);
@@ -185,6 +197,26 @@ static void begin_call(struct connection *connection)
                 connection_drop(connection, "has too many calls that wait");
 }
 
+/* What most calls ask for is ready to be sent. False: it is called as any other method is. */
+static bool answer_briefly(struct connection *connection, const char *bytes, size_t n)
+{
+        struct server *server = connection->server;
+        const struct secret_buf *answer;
+        struct wire_brief brief;
+
+        if (!server->handler.on_brief || !wire_read_brief(bytes, n, &brief))
+                return false;
+        connection->call.began_usec = server->looked_usec;
+        if (!server->handler.on_brief(&connection->call, &brief, server->handler.userdata, &answer))
+                return false;
+
+        connection->has_called = true;
+        server->stats.calls++;
+        server->work += answer->n / SERVER_WORK_BRIEF_BYTES;
+        send_message(connection, answer->data, answer->n, false);
+        return true;
+}
+
 /* False: there is no whole message. */
 static bool take_message(struct connection *connection)
 {
@@ -196,12 +228,16 @@ static bool take_message(struct connection *connection)
         r = conn_next(connection->conn, &bytes, &n);
         if (r == CONN_E_AGAIN)
                 return false;
-        connection->server->work += 1 + (r == 0 ? n : 0) / SERVER_WORK_BYTES;
+        connection->server->work += SERVER_WORK_BRIEF + (r == 0 ? n : 0) / SERVER_WORK_BYTES;
         if (r == CONN_E_TOO_LARGE) {
                 refuse_message(connection, "the message is too long");
                 return true;
         }
 
+        if (r == 0 && answer_briefly(connection, bytes, n))
+                return true;
+        connection->server->stirred = true;
+        connection->server->work += SERVER_WORK_CALL;
         if (r == 0)
                 r = wire_parse_call(bytes, n, &connection->call.wire, &diag);
         if (r == WIRE_E_MALFORMED)
@@ -350,6 +386,7 @@ static void take_messages(struct connection *connection)
         size_t most = server->work + SERVER_WORK_PER_TURN;
         unsigned n_taken = 0;
         bool more_to_take = true;
+        int r;
 
         connection->in_turn = true;
         while (server->work < most && may_take(connection)) {
@@ -358,6 +395,9 @@ static void take_messages(struct connection *connection)
                         break;
                 n_taken++;
         }
+        r = conn_take_back(connection->conn, &connection->server->spare);
+        if (r < 0)
+                drop_by_fault(connection, r);
         if (!connection->dead)
                 flush(connection);
         connection->in_turn = false;
@@ -371,6 +411,7 @@ static int read_messages(struct connection *connection)
         size_t held = conn_held(connection->conn);
         int r;
 
+        conn_lend(connection->conn, &connection->server->spare);
         r = conn_read(connection->conn);
         if (r == CONN_E_CLOSED) {
                 connection->at_end = true;
@@ -450,6 +491,7 @@ struct connection *connection_free(struct connection *connection)
         if (!connection->dead)
                 leave(connection);
         if (connection->calling) {
+                connection->server->stirred = true;
                 if (call->on_dropped)
                         call->on_dropped(call->pending);
                 wire_call_done(&call->wire);

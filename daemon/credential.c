@@ -233,6 +233,16 @@ uint64_t credential_min_valid_usec(const struct credential *credential, const st
         return wanted;
 }
 
+bool credential_satisfies(const struct credential *credential, const struct token_demand *demand,
+                          uint64_t boot_now)
+{
+        bool unmeetable;
+        uint64_t min_valid = credential_min_valid_usec(credential, demand, &unmeetable);
+
+        return !unmeetable && credential_may_serve(credential, boot_now) &&
+               credential_remaining_usec(credential, boot_now) >= min_valid;
+}
+
 uint64_t credential_refresh_after_usec(uint64_t lifetime_usec, const struct refresh_config *config,
                                        uint64_t random)
 {

@@ -175,6 +175,10 @@ struct token_demand {
 uint64_t credential_min_valid_usec(const struct credential *credential, const struct token_demand *demand,
                                    bool *ret_unmeetable);
 
+/* Whether the token that is there satisfies a demand that reports none as rejected, without a word to be said about it. */
+bool credential_satisfies(const struct credential *credential, const struct token_demand *demand,
+                          uint64_t boot_now);
+
 /*
  * How long after it was received a token is refreshed: early enough for the configured `before`, and for a caller with the default
  * demand never to wait, which matters for short lives; spread by the random number.

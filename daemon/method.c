@@ -235,6 +235,13 @@ static int on_call(struct call *call, void *userdata)
         return answer_unknown(call);
 }
 
+static bool on_brief(struct call *call, const struct wire_brief *brief, void *userdata,
+                     const struct secret_buf **ret_answer)
+{
+        return wire_slice_is(&brief->method, "io.purser.Tokens.GetToken") &&
+               brief_get_token(userdata, call, brief, ret_answer);
+}
+
 /* Too many calls of one user wait: those that ask for a token can be told to come back. */
 static void on_crowded(struct call *call, void *userdata)
 {
@@ -252,7 +259,9 @@ static void on_crowded(struct call *call, void *userdata)
 
 struct server_handler service_handler(struct service *service)
 {
-        return (struct server_handler){ .on_call = on_call, .on_crowded = on_crowded, .userdata = service };
+        return (struct server_handler){
+                .on_call = on_call, .on_brief = on_brief, .on_crowded = on_crowded, .userdata = service
+        };
 }
 
 /* ---- life ---- */

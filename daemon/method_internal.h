@@ -82,6 +82,9 @@ typedef int method_fn(struct service *service, struct call *call);
 
 /* method_tokens.c */
 method_fn method_get_token, method_list_credentials;
+/* GetToken, where the answer is there and nothing is to be said but the bundle; else false, and nothing was done. */
+bool brief_get_token(struct service *service, struct call *call, const struct wire_brief *brief,
+                     const struct secret_buf **ret_answer);
 /* method_watch.c */
 method_fn method_watch_token, method_status;
 void watch_on_token(const struct token_answer *answer, void *userdata);
@@ -132,6 +135,8 @@ void serve_free_all(struct service *service);
 /* The bundle of a credential that has a token, rendered when it must be. */
 int serve_bundle(struct service *service, struct credential *credential, uint64_t boot_now,
                  const struct bundle **ret);
+/* The first use by each connection is told. */
+void tell_use(struct service *service, struct call *call, const struct credential *credential);
 /* Answers with the bundle. */
 int reply_bundle(struct service *service, struct call *call, struct credential *credential, uint64_t boot_now,
                  bool short_lived, bool continues);

@@ -149,7 +149,7 @@ int serve_bundle(struct service *service, struct credential *credential, uint64_
 }
 
 /* The first use by each connection is told, as far as it is remembered. */
-static void tell_use(struct service *service, struct call *call, const struct credential *credential)
+void tell_use(struct service *service, struct call *call, const struct credential *credential)
 {
         for (unsigned i = 0; i < CALL_VERDICTS; i++)
                 if (call->told[i] == credential)

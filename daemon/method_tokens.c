@@ -74,6 +74,53 @@ int method_get_token(struct service *service, struct call *call)
                    });
 }
 
+/* False: what it asks for is for the other reader to say. */
+static bool read_brief(const struct wire_brief *brief, struct wire_slice *ret_name,
+                       struct token_demand *ret_demand)
+{
+        bool has_name = false;
+
+        *ret_demand = (struct token_demand){ 0 };
+        for (size_t i = 0; i < brief->n_parameters; i++) {
+                const struct wire_brief_parameter *parameter = &brief->parameters[i];
+
+                if (parameter->is_string && wire_slice_is(&parameter->name, "credential")) {
+                        *ret_name = parameter->string;
+                        has_name = true;
+                } else if (!parameter->is_string && wire_slice_is(&parameter->name, "min_valid_seconds") &&
+                           parameter->integer >= 0 && parameter->integer <= CREDENTIAL_MOST_MIN_VALID_SEC) {
+                        ret_demand->min_valid_given = true;
+                        ret_demand->min_valid_sec = parameter->integer;
+                } else {
+                        return false;
+                }
+        }
+        return has_name;
+}
+
+bool brief_get_token(struct service *service, struct call *call, const struct wire_brief *brief,
+                     const struct secret_buf **ret_answer)
+{
+        uint64_t now = context_now(service->parts.context);
+        struct credential *credential;
+        const struct bundle *bundle;
+        struct token_demand demand;
+        struct wire_slice name;
+
+        if (!read_brief(brief, &name, &demand))
+                return false;
+        credential = vault_find_bytes(service->parts.context->vault, name.bytes, name.n);
+        if (!credential || !call_may_use(service, call, credential) ||
+            !credential_satisfies(credential, &demand, now) ||
+            serve_bundle(service, credential, now, &bundle) < 0)
+                return false;
+
+        histogram_add(&service->metrics.get_token, now - call->began_usec);
+        tell_use(service, call, credential);
+        *ret_answer = &bundle->message;
+        return true;
+}
+
 struct listing {
         struct service *service;
         struct call *call;

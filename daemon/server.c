@@ -191,24 +191,29 @@ static void reap(struct server *server)
 }
 
 /* Nobody is served here but taken note of, so that whoever came first of a user is served first, and users in turn. */
-static void look(struct server *server)
+static bool look(struct server *server, int timeout_msec)
 {
         struct epoll_event events[EVENTS_PER_LOOK];
+        bool loop_is_ready = false;
         int n;
 
         server->work = 0;
-        n = epoll_wait(server->epoll_fd, events, EVENTS_PER_LOOK, 0);
+        n = epoll_wait(server->epoll_fd, events, EVENTS_PER_LOOK, timeout_msec);
+        server->looked_usec = clock_boot_usec(server->clock);
         for (int i = 0; i < n; i++) {
                 struct source *ready = events[i].data.ptr;
                 struct connection *connection = (struct connection *)(void *)ready;
 
-                if (ready->is_listener) {
+                if (ready->kind == SOURCE_LISTENER) {
                         on_connections(server, ready->fd);
+                } else if (ready->kind == SOURCE_LOOP) {
+                        loop_is_ready = true;
                 } else if (!connection->dead) {
                         connection->events |= events[i].events;
                         account_set_due(&server->accounts, &connection->entry);
                 }
         }
+        return loop_is_ready;
 }
 
 /* False: nothing is left to do. */
@@ -225,11 +230,26 @@ static bool work(struct server *server)
         return true;
 }
 
+bool server_round(struct server *server, int timeout_msec)
+{
+        bool loop_is_ready = look(server, timeout_msec);
+
+        (void)work(server);
+        reap(server);
+        drain_check(server);
+        return loop_is_ready;
+}
+
+bool server_is_busy(const struct server *server)
+{
+        return accounts_any_due(&server->accounts) || !STAILQ_EMPTY(&server->dead);
+}
+
 /* The loop's other sources have their turn, too, after a while; what is left then is `later`. */
 static void serve(struct server *server)
 {
         for (unsigned i = 0; i < LOOKS_PER_ROUND; i++) {
-                look(server);
+                (void)look(server, 0);
                 if (!work(server))
                         break;
                 reap(server);
@@ -262,7 +282,8 @@ void connection_schedule(struct connection *connection)
                 connection->reaped = true;
                 STAILQ_INSERT_TAIL(&server->dead, connection, dead_link);
         }
-        sd_event_source_set_enabled(server->later, SD_EVENT_ONESHOT);
+        if (!server->looping)
+                sd_event_source_set_enabled(server->later, SD_EVENT_ONESHOT);
 }
 
 /* ---- life ---- */
@@ -285,6 +306,7 @@ int server_new(struct server **ret, void *event, struct clock *clock, struct tim
                 .handler = *handler,
                 .epoll_fd = -1,
                 .reserve_fd = -1,
+                .spare = SECRET_BUF_INIT(SIZE_MAX / 2),
         };
         server->event = sd_event_ref(event);
         accounts_init(&server->accounts);
@@ -333,6 +355,7 @@ struct server *server_free(struct server *server)
                 close(server->epoll_fd);
         if (server->reserve_fd >= 0)
                 close(server->reserve_fd);
+        secret_buf_done(&server->spare);
         free(server);
         return NULL;
 }
@@ -348,7 +371,7 @@ int server_listen(struct server *server, int fd)
                 close(fd);
                 return fault(-ENOMEM);
         }
-        *listener = (struct listener){ .source = { .is_listener = true, .fd = fd } };
+        *listener = (struct listener){ .source = { .kind = SOURCE_LISTENER, .fd = fd } };
         event.data.ptr = &listener->source;
 
         flags = fcntl(fd, F_GETFL);

@@ -6,6 +6,7 @@
 
 #include "common/clock.h"
 #include "common/wire.h"
+#include "common/wire_brief.h"
 #include "daemon/peer.h"
 #include "daemon/timers.h"
 
@@ -49,6 +50,9 @@ struct call {
 struct server_handler {
         /* A call has come. It is answered now or later. A fault drops the connection. */
         int (*on_call)(struct call *call, void *userdata);
+        /* True: here is the answer, borrowed until the next call. False: nothing was done, and on_call follows. May be NULL. */
+        bool (*on_brief)(struct call *call, const struct wire_brief *brief, void *userdata,
+                         const struct secret_buf **ret_answer);
         /* It waits, and its user has too many that do: answer it. One that is not answered is dropped. */
         void (*on_crowded)(struct call *call, void *userdata);
         void *userdata;
@@ -74,6 +78,12 @@ int server_new(struct server **ret, void *event, struct clock *clock, struct tim
                struct audit *audit, const struct server_limits *limits, const struct server_handler *handler);
 struct server *server_free(struct server *server); /* drops all connections; listening sockets are closed */
 DEFINE_FREEP(struct server *, server_free)
+
+/*
+ * Runs the loop to its end, in place of sd_event_loop(): its exit code, or a fault. Connections that are answered at once cost no turn
+ * of it.
+ */
+int server_loop(struct server *server);
 
 /* Takes a listening socket. */
 int server_listen(struct server *server, int fd);

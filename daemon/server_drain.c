@@ -91,6 +91,10 @@ bool server_is_drained(const struct server *server)
 
 void drain_check(struct server *server)
 {
-        if (server->drain != DRAIN_NOT && server->on_drained && server_is_drained(server))
+        if (server->drain == DRAIN_NOT)
+                return;
+        /* Whoever is told may end the loop. */
+        server->stirred = true;
+        if (server->on_drained && server_is_drained(server))
                 server->on_drained(server->on_drained_userdata);
 }

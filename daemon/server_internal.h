@@ -9,18 +9,23 @@
 
 enum {
         /*
-         * What is done before others have their turn, and before it is looked who else has come: so many short calls, a few
-         * hundredths of a millisecond each, or the reading and writing of so many bytes.
+         * What is done before others have their turn, and before it is looked who else has come: so many calls that are answered at once,
+         * a few microseconds each, or a quarter as many others, or the reading and writing of so many bytes.
          */
-        SERVER_WORK_PER_TURN = 16,
-        SERVER_WORK_BYTES = 2048, /* that are as much work as a call */
+        SERVER_WORK_PER_TURN = 64,
+        SERVER_WORK_BRIEF = 1,
+        SERVER_WORK_BRIEF_BYTES = 4096, /* of an answer, that such a call includes */
+        SERVER_WORK_CALL = 4, /* more */
+        SERVER_WORK_BYTES = 1024, /* that are as much work as a brief call */
         SERVER_SEND_HIGH = 256 * 1024, /* queued bytes above which no further call is read */
         SERVER_HELD_SMALL = 8 * 1024, /* bytes that a connection may hold whatever its user holds */
 };
 
-/* What stands behind an entry of the inner epoll set. */
+/* What stands behind an entry of the epoll set. */
+enum source_kind { SOURCE_CONNECTION, SOURCE_LISTENER, SOURCE_LOOP };
+
 struct source {
-        bool is_listener;
+        enum source_kind kind;
         int fd;
 };
 
@@ -73,6 +78,11 @@ struct server {
         int epoll_fd;
         int reserve_fd; /* given up to take, and close, a connection that there is no descriptor for */
         void *io, *later; /* sd_event_source */
+        struct source loop; /* in server_loop(): what else the daemon waits for */
+        bool looping;
+        bool stirred; /* something happened that may have given the loop work */
+        uint64_t looked_usec; /* boot time when it was last looked who is there */
+        struct secret_buf spare; /* for those to read into */
         bool paused;
         struct timer resume;
 
@@ -90,6 +100,9 @@ struct server {
         struct server_stats stats;
 };
 
+/* Waits for whoever has something, as long as epoll_wait(2) does, and serves a little of it. True: the event loop has something, too. */
+bool server_round(struct server *server, int timeout_msec);
+bool server_is_busy(const struct server *server); /* There is more to do at once. */
 /* True when the user may have one more connection; for that, one that rests may have been dropped. */
 bool server_make_room(struct server *server, uid_t uid);
 

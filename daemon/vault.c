@@ -89,12 +89,17 @@ void vault_unlisten(struct vault *vault, struct vault_listener *listener)
                 *at = listener->next;
 }
 
-struct credential *vault_find(struct vault *vault, const char *name)
+struct credential *vault_find_bytes(struct vault *vault, const char *name, size_t n)
 {
         struct entry *entry;
 
-        HASH_FIND_STR(vault->entries, name, entry);
+        HASH_FIND(hh, vault->entries, name, n, entry);
         return entry ? entry->credential : NULL;
+}
+
+struct credential *vault_find(struct vault *vault, const char *name)
+{
+        return vault_find_bytes(vault, name, strlen(name));
 }
 
 size_t vault_count(const struct vault *vault)

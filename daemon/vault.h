@@ -47,6 +47,7 @@ int vault_load(struct vault *vault, struct diag *diag);
 int vault_bind(struct vault *vault);
 
 struct credential *vault_find(struct vault *vault, const char *name);
+struct credential *vault_find_bytes(struct vault *vault, const char *name, size_t n);
 size_t vault_count(const struct vault *vault);
 /* In order of names when sorted is asked for (costs a sort). The callback must not add or remove credentials; non-zero ends and is returned. */
 int vault_each(struct vault *vault, bool sorted,

@@ -76,6 +76,64 @@ static void test_a_living_token_is_answered_at_once(void **state)
         assert_int_equal(fake_http_n_started(bed.core.context.http), 0);
 }
 
+/* "more" keeps a call from being answered before its values are read. */
+static void test_either_way_of_reading_a_call_ends_in_the_same_answer(void **state)
+{
+        static const char *const calls[] = {
+                "\"parameters\":{\"credential\":\"acme\"}",
+                "\"parameters\":{\"credential\":\"acme\",\"min_valid_seconds\":0}",
+                "\"parameters\":{\"min_valid_seconds\":3000,\"credential\":\"acme\"}",
+                "\"parameters\":{\"credential\":\"acme\",\"min_valid_seconds\":3599}",
+                "\"parameters\":{\"credential\":\"acme\",\"min_valid_seconds\":86401}",
+                "\"parameters\":{\"credential\":\"acme\",\"min_valid_seconds\":-1}",
+                "\"parameters\":{\"credential\":\"acme\",\"min_valid_seconds\":\"1\"}",
+                "\"parameters\":{\"credential\":\"acme\",\"rejected\":\"another\"}",
+                "\"parameters\":{\"credential\":\"acme\",\"unknown\":1}",
+                "\"parameters\":{\"credential\":\"acm\"}",
+                "\"parameters\":{\"credential\":\"\"}",
+                "\"parameters\":{\"credential\":1}",
+                "\"parameters\":{}",
+        };
+
+        (void)state;
+        for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
+                char brief[256], other[300], first[2048];
+
+                snprintf(brief, sizeof(brief), "{\"method\":\"io.purser.Tokens.GetToken\",%s}", calls[i]);
+                snprintf(other, sizeof(other), "{\"more\":false,%s", brief + 1);
+                snprintf(first, sizeof(first), "%s", serve_ask(&bed, fd, brief));
+                assert_true(strlen(first) > 40 && first[strlen(first) - 1] == '\n');
+                assert_string_equal(serve_ask(&bed, fd, other), first);
+        }
+}
+
+static void test_a_call_that_is_answered_at_once_is_counted_and_told_as_any_other(void **state)
+{
+        struct server_stats stats;
+
+        (void)state;
+        assert_hears(GET, "access-1");
+        assert_hears(GET, "access-1");
+        server_get_stats(bed.server, &stats);
+        assert_int_equal(stats.calls, 2);
+        assert_hears("{\"method\":\"io.purser.Admin.Metrics\"}", "purser_get_token_seconds_count 2\\n");
+        /* One line for this connection, of the twenty that are free. */
+        assert_int_equal(bed.audit.users[0].rate.tokens, AUDIT_BURST - 1);
+}
+
+static void test_times_in_an_answer_are_never_old(void **state)
+{
+        char first[2048];
+
+        (void)state;
+        snprintf(first, sizeof(first), "%s", serve_ask(&bed, fd, GET));
+        serve_advance(&bed, 3);
+        assert_string_equal(serve_ask(&bed, fd, GET), first);
+        bed.core.clock.wall_usec += 100 * (int64_t)USEC_PER_SEC;
+        serve_advance(&bed, 3);
+        assert_string_not_equal(serve_ask(&bed, fd, GET), first);
+}
+
 static void test_a_new_token_is_in_the_next_answer(void **state)
 {
         (void)state;
@@ -345,6 +403,9 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 METHOD_TEST(test_a_living_token_is_answered_at_once),
+                METHOD_TEST(test_either_way_of_reading_a_call_ends_in_the_same_answer),
+                METHOD_TEST(test_a_call_that_is_answered_at_once_is_counted_and_told_as_any_other),
+                METHOD_TEST(test_times_in_an_answer_are_never_old),
                 METHOD_TEST(test_a_new_token_is_in_the_next_answer),
                 METHOD_TEST(test_who_asks_past_the_end_waits_for_the_refresh),
                 METHOD_TEST(test_who_hangs_up_while_waiting_is_forgotten),
