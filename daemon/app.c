@@ -2,6 +2,7 @@
 #include "daemon/app.h"
 
 #include "daemon/events.h"
+#include "daemon/hooks.h"
 #include "daemon/http.h"
 #include "daemon/log.h"
 #include "daemon/vault.h"
@@ -56,6 +57,17 @@ static int tell_problems(const struct problems *problems, bool check)
         return EX_CONFIG;
 }
 
+/* A program that is gone must not keep the daemon from starting: that would be the worse trouble. */
+static int check_hooks(const struct config *config, bool check, struct problems *problems)
+{
+        _cleanup_(problems_done) struct problems other = PROBLEMS_INIT;
+        int r = config_check_hooks(config, geteuid(), check ? problems : &other);
+
+        for (size_t i = 0; i < other.n; i++)
+                log_error("%s", other.lines[i]);
+        return r;
+}
+
 int app_load_config(const struct options *options, struct config **ret)
 {
         _cleanup_(problems_done) struct problems problems = PROBLEMS_INIT;
@@ -65,6 +77,8 @@ int app_load_config(const struct options *options, struct config **ret)
         r = config_load(&config, options->config, options->providers, 2, &problems);
         if (r == 0)
                 r = config_check_secrets(config, options->credentials_directory, geteuid(), &problems);
+        if (r >= 0 && config)
+                r = check_hooks(config, options->check, &problems);
         if (r < 0)
                 return app_fault(r);
         if (problems_count(&problems) > 0)
@@ -114,6 +128,8 @@ static int make_core(struct app *app)
                 r = prober_new(&app->prober, &app->context, app->refresher);
         if (r == 0)
                 r = logins_new(&app->logins, &app->context, app->refresher, app->prober);
+        if (r == 0)
+                r = hooks_new(&app->hooks, &app->context, app->event);
         return r < 0 ? app_fault(r) : 0;
 }
 
@@ -152,6 +168,7 @@ static int make_service(struct app *app)
                 return app_fault(r);
         service_set_server(app->service, app->server);
         app->context.on_change = app_on_change;
+        app->context.on_store_change = app_on_store_change;
         app->context.on_change_userdata = app;
         return 0;
 }
@@ -274,9 +291,11 @@ void app_done(struct app *app)
 {
         /* Nobody is told of what ends now. */
         app->context.on_change = NULL;
+        app->context.on_store_change = NULL;
         server_free(app->server);
         listen_path_done(&app->listen_path);
         service_free(app->service);
+        hooks_free(app->hooks);
         logins_free(app->logins);
         prober_free(app->prober);
         refresher_free(app->refresher);

@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+struct hooks;
 struct seal;
 struct store;
 
@@ -26,6 +27,7 @@ struct app {
         struct refresher *refresher;
         struct prober *prober;
         struct logins *logins;
+        struct hooks *hooks;
         struct audit audit;
         struct service *service;
         struct server *server;
@@ -65,6 +67,7 @@ void app_end_handover(struct app *app); /* app_handover.c; once everything is sa
 int app_leave(struct app *app); /* app_handover.c; gives the exit status */
 int app_reload(struct problems *problems, void *userdata); /* app_run.c */
 void app_on_change(struct credential *credential, bool gone, void *userdata); /* app_run.c */
+void app_on_store_change(void *userdata); /* app_run.c */
 void app_on_clock_jump(void *userdata); /* app_run.c */
 void app_tell_status(void *userdata); /* app_run.c; of status_timer */
 

@@ -2,6 +2,7 @@
 #include "daemon/app.h"
 
 #include "daemon/events.h"
+#include "daemon/hooks.h"
 #include "daemon/log.h"
 #include "daemon/vault.h"
 
@@ -32,10 +33,29 @@ void app_tell_status(void *userdata)
         sd_notifyf(0, "STATUS=%s", status);
 }
 
+/* A login that waits for its test is part of the credential whose place it is to take. */
+static void tell_hooks(struct app *app, const struct credential *credential, bool gone)
+{
+        if (credential->is_pending)
+                credential = vault_find(app->context.vault, credential->name);
+        else if (gone)
+                credential = NULL;
+        if (credential)
+                hooks_on_change(app->hooks, credential);
+}
+
+void app_on_store_change(void *userdata)
+{
+        const struct app *app = userdata;
+
+        hooks_on_store_change(app->hooks);
+}
+
 void app_on_change(struct credential *credential, bool gone, void *userdata)
 {
         struct app *app = userdata;
 
+        tell_hooks(app, credential, gone);
         service_on_change(credential, gone, app->service);
         app_end_handover(app);
         /* Without memory for the timer, the next change tells it. */
@@ -73,6 +93,8 @@ static int load_again(struct app *app, struct config **ret, struct problems *pro
         r = config_load(&config, app->options->config, app->options->providers, 2, problems);
         if (r == 0)
                 r = config_check_secrets(config, app->options->credentials_directory, geteuid(), problems);
+        if (r >= 0 && config)
+                r = config_check_hooks(config, geteuid(), problems);
         if (r < 0)
                 return r;
         if (problems_count(problems) > 0)
@@ -98,6 +120,8 @@ static int swap(struct app *app, struct config *config)
                 config_free(app->config);
                 app->config = config;
         }
+        if (hooks_reload(app->hooks) < 0)
+                log_error("Out of memory: some commands of on_event are not in force.");
         service_refresh_all(app->service);
         refresher_plan_all(app->refresher);
         prober_plan_all(app->prober);

@@ -89,6 +89,7 @@ static const struct yaml_key config_keys[] = {
         { "credentials", yaml_read_nothing, 0, NULL, false },
         { "refresh", yaml_read_section, offsetof(struct config, refresh), refresh_keys, false },
         { "admins", read_allow, offsetof(struct config, admins), NULL, false },
+        { "on_event", read_hooks, 0, NULL, false },
         { "providers", yaml_read_nothing, 0, NULL, false },
         { 0 },
 };
@@ -243,6 +244,7 @@ struct config *config_free(struct config *config)
         for (size_t i = 0; i < config->n_files; i++)
                 free(config->files[i]);
         allow_list_done(&config->admins);
+        hooks_config_done(config);
         free(config->providers);
         free(config->clients);
         free(config->credentials);

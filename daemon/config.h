@@ -68,6 +68,27 @@ struct refresh_config {
         uint64_t test_every_usec; /* `test: 1d`; 0: off (`test: off`) */
 };
 
+/* What hooks can be told of. */
+enum hook_event {
+        HOOK_AUTHORIZATION_REQUIRED, /* a person must log in */
+        HOOK_UNAVAILABLE, /* no valid token, and refreshes go on failing */
+        HOOK_FOREIGN_REFRESHER, /* somebody else refreshes the same grant */
+        HOOK_VERSION_TO_BE_REMOVED, /* the provider has announced the end of the pinned API version */
+        HOOK_VERSION_GONE, /* it is not served any more, or another one in its place */
+        HOOK_SAVING_FAILS, /* the disk refuses */
+        HOOK_RECOVERED, /* one of these is over */
+        N_HOOK_EVENTS
+};
+
+/* One item of on_event. */
+struct hook_config {
+        char **command; /* an absolute path and its arguments; ends with NULL */
+        size_t n_command;
+        unsigned events; /* bits, 1 << enum hook_event; all where none are named */
+        uint64_t timeout_usec; /* default 30 s */
+        struct config_place place;
+};
+
 struct config {
         char *file; /* the main file's path */
         char **files; /* every file that was read, in the order of reading */
@@ -80,6 +101,8 @@ struct config {
         size_t n_credentials;
         struct refresh_config refresh;
         struct allow_list admins;
+        struct hook_config *hooks; /* of all files, in the order of reading */
+        size_t n_hooks;
 };
 
 enum {
@@ -126,6 +149,21 @@ int client_secret_read(struct secret **ret, const struct client *client, const c
  */
 int config_check_secrets(const struct config *config, const char *credentials_directory, unsigned own_uid,
                          struct problems *problems);
+
+/* "authorization-required" */
+const char *hook_event_name(enum hook_event event);
+
+enum {
+        HOOK_E_UNUSABLE = 1, /* no program that may be run, or one that others may change; diag says which */
+};
+
+/*
+ * Looks at a hook's program: a regular file that may be executed, of root or `own_uid`, which nobody else may
+ * write. A path leads where it leads at this moment, so that it is looked at before each run.
+ */
+int hook_check(const struct hook_config *hook, unsigned own_uid, struct diag *diag);
+/* The same for all; mistakes go to problems: CONFIG_E_MISTAKES. */
+int config_check_hooks(const struct config *config, unsigned own_uid, struct problems *problems);
 
 /*
  * 1 to 64 of A-Z a-z 0-9 . _ -, beginning with a letter or digit: names of credentials, clients and

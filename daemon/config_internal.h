@@ -67,6 +67,11 @@ int read_allow(const struct yaml_place *at, const struct yaml_node *node, const 
                void *field);
 void allow_list_done(struct allow_list *list);
 
+/* config_hooks.c: a file's items are added to those of the files before it. field: the struct config. */
+int read_hooks(const struct yaml_place *at, const struct yaml_node *node, const struct yaml_key *key,
+               void *field);
+void hooks_config_done(struct config *config);
+
 /* config.c */
 
 /* The root of a document's places; loader is their context. */

@@ -24,7 +24,9 @@ struct context {
         /* Told after each change that a caller could see: token, state, warnings. The credential may be on its way out (`gone`), and then
          * this is the last word about it. May be NULL. */
         void (*on_change)(struct credential *credential, bool gone, void *userdata);
-        void *on_change_userdata;
+        /* Told when the store begins to refuse, and when everything is saved again. May be NULL. */
+        void (*on_store_change)(void *userdata);
+        void *on_change_userdata; /* of both */
 };
 
 static inline uint64_t context_random(const struct context *context)
@@ -43,4 +45,10 @@ static inline void context_changed(const struct context *context, struct credent
 {
         if (context->on_change)
                 context->on_change(credential, gone, context->on_change_userdata);
+}
+
+static inline void context_store_changed(const struct context *context)
+{
+        if (context->on_store_change)
+                context->on_store_change(context->on_change_userdata);
 }

@@ -120,6 +120,7 @@ struct credential {
         struct prober *prober; /* probe.c's: who tests it */
         struct probe *probe; /* probe.c's: the test in flight */
         struct logins *logins; /* login.c's, of a pending one */
+        unsigned told_troubles; /* hooks.c's: bits, 1 << enum hook_event */
         void *serve; /* the serve layer's own; it sees to its release when it is told that the credential goes */
 };
 

@@ -14,7 +14,7 @@
 
 enum {
         FIELD_MAX = 1024,
-        N_FIELDS = 12,
+        N_FIELDS = 13,
 };
 
 static bool to_journal;
@@ -115,6 +115,7 @@ static void add_event(struct entry *entry, const struct log_event *event)
                 add(entry, "PURSER_PEER_UID", "%ld", event->peer_uid);
         }
         add_text(entry, "PURSER_PEER_UNIT", event->peer_unit);
+        add_text(entry, "PURSER_HOOK", event->hook);
 }
 
 /* One write, so that lines of several processes do not mix. */

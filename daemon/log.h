@@ -29,6 +29,7 @@ struct log_event {
         long peer_pid; /* PURSER_PEER_PID=; 0: left out */
         long peer_uid; /* PURSER_PEER_UID=; only together with peer_pid */
         const char *peer_unit; /* PURSER_PEER_UNIT= */
+        const char *hook; /* PURSER_HOOK= */
 };
 
 /* Detects the journal by $JOURNAL_STREAM against standard error. max_level: debug lines only where asked for. */

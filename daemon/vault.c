@@ -346,6 +346,11 @@ const char *vault_store_problem(const struct vault *vault)
         return vault->store_problem;
 }
 
+bool vault_is_in_trouble(const struct vault *vault)
+{
+        return vault->failed_rounds > 0;
+}
+
 size_t vault_unsaved(const struct vault *vault)
 {
         const struct entry *entry;

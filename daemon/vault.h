@@ -109,6 +109,8 @@ int vault_set_client_secret(struct vault *vault, const char *client, const struc
 
 /* NULL while the store takes writes; else in words. */
 const char *vault_store_problem(const struct vault *vault);
+/* From the first write that the disk refused until everything is saved, as the journal tells it. */
+bool vault_is_in_trouble(const struct vault *vault);
 size_t vault_unsaved(const struct vault *vault);
 /* Tries everything unsaved once more and waits for it: for an orderly stop. Returns how many grants are still unsaved. */
 size_t vault_flush(struct vault *vault);

@@ -73,6 +73,7 @@ void vault_note_failure(struct vault *vault, const struct credential *credential
                           "and saving is retried. "
                           "Do not kill purserd before it can save.",
                           vault->store_problem ? vault->store_problem : "out of memory");
+        context_store_changed(vault->context);
 }
 
 static bool is_behind(const struct credential *credential)
@@ -105,6 +106,7 @@ void vault_note_success(struct vault *vault)
         vault->failed_rounds = 0;
         log_event(&(struct log_event){ .message_id = EVENT_SAVED_AGAIN, .level = LOG_LEVEL_NOTICE },
                   "The store takes writes again; everything is saved.");
+        context_store_changed(vault->context);
 }
 
 static int write_again(struct vault *vault, struct credential *credential)

@@ -1,4 +1,4 @@
-// links: daemon/config.c daemon/config_files.c daemon/config_providers.c daemon/config_clients.c
+// links: daemon/config.c daemon/config_files.c daemon/config_hooks.c daemon/config_providers.c daemon/config_clients.c
 // links: daemon/config_entries.c daemon/config_allow.c daemon/config_secret.c daemon/provider.c
 // links: daemon/provider_make.c daemon/provider_rules.c daemon/provider_url.c daemon/yaml_read.c
 // links: daemon/yaml_doc.c daemon/problems.c common/duration.c common/fault.c common/secret.c
@@ -21,6 +21,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #define N(array) (sizeof(array) / sizeof((array)[0]))
 #define ENDPOINTS "authorization_endpoint: https://a.example/a, token_endpoint: https://a.example/t"
@@ -245,6 +246,62 @@ static void test_clients_and_credentials_are_read(void **state)
         assert_true(config->admins.given);
 }
 
+static void test_commands_of_all_files_are_told_of_events(void **state)
+{
+        _cleanup_(config_freep) struct config *config = NULL;
+
+        write_file(*state, "purser.yaml", "on_event:\n- {command: /bin/true}\n");
+        write_file(*state, "conf.d/10-more.yaml",
+                   "on_event:\n"
+                   "- {command: [/bin/sh, -c, 'exit 0'], timeout: 5s, events: [recovered, saving-fails]}\n");
+        config = load_well(*state);
+        assert_int_equal(config->n_hooks, 2);
+        assert_int_equal(config->hooks[0].events, (1u << N_HOOK_EVENTS) - 1);
+        assert_int_equal(config->hooks[0].timeout_usec, 30 * USEC_PER_SEC);
+        assert_int_equal(config->hooks[0].n_command, 1);
+        assert_int_equal(config->hooks[1].events, 1u << HOOK_RECOVERED | 1u << HOOK_SAVING_FAILS);
+        assert_int_equal(config->hooks[1].timeout_usec, 5 * USEC_PER_SEC);
+        assert_string_equal(config->hooks[1].command[2], "exit 0");
+        assert_null(config->hooks[1].command[3]);
+        assert_string_equal(hook_event_name(HOOK_RECOVERED), "recovered");
+}
+
+/* mode: of the program; NULL words: it may be run. */
+static void check_program(struct place *place, unsigned mode, const char *words)
+{
+        _cleanup_(problems_done) struct problems problems = PROBLEMS_INIT;
+        _cleanup_(config_freep) struct config *config = NULL;
+        char path[256], text[512];
+
+        write_bytes(place, "program", "#!/bin/sh\n", 10, mode);
+        snprintf(path, sizeof(path), "%s", place->path);
+        snprintf(text, sizeof(text), "on_event: [{command: %s}]\n", path);
+        write_file(place, "purser.yaml", text);
+        config = load_well(place);
+        assert_int_equal(config_check_hooks(config, geteuid(), &problems), words ? CONFIG_E_MISTAKES : 0);
+        if (words) {
+                assert_int_equal(problems.n, 1);
+                assert_non_null(strstr(problems.lines[0], "purser.yaml:1:12: on_event: the program /"));
+                assert_non_null(strstr(problems.lines[0], words));
+        }
+}
+
+static void test_a_program_must_be_there_and_nobody_elses(void **state)
+{
+        struct hook_config gone = { .command = (char *[]){ (char *)"/nonexistent/program", NULL } },
+                           directory = { .command = (char *[]){ (char *)"/tmp", NULL } },
+                           of_root = { .command = (char *[]){ (char *)"/bin/sh", NULL } };
+        struct diag diag = DIAG_INIT;
+
+        check_program(*state, 0755, NULL);
+        check_program(*state, 0644, "is no file that may be executed");
+        check_program(*state, 0757, "may be changed by others");
+        assert_int_equal(hook_check(&gone, geteuid(), &diag), HOOK_E_UNUSABLE);
+        assert_non_null(strstr(diag.text, "No such file or directory"));
+        assert_int_equal(hook_check(&directory, geteuid(), &diag), HOOK_E_UNUSABLE);
+        assert_int_equal(hook_check(&of_root, 12345, &diag), 0);
+}
+
 static void test_a_file_of_conf_d_adds_to_what_came_before_it(void **state)
 {
         _cleanup_(config_freep) struct config *config = NULL;
@@ -384,6 +441,7 @@ static void test_the_shipped_configuration_loads_and_so_do_its_comments(void **s
         assert_int_equal(full->n_credentials, 1);
         assert_int_equal(full->clients[0]->allow.n, 3);
         assert_int_equal(full->admins.n, 2);
+        assert_int_equal(full->n_hooks, 1);
         assert_string_equal(config_find_provider(full, "jobber")->api.default_version, "2025-04-16");
         assert_string_equal(config_find_provider(full, "my-idp")->issuer, "https://id.example.com");
 }
@@ -629,6 +687,34 @@ static void test_every_mistake_has_its_line(void **state)
                   "purser.yaml:1:17: admins[0].unit: must be the name of a unit, like sync.service\n" },
                 { "admins: [{unit: .service}]\n",
                   "purser.yaml:1:17: admins[0].unit: must be the name of a unit, like sync.service\n" },
+                /* on_event */
+                { "on_event: {command: /a}\n", "purser.yaml:1:11: on_event: must be a list (- item)\n" },
+                { "on_event: [/a]\n", "purser.yaml:1:12: on_event[0]: must be a mapping (key: value)\n" },
+                { "on_event:\n-\n", "purser.yaml:2:2: on_event[0]: must have a command\n" },
+                { "on_event: [{}]\n", "purser.yaml:1:12: on_event[0].command: is missing\n" },
+                { "on_event: [{comand: /a}]\n",
+                  "purser.yaml:1:13: on_event[0].comand: unknown key; did you mean 'command'?\n"
+                  "purser.yaml:1:12: on_event[0].command: is missing\n" },
+                { "on_event: [{command: mail.sh}]\n",
+                  "purser.yaml:1:22: on_event[0].command: must be an absolute path\n" },
+                { "on_event: [{command: [mail, /a]}]\n",
+                  "purser.yaml:1:23: on_event[0].command[0]: must be an absolute path\n" },
+                { "on_event: [{command: []}]\n",
+                  "purser.yaml:1:22: on_event[0].command: must be a program and at most 31 arguments\n" },
+                { "on_event: [{command: [/a, {b: c}]}]\n",
+                  "purser.yaml:1:27: on_event[0].command[1]: must be text\n" },
+                { "on_event: [{command: /a, events: recovered}]\n",
+                  "purser.yaml:1:34: on_event[0].events: must be a list (- item)\n" },
+                { "on_event: [{command: /a, events: []}]\n",
+                  "purser.yaml:1:34: on_event[0].events: names none; leave it out for all\n" },
+                { "on_event: [{command: /a, events: [saving-fails, recoverd]}]\n",
+                  "purser.yaml:1:49: on_event[0].events[1]: must be one of: authorization-required, "
+                  "unavailable, "
+                  "foreign-refresher, version-to-be-removed, version-gone, saving-fails, recovered\n" },
+                { "on_event: [{command: /a, events: [recovered]}]\n",
+                  "purser.yaml:1:34: on_event[0].events: must name what there is to recover from, too\n" },
+                { "on_event: [{command: /a, timeout: 11m}]\n",
+                  "purser.yaml:1:35: on_event[0].timeout: must be a duration from 1s to 10m\n" },
                 /* refresh */
                 { "refresh: {before: 0%}\n",
                   "purser.yaml:1:19: refresh.before: must be 1% to 99%, or a duration from 1s to 7d\n" },
@@ -964,6 +1050,8 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 TEST(test_an_empty_configuration_has_every_default),
                 TEST(test_clients_and_credentials_are_read),
+                TEST(test_commands_of_all_files_are_told_of_events),
+                TEST(test_a_program_must_be_there_and_nobody_elses),
                 TEST(test_a_file_of_conf_d_adds_to_what_came_before_it),
                 TEST(test_what_two_files_define_is_a_mistake),
                 TEST(test_a_client_may_be_whole_only_with_all_its_parts),

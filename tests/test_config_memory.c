@@ -1,4 +1,4 @@
-// links: daemon/config.c daemon/config_files.c daemon/config_providers.c daemon/config_clients.c
+// links: daemon/config.c daemon/config_files.c daemon/config_hooks.c daemon/config_providers.c daemon/config_clients.c
 // links: daemon/config_entries.c daemon/config_allow.c daemon/config_secret.c daemon/provider.c
 // links: daemon/provider_make.c daemon/provider_rules.c daemon/provider_url.c daemon/yaml_read.c
 // links: daemon/yaml_doc.c daemon/problems.c common/duration.c common/fault.c common/secret.c
@@ -72,7 +72,8 @@ static void expect_faults(const struct place *place, int outcome, size_t at_leas
         "root}]}\n"                                                                                          \
         "credentials:\n"                                                                                     \
         "  acme: {client: app, description: y, api_version: z}\n"                                            \
-        "admins: [{group: root}, {unit: a.service}]\n"
+        "admins: [{group: root}, {unit: a.service}]\n"                                                       \
+        "on_event: [{command: [/bin/true, a], events: [recovered, saving-fails]}, {command: /bin/true}]\n"
 
 /* The provider that uses the most of what can be said about one, rather than all that are shipped: each of them costs a run for each allocation. */
 static void make_place(struct place *place)

@@ -1,4 +1,4 @@
-// links: daemon/config.c daemon/config_files.c daemon/config_providers.c daemon/config_clients.c
+// links: daemon/config.c daemon/config_files.c daemon/config_hooks.c daemon/config_providers.c daemon/config_clients.c
 // links: daemon/config_entries.c daemon/config_allow.c daemon/provider.c daemon/provider_make.c
 // links: daemon/provider_rules.c daemon/provider_url.c daemon/yaml_read.c daemon/yaml_doc.c daemon/problems.c
 // links: common/duration.c common/fault.c

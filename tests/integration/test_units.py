@@ -30,4 +30,4 @@ def report():
 
 def test_units_work_under_a_real_systemd(report):
     assert "FAILED" not in report, report
-    assert sum(line.startswith("ok ") for line in report.splitlines()) == 35, report
+    assert sum(line.startswith("ok ") for line in report.splitlines()) == 39, report

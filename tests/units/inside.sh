@@ -105,6 +105,43 @@ metrics_each_minute() {
         systemctl start purser-metrics.timer && within 15 test -e /run/purser-metrics/purser.prom && systemctl stop purser-metrics.timer
 }
 
+# A command that shows what a program can do under the unit: its own limits, the network, the system's programs.
+configure_hooks() {
+        mkdir -p /etc/purser/hooks
+        cat >/etc/purser/hooks/on_event <<-HOOK
+		#!/bin/sh
+		cd /var/lib/purser || exit
+		cat >event.new
+		curl -sS --max-time 5 $standin/_control/state >/dev/null && echo online >>event.new
+		grep '^Max open files *1024 ' /proc/self/limits >>event.new
+		id -un >>event.new
+		env >>event.new
+		mv event.new event
+		HOOK
+        cp /etc/purser/hooks/on_event /var/lib/purser/smuggled
+        chmod 755 /etc/purser/hooks/on_event /var/lib/purser/smuggled
+        cp /etc/purser/purser.yaml /tmp/without-hooks.yaml
+        echo 'on_event: [{command: /etc/purser/hooks/on_event}, {command: /var/lib/purser/smuggled}]' >>/etc/purser/purser.yaml
+        systemctl reload purser.service
+}
+
+hook_told() {
+        grants=$(curl -sS "$standin/_control/state" | member '[k for k, g in d["grants"].items() if g["account"] == "cedar"][-1]')
+        control "{\"end\": \"$grants\"}"
+        exits 78 /t/purser refresh cedar || return 1
+        within 10 test -e /var/lib/purser/event && cat /var/lib/purser/event &&
+                head -n 1 /var/lib/purser/event | member 'd["event"], d["credential"]' | grep "'authorization-required', 'cedar'" &&
+                grep -x online /var/lib/purser/event && grep '^Max open files' /var/lib/purser/event &&
+                grep -x purser /var/lib/purser/event && ! grep CREDENTIALS_DIRECTORY /var/lib/purser/event
+}
+
+hook_from_state_refused() {
+        within 10 journal_holds '"PURSER_REASON" *: *".*it cannot be run: Permission denied"' && journal_holds 23e0c29eafbd415382e89edb18f27420
+        local status=$?
+        cp /tmp/without-hooks.yaml /etc/purser/purser.yaml
+        systemctl reload purser.service && return $status
+}
+
 start_standin
 install_units >/dev/null 2>&1
 write_configuration
@@ -127,6 +164,11 @@ ok 'the API takes the token' /t/purser test acme
 ok 'the unit that is allowed gets the token' systemctl start allowed.service
 ok 'another unit of the same user does not' exits 1 systemctl start stranger.service
 ok 'a reload is waited for' systemctl reload purser.service
+ok 'a third grant is taken over' sh -c "curl -sS -d '{\"grant\": {\"account\": \"cedar\"}}' $standin/_control |
+        sed 's/.*\"current\": *\"\([^\"]*\)\".*/\1/' | /t/purser import cedar --client jobber-app"
+ok 'commands of on_event are configured' configure_hooks
+ok 'a command is told, and can do its work under the unit' hook_told
+ok 'a program that purserd could have written is not run' hook_from_state_refused
 ok 'a reload of a wrong configuration fails and changes nothing' bad_reload
 ok 'a killed daemon is back for the next caller' killed_and_back
 ok 'a restart keeps the grant' sh -c 'systemctl restart purser.service && /t/purser refresh acme'
