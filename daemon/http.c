@@ -21,6 +21,7 @@
 #include <arpa/inet.h>
 #include <assert.h>
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -34,6 +35,9 @@ enum {
         HEADER_BYTES_MAX = 64 * 1024,
         HEADER_LINES_MAX = 256,
         HEADER_LINE_MAX = 32 * 1024, /* one that we send */
+        EXTENSIONS_MAX = 10, /* of a deadline at which something lies unread */
+        EXTENSION_USEC = 50000,
+        UPLOAD_BUFFER_SIZE = 16384, /* curl's smallest: it is made, and wiped, for each request */
 };
 
 /* -- what curl takes and gives -------------------------------------------------------------------------------------- */
@@ -109,10 +113,26 @@ static void on_finished(CURL *easy, CURLcode code, void *userdata)
         finish(transfer, code);
 }
 
+/* What lies at the socket is read at one of the next turns of the loop. */
+static bool has_something_to_read(const struct http_transfer *transfer)
+{
+        struct pollfd socket = { .fd = -1, .events = POLLIN };
+
+        return curl_easy_getinfo(transfer->easy, CURLINFO_ACTIVESOCKET, &socket.fd) == CURLE_OK &&
+               socket.fd >= 0 && poll(&socket, 1, 0) == 1;
+}
+
 static int on_deadline(sd_event_source *source, uint64_t usec, void *userdata)
 {
         struct http_transfer *transfer = userdata;
 
+        /* An answer that is here is read before its time is found to be over; one that comes in drops is not waited for. */
+        if (transfer->n_extensions < EXTENSIONS_MAX && has_something_to_read(transfer)) {
+                transfer->n_extensions++;
+                sd_event_source_set_time_relative(source, EXTENSION_USEC);
+                sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+                return 0;
+        }
         http_loop_remove(transfer->http->loop, transfer->easy);
         finish(transfer, CURLE_OPERATION_TIMEDOUT);
         return 0;
@@ -258,6 +278,7 @@ static bool set_limits(struct http_transfer *transfer, uint64_t timeout_usec)
 
         return SET(transfer, CURLOPT_NOSIGNAL, 1L) && SET(transfer, CURLOPT_CONNECTTIMEOUT_MS, timeout_ms) &&
                SET(transfer, CURLOPT_MAXAGE_CONN, (long)IDLE_MAX_SEC) &&
+               SET(transfer, CURLOPT_UPLOAD_BUFFERSIZE, (long)UPLOAD_BUFFER_SIZE) &&
                /* Else cancelling waits for the resolver's thread, and the whole loop with it. */
                SET(transfer, CURLOPT_QUICK_EXIT, 1L);
 }

@@ -15,6 +15,7 @@ struct http_transfer {
         struct http *http;
         CURL *easy;
         sd_event_source *deadline;
+        unsigned n_extensions; /* how often it was put off */
         struct http_request *request;
         struct curl_slist *headers;
         char *kept_header;

@@ -12,14 +12,16 @@
 #include <time.h>
 
 enum {
-        CONNECTIONS_KEPT = 32,
-        /* An answer that is here is read before anybody finds that its time is over. */
-        PRIORITY = SD_EVENT_PRIORITY_NORMAL - 10,
+        CONNECTIONS_KEPT = 64,
+        /* Of sockets that are ready, in one turn: however many answers come, callers have theirs in between. */
+        SOCKETS_IN_A_TURN = 4,
 };
 
 struct http_loop {
         sd_event *event;
         CURLM *multi;
+        int epoll; /* of curl's sockets, all together one source of the loop, which looks at one source in a turn */
+        sd_event_source *ready;
         sd_event_source *timer;
         sd_event_source *again; /* more finished transfers wait in curl's queue */
         void (*on_finished)(CURL *easy, CURLcode code, void *userdata);
@@ -75,19 +77,29 @@ static void finish_one(struct http_loop *loop)
         loop->on_finished(easy, code, loop->userdata);
 }
 
-static int on_socket_ready(sd_event_source *source, int fd, uint32_t revents, void *userdata)
+static void act(struct http_loop *loop, int fd, uint32_t events)
 {
-        struct http_loop *loop = userdata;
         int action = 0, running;
 
-        if (revents & EPOLLIN)
+        if (events & EPOLLIN)
                 action |= CURL_CSELECT_IN;
-        if (revents & EPOLLOUT)
+        if (events & EPOLLOUT)
                 action |= CURL_CSELECT_OUT;
-        if (revents & (EPOLLERR | EPOLLHUP))
+        if (events & (EPOLLERR | EPOLLHUP))
                 action |= CURL_CSELECT_ERR;
         curl_multi_socket_action(loop->multi, fd, action, &running);
         finish_one(loop);
+}
+
+/* What the first of them does may be the end of another one's socket: curl knows its own, and ignores the rest. */
+static int on_sockets_ready(sd_event_source *source, int fd, uint32_t revents, void *userdata)
+{
+        struct epoll_event events[SOCKETS_IN_A_TURN];
+        struct http_loop *loop = userdata;
+        int n = epoll_wait(loop->epoll, events, SOCKETS_IN_A_TURN, 0);
+
+        for (int i = 0; i < n; i++)
+                act(loop, events[i].data.fd, events[i].events);
         return 0;
 }
 
@@ -111,27 +123,22 @@ static int on_again(sd_event_source *source, void *userdata)
  * These two tell curl about no failure: it would fail every transfer, now and later. A socket that is not watched ends in
  * its transfer's timeout.
  */
-static int want_socket(CURL *easy, curl_socket_t fd, int what, void *userdata, void *socket_source)
+static int want_socket(CURL *easy, curl_socket_t fd, int what, void *userdata, void *known)
 {
+        struct epoll_event event = { .data.fd = fd };
         struct http_loop *loop = userdata;
-        sd_event_source *source = socket_source;
-        uint32_t events = 0;
 
         if (what == CURL_POLL_REMOVE) {
-                sd_event_source_disable_unref(source);
+                (void)epoll_ctl(loop->epoll, EPOLL_CTL_DEL, fd, NULL);
                 curl_multi_assign(loop->multi, fd, NULL);
                 return 0;
         }
         if (what & CURL_POLL_IN)
-                events |= EPOLLIN;
+                event.events |= EPOLLIN;
         if (what & CURL_POLL_OUT)
-                events |= EPOLLOUT;
-        if (source)
-                sd_event_source_set_io_events(source, events);
-        else if (sd_event_add_io(loop->event, &source, fd, events, on_socket_ready, loop) >= 0) {
-                sd_event_source_set_priority(source, PRIORITY);
-                curl_multi_assign(loop->multi, fd, source);
-        }
+                event.events |= EPOLLOUT;
+        if (epoll_ctl(loop->epoll, known ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, fd, &event) == 0)
+                curl_multi_assign(loop->multi, fd, loop);
         return 0;
 }
 
@@ -152,17 +159,19 @@ static int want_timer(CURLM *multi, long timeout_ms, void *userdata)
 
 static int make_sources(struct http_loop *loop)
 {
-        int r = sd_event_add_time_relative(loop->event, &loop->timer, CLOCK_BOOTTIME, 0, USEC_PER_MSEC,
-                                           on_timeout, loop);
+        int r;
 
+        loop->epoll = epoll_create1(EPOLL_CLOEXEC);
+        if (loop->epoll < 0)
+                return fault(-errno);
+        r = sd_event_add_io(loop->event, &loop->ready, loop->epoll, EPOLLIN, on_sockets_ready, loop);
         if (r >= 0)
-                r = sd_event_source_set_priority(loop->timer, PRIORITY);
+                r = sd_event_add_time_relative(loop->event, &loop->timer, CLOCK_BOOTTIME, 0, USEC_PER_MSEC,
+                                               on_timeout, loop);
         if (r >= 0)
                 r = sd_event_source_set_enabled(loop->timer, SD_EVENT_OFF);
         if (r >= 0)
                 r = sd_event_add_defer(loop->event, &loop->again, on_again, loop);
-        if (r >= 0)
-                r = sd_event_source_set_priority(loop->again, PRIORITY);
         if (r >= 0)
                 r = sd_event_source_set_enabled(loop->again, SD_EVENT_OFF);
         return r < 0 ? fault(r) : 0;
@@ -189,6 +198,7 @@ int http_loop_new(struct http_loop **ret, sd_event *event,
         if (!loop)
                 return fault(-ENOMEM);
         loop->event = sd_event_ref(event);
+        loop->epoll = -1;
         loop->on_finished = on_finished;
         loop->userdata = userdata;
         int r = make_sources(loop);
@@ -207,6 +217,8 @@ struct http_loop *http_loop_free(struct http_loop *loop)
                 return NULL;
         if (loop->multi)
                 curl_multi_cleanup(loop->multi);
+        sd_event_source_disable_unref(loop->ready);
+        closep(&loop->epoll);
         sd_event_source_disable_unref(loop->timer);
         sd_event_source_disable_unref(loop->again);
         sd_event_unref(loop->event);

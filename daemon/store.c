@@ -2,7 +2,7 @@
  * The store: the queue of batches, and the watch over the file that they go to. Knows no database and nothing of what the
  * blobs are.
  *
- * Batches wait until the loop comes round to them, and then share one commit, since it is the fsync that costs. It blocks
+ * Batches wait for as long as more come with each turn of the loop, and then share one commit, since it is the fsync that costs. It blocks
  * the loop: a thread of its own would save the few milliseconds in which everybody else waits, at the price of a second
  * thread that touches secrets and of a shutdown that must join it.
  */
@@ -18,9 +18,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <systemd/sd-event.h>
+#include <time.h>
 
 #define DAMAGED_FILE DB_FILE ".damaged"
 #define DAMAGED_WAL_FILE DAMAGED_FILE "-wal"
+
+enum { WAITS_MAX = 64 };
 
 struct batch {
         struct batch *next;
@@ -43,6 +46,8 @@ struct store {
         bool lost;
         sd_event_source *soon;
         struct batch *oldest, **end;
+        size_t n_queued, n_seen; /* batches now, and when the loop last came round */
+        unsigned n_waits; /* how often it found more since the last commit */
 };
 
 /* -- watching over the file ------------------------------------------------------------------------------------------- */
@@ -161,6 +166,7 @@ void store_flush(struct store *store)
         /* What callbacks queue is for the next turn. */
         store->oldest = NULL;
         store->end = &store->oldest;
+        store->n_queued = store->n_seen = store->n_waits = 0;
         commit_all(store, first);
         while (first) {
                 struct batch *next = first->next;
@@ -169,9 +175,24 @@ void store_flush(struct store *store)
         }
 }
 
-static int on_soon(sd_event_source *source, void *userdata)
+/* A timer, since what is deferred comes before everything else that is ready, and would see nothing new. */
+static int write_soon(struct store *store)
 {
-        store_flush(userdata);
+        int r = sd_event_source_set_time(store->soon, 0);
+
+        return r < 0 ? r : sd_event_source_set_enabled(store->soon, SD_EVENT_ONESHOT);
+}
+
+static int on_soon(sd_event_source *source, uint64_t usec, void *userdata)
+{
+        struct store *store = userdata;
+
+        if (store->n_queued > store->n_seen && store->n_waits < WAITS_MAX) {
+                store->n_seen = store->n_queued;
+                store->n_waits++;
+                return write_soon(store);
+        }
+        store_flush(store);
         return 0;
 }
 
@@ -230,13 +251,14 @@ int store_write_start(struct store *store, const struct store_op *ops, size_t n_
         if (r < 0)
                 return r;
         /* -ESTALE: the loop has come to its end, and store_flush() is what is left. */
-        r = sd_event_source_set_enabled(store->soon, SD_EVENT_ONESHOT);
+        r = store->n_queued > 0 ? 0 : write_soon(store);
         if (r < 0 && r != -ESTALE)
                 return fault(r);
         *write = (struct store_write){ .batch = batch, .on_done = on_done, .userdata = userdata };
         batch->write = write;
         *store->end = batch;
         store->end = &batch->next;
+        store->n_queued++;
         take_ptr(batch);
         *ret = take_ptr(write);
         return 0;
@@ -297,7 +319,7 @@ int store_new(struct store **ret, const char *state_dir, void *event, struct dia
         r = open_file(store, diag);
         if (r != 0)
                 return r;
-        r = sd_event_add_defer(event, &store->soon, on_soon, store);
+        r = sd_event_add_time(event, &store->soon, CLOCK_MONOTONIC, 0, 1, on_soon, store);
         if (r >= 0)
                 r = sd_event_source_set_enabled(store->soon, SD_EVENT_OFF);
         if (r < 0)

@@ -11,6 +11,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
 static struct server server;
@@ -334,6 +336,71 @@ static void test_many_requests_at_once_all_get_their_answers(void **state)
         assert_int_equal(server_n_requests(&server), N);
 }
 
+/* -- others on the loop ----------------------------------------------------------------------------------------------- */
+
+enum { CROWD = 32, ANSWERS_IN_A_TURN = 10 };
+
+static void answer_all_at_once(struct server *self, int fd, unsigned number)
+{
+        if (!server_read_request(self, fd))
+                return;
+        server_wait_requests(self, CROWD);
+        server_send(fd, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}");
+}
+
+struct crowd {
+        struct http_transfer *transfers[CROWD];
+        unsigned answered, answered_since, most_between; /* between two turns of somebody else's */
+};
+
+static void note_answer(const struct http_response *response, void *userdata)
+{
+        struct crowd *crowd = userdata;
+
+        assert_int_equal(response->result, HTTP_ANSWERED);
+        crowd->answered++;
+        if (++crowd->answered_since > crowd->most_between)
+                crowd->most_between = crowd->answered_since;
+}
+
+static int on_others_turn(sd_event_source *source, int fd, uint32_t revents, void *userdata)
+{
+        struct crowd *crowd = userdata;
+
+        crowd->answered_since = 0;
+        return 0;
+}
+
+static void test_others_have_their_turn_between_many_answers(void **state)
+{
+        struct crowd crowd = { 0 };
+        sd_event_source *others;
+        int always_ready;
+
+        server_start(&server, answer_all_at_once);
+        for (int i = 0; i < CROWD; i++)
+                assert_int_equal(http_start(client.http, post(server.url, "a=1"), NULL, 20 * USEC_PER_SEC,
+                                            note_answer, &crowd, &crowd.transfers[i]),
+                                 0);
+        while (server_n_requests(&server) < CROWD)
+                assert_true(sd_event_run(client.event, USEC_PER_MSEC) >= 0);
+        server_wait_ended(&server, CROWD);
+
+        /* A caller that always has something to say, and hears nothing of what came before it. */
+        crowd.answered_since = crowd.most_between = 0;
+        always_ready = eventfd(1, EFD_CLOEXEC);
+        assert_true(sd_event_add_io(client.event, &others, always_ready, EPOLLIN, on_others_turn, &crowd) >=
+                    0);
+        while (crowd.answered < CROWD)
+                assert_true(sd_event_run(client.event, 20 * USEC_PER_SEC) > 0);
+        assert_in_range(crowd.most_between, 1, ANSWERS_IN_A_TURN);
+
+        sd_event_source_disable_unref(others);
+        close(always_ready);
+        for (int i = 0; i < CROWD; i++)
+                http_transfer_free(crowd.transfers[i]);
+}
+
 struct chain {
         struct http_transfer *transfer, *victim;
         unsigned calls, left;
@@ -440,6 +507,7 @@ int main(void)
                 TEST(test_a_body_of_just_the_limit_is_an_answer),
                 TEST(test_an_answer_that_ends_with_the_connection_is_whole),
                 TEST(test_many_requests_at_once_all_get_their_answers),
+                TEST(test_others_have_their_turn_between_many_answers),
                 TEST(test_a_callback_may_free_its_transfer_and_others_and_start_another),
                 TEST(test_freeing_a_transfer_cancels_it_at_once),
                 TEST(test_a_transfer_can_be_cancelled_before_the_loop_turned),

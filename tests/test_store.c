@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -213,6 +215,48 @@ static void test_batches_of_one_turn_share_a_commit(void **state)
         }
 }
 
+enum { BUSY_TURNS = 20 };
+
+struct stream {
+        struct place *place;
+        struct outcome outcomes[BUSY_TURNS];
+        unsigned n;
+};
+
+static int put_one_more(sd_event_source *source, int fd, uint32_t revents, void *userdata)
+{
+        struct stream *stream = userdata;
+        char name[16];
+
+        snprintf(name, sizeof(name), "c%02u", stream->n);
+        start_put(stream->place, &stream->outcomes[stream->n++], name, "x");
+        return sd_event_source_set_enabled(source, stream->n < BUSY_TURNS ? SD_EVENT_ON : SD_EVENT_OFF);
+}
+
+/* As when many answers of a provider come in, a few at a time. */
+static void test_batches_that_come_with_each_turn_share_a_commit(void **state)
+{
+        struct place *place = *state;
+        struct stream stream = { .place = place };
+        sd_event_source *source;
+
+        must_open(place);
+        unsigned before = count_commits(place);
+        int always_ready = eventfd(1, EFD_CLOEXEC);
+        assert_true(sd_event_add_io(place->event, &source, always_ready, EPOLLIN, put_one_more, &stream) >=
+                    0);
+        turn_loop(place);
+        assert_int_equal(stream.n, BUSY_TURNS);
+        assert_int_equal(count_commits(place), before + 1);
+        for (int i = 0; i < BUSY_TURNS; i++) {
+                assert_int_equal(stream.outcomes[i].calls, 1);
+                assert_int_equal(stream.outcomes[i].result, 0);
+                finish_write(&stream.outcomes[i]);
+        }
+        sd_event_source_disable_unref(source);
+        close(always_ready);
+}
+
 static void test_batches_are_applied_in_the_order_given(void **state)
 {
         static const struct store_op forget = { .kind = "credential", .name = "acme" };
@@ -395,6 +439,7 @@ int main(void)
                 TEST(test_a_batch_can_replace_everything),
                 TEST(test_bytes_of_every_value_and_a_megabyte_come_back),
                 TEST(test_batches_of_one_turn_share_a_commit),
+                TEST(test_batches_that_come_with_each_turn_share_a_commit),
                 TEST(test_batches_are_applied_in_the_order_given),
                 TEST(test_a_batch_whose_handle_is_freed_is_written_and_calls_nobody),
                 TEST(test_a_batch_whose_handle_is_freed_is_written_by_closing),
