@@ -16,14 +16,18 @@ import asking  # noqa: E402
 import memory  # noqa: E402
 import refreshing  # noqa: E402
 import report  # noqa: E402
+import scaling  # noqa: E402
 import starting  # noqa: E402
 from place import Skipped  # noqa: E402
 
 PARTS = {
     "asking": asking.asking,
+    "callers": refreshing.callers,
     "refreshing": refreshing.refreshing,
     "memory": memory.memory,
+    "start": starting.start,
     "command": starting.command,
+    "scaling": scaling.scaling,
 }
 
 
@@ -45,6 +49,8 @@ def main():
     parser.add_argument("--spawns", type=int, default=200)
     parser.add_argument("--requests", type=int, default=1000000, help="over which memory must not grow")
     parser.add_argument("--refreshes", type=int, default=100000, help="the same")
+    parser.add_argument("--most", type=int, default=100000, help="credentials")
+    parser.add_argument("--idle", type=int, default=10000, help="connections that lie idle")
     parser.add_argument("parts", nargs="*", metavar="PART", help="of " + " ".join(PARTS))
     options = parser.parse_args()
     unknown = [part for part in options.parts if part not in PARTS]

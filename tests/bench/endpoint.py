@@ -74,4 +74,4 @@ def hanging():
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
         sock.listen(1024)
-        yield "https://127.0.0.1:%d/token" % sock.getsockname()[1]
+        yield "http://127.0.0.1:%d/token" % sock.getsockname()[1]

@@ -40,7 +40,7 @@ PROVIDER = """\
 
 CONFIG = ("clients:\n" + CLIENT.format(name="bench") + CLIENT.format(name="other") + """\
 admins: [{{user: {user}}}]
-refresh: {{parallel: {parallel}, test: off}}
+refresh: {{parallel: {parallel}, test: off{rate}}}
 providers:
 """ + PROVIDER.format(name="bench", url="endpoint") + PROVIDER.format(name="other", url="elsewhere"))
 
@@ -127,10 +127,11 @@ class Place:
             self.stop(process)
         shutil.rmtree(self.directory, ignore_errors=True)
 
-    def configure(self, endpoint=NOWHERE, elsewhere=NOWHERE, ca=None, parallel=32):
+    def configure(self, endpoint=NOWHERE, elsewhere=NOWHERE, ca=None, parallel=32, rate=None):
         """Two providers, with a client each: `bench` and `other`."""
         self.config.write_text(CONFIG.format(secret=self.secret, user=os.getuid(), parallel=parallel, endpoint=endpoint,
-                                             elsewhere=elsewhere, ca=ca or self.ca))
+                                             elsewhere=elsewhere, ca=ca or self.ca,
+                                             rate=", rate: %d" % rate if rate else ""))
 
     def populate(self, prefix, count, token_bytes=1200, lifetime=86400, client="bench"):
         subprocess.run([PROGRAMS / "populate", self.config, self.state, client, prefix, str(count), str(token_bytes),

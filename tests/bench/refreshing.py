@@ -3,8 +3,8 @@
 import time
 
 from endpoint import endpoint, hanging
-from place import PROGRAMS, Place, alternate, load, median, run_json
-from report import Row, number, ratio_row
+from place import PROGRAMS, Place, alternate, load, run_json
+from report import ratio_row
 
 TOKEN_BYTES = 1200
 IN_FLIGHT = 32
@@ -40,3 +40,52 @@ def refreshing(options):
 
         pairs = alternate(options.rounds, floor, purserd)
         yield ratio_row("refreshing", "refreshes/s, %d in flight, each saved durably" % IN_FLIGHT, pairs, "rate", 0.5, True, "")
+
+
+def callers(options):
+    """The same calls of a quiet purserd and of one that refreshes without end; neither runs while the other is measured."""
+    yield from beside_refreshes(options)
+    yield from beside_a_hanging_endpoint(options)
+
+
+def ask(place, requests, seconds):
+    return load(place.socket, requests, "-c", "64", "-d", seconds, "-w", "0.1", "-x", "access_token")
+
+
+def beside_refreshes(options):
+    with Place() as calm, Place() as busy, endpoint(busy.directory) as (url, ca):
+        busy.configure(url(ENDLESS_SEC), ca=ca, parallel=IN_FLIGHT)
+        for place in (calm, busy):
+            place.populate("q", 1, TOKEN_BYTES // 3, client="other", lifetime=QUIET_SEC)
+            place.populate("c", 10000, TOKEN_BYTES, lifetime=0 if place is busy else QUIET_SEC)
+        requests = calm.requests("q0")
+        calm.start()
+
+        def ask_busy():
+            # It runs for as long as it is asked: what it refreshes would take the other's CPU.
+            process = busy.start()
+            result = ask(busy, requests, options.seconds)
+            refreshed = busy.metric(REFRESHED)
+            busy.kill(process)
+            assert refreshed > 0, "nothing was refreshed meanwhile"
+            return dict(result, refreshed=refreshed)
+
+        pairs = alternate(options.rounds, lambda: ask(calm, requests, options.seconds), ask_busy)
+        yield ratio_row("callers", "GetToken while 10,000 credentials are refreshed: 99th percentile", pairs, "p99_usec", 3.0,
+                        False, " µs")
+
+
+def beside_a_hanging_endpoint(options):
+    with Place() as calm, Place() as troubled, hanging() as elsewhere:
+        for place, url in ((calm, None), (troubled, elsewhere)):
+            if url:
+                place.configure(elsewhere=url, parallel=IN_FLIGHT)
+            place.populate("q", 1, TOKEN_BYTES // 3, lifetime=QUIET_SEC)
+            place.populate("h", 100, TOKEN_BYTES, client="other", lifetime=0 if url else QUIET_SEC)
+            place.start()
+        requests = calm.requests("q0")
+        assert troubled.metric("purser_refreshes_in_flight") > 0
+        pairs = alternate(options.rounds, lambda: ask(calm, requests, options.seconds),
+                          lambda: ask(troubled, requests, options.seconds))
+        yield ratio_row("callers", "GetToken while another provider's endpoint hangs: 99th percentile", pairs, "p99_usec", 1.2,
+                        False, " µs")

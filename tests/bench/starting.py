@@ -15,3 +15,40 @@ def command(options):
     yield Row("command", "`purser token NAME` beside `/bin/true`, whole processes", number(floor) + " µs",
               number(purser) + " µs", "%.2f" % ratio, "≤ 1.70", ratio <= 1.7,
               {"floor_usec": floor, "purser_usec": purser, "ratio": ratio})
+
+
+GOALS = ((1, None), (10000, 150), (100000, 1500))
+
+
+def cold_start(place, requests, command, runs):
+    """Milliseconds, the median of some starts: the first ones read the programs from disk."""
+    times = []
+    for _ in range(runs):
+        result = run_json(PROGRAMS / "coldstart", place.directory / "cold.sock", requests, *command)
+        assert not result["is_error"], result
+        times.append(result["usec"] / 1000)
+    return median(times)
+
+
+def start(options):
+    one_ms = None
+    for count, goal in GOALS:
+        if count > options.most:
+            return
+        with Place() as place:
+            place.populate("c", count)
+            requests = place.requests("c%d" % (count // 2))
+            echo = [PROGRAMS / "echo", "-", "1200"]
+            pairs = [(cold_start(place, requests, echo, 3), cold_start(place, requests, place.command(), 3))
+                     for _ in range(max(3, options.rounds // (1 if count == 1 else 3)))]
+            floor, purser = (median(pair[i] for pair in pairs) for i in (0, 1))
+        if count == 1:
+            one_ms = purser
+            ratio = median(pair[1] / pair[0] for pair in pairs)
+            yield Row("start", "connect() to the first token, daemon not running, 1 credential", number(floor) + " ms",
+                      number(purser) + " ms", "%.2f" % ratio, "≤ 3.00", ratio <= 3,
+                      {"floor_ms": floor, "purser_ms": purser, "ratio": ratio})
+        else:
+            more = purser - (one_ms or floor)
+            yield Row("start", "the same, {:,} credentials".format(count), number(one_ms or floor) + " ms", number(purser) + " ms",
+                      "+%s ms" % number(more), "≤ +%d ms" % goal, more <= goal, {"purser_ms": purser, "more_ms": more})

@@ -1,0 +1,74 @@
+"""What does not grow with the number of credentials and of connections, and how refreshes are spread over time."""
+
+import pathlib
+import time
+
+import plot
+from endpoint import endpoint
+from place import BUILD, PROGRAMS, Place, alternate, cpu_seconds, load, run_json
+from report import Row, number, ratio_row
+
+TOKEN_BYTES = 440
+LIFETIME_SEC = 3600
+LATENCY_MSEC = 100
+SPREAD_RATE = 100
+
+
+def scaling(options):
+    yield from requests_rows(options)
+    yield cpu_row(options)
+    yield from spread_rows(options)
+
+
+def requests_rows(options):
+    seconds = ("-c", "64", "-d", str(options.seconds), "-w", "0.1", "-x", "access_token")
+    with Place() as few, Place() as many:
+        few.populate("c", 1, TOKEN_BYTES)
+        many.populate("c", options.most, TOKEN_BYTES)
+        few.start()
+        many.start()
+        one = few.requests("c0")
+        all_of_them = many.requests(*("c%d" % (i * 7919 % options.most) for i in range(min(options.most, 20000))))
+        pairs = alternate(options.rounds, lambda: load(few.socket, one, *seconds), lambda: load(many.socket, all_of_them, *seconds))
+        yield ratio_row("scaling", "GetToken of {:,} credentials in turn, beside 1: requests/s".format(options.most), pairs, "rate",
+                        0.9, True, "")
+        idle = ("-i", str(options.idle))
+        pairs = alternate(options.rounds, lambda: load(few.socket, one, *seconds),
+                          lambda: load(few.socket, one, *seconds, *idle))
+        yield ratio_row("scaling", "GetToken beside {:,} idle connections, beside none: requests/s".format(options.idle), pairs,
+                        "rate", 0.9, True, "")
+
+
+def cpu_row(options):
+    """Lives of an hour cannot be waited for: so many refreshes as an hour brings are paced faster, and their CPU time is scaled back."""
+    count = options.most
+    with Place() as place, endpoint(place.directory) as (url, ca):
+        place.configure(url(LIFETIME_SEC), ca=ca)
+        place.populate("c", count, 1200, lifetime=0)
+        process = place.start()
+        name = 'purser_refreshes_total{outcome="refreshed"}'
+        seen, began = place.metric(name), cpu_seconds(process.pid)
+        deadline = time.monotonic() + 10 * options.seconds
+        while time.monotonic() < deadline and place.metric(name) < count:
+            time.sleep(0.1)
+        refreshes = place.metric(name) - seen
+        each = (cpu_seconds(process.pid) - began) / refreshes
+    # A token is refreshed when about three quarters of its life are over.
+    share = each * count / (LIFETIME_SEC * 0.75) * 100
+    return Row("scaling", "CPU for {:,} credentials with lives of 1 h (scaled from {:,} refreshes)".format(count, int(refreshes)), "",
+               "%s µs a refresh" % number(each * 1e6), "%.2f %% of one core" % share, "≤ 5 %", share <= 5,
+               {"usec_per_refresh": each * 1e6, "percent": share})
+
+
+def spread_rows(options):
+    with Place() as place:
+        place.configure(parallel=32)
+        result = run_json(PROGRAMS / "spread", place.config, "bench", options.most, LATENCY_MSEC)
+    path = pathlib.Path(BUILD / "bench-spread.svg")
+    path.write_text(plot.svg(result, options.most))
+    print(plot.text(result))
+    for phase in result["phases"]:
+        ratio = phase["most"] / phase["mean"]
+        yield Row("scaling", "refreshes in the busiest second, {:,} credentials, {} (played)".format(options.most, phase["name"]),
+                  "mean %s" % number(phase["mean"]), "most %d" % phase["most"], "%.2f" % ratio, "≤ 3.00", ratio <= 3,
+                  {"mean": phase["mean"], "most": phase["most"], "ratio": ratio})
