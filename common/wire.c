@@ -242,19 +242,40 @@ static int roll_back(struct secret_buf *buf, size_t n, int r)
         return r;
 }
 
+/* ASCII that stands for itself. */
+static bool is_plain(unsigned char c)
+{
+        return (c >= 0x20) & (c < 0x80) & (c != '"') & (c != '\\');
+}
+
+enum {
+        STRIDE = 16
+}; /* Tokens are long, and plain: so many bytes are looked at in one go, which the compiler sees to. */
+
+static size_t skip_plain(const unsigned char *p, size_t i, size_t n)
+{
+        for (; n - i >= STRIDE; i += STRIDE) {
+                unsigned char plain = 1;
+
+                for (size_t k = 0; k < STRIDE; k++)
+                        plain &= is_plain(p[i + k]);
+                if (!plain)
+                        break;
+        }
+        while (i < n && is_plain(p[i]))
+                i++;
+        return i;
+}
+
 static int append_string(struct secret_buf *buf, const unsigned char *p, size_t n)
 {
         size_t done = 0, i = 0;
         int r;
 
         r = secret_buf_append(buf, "\"", 1);
-        while (r == 0 && i < n) {
+        while (r == 0 && (i = skip_plain(p, i, n)) < n) {
                 size_t length;
 
-                if (p[i] >= 0x20 && p[i] < 0x80 && p[i] != '"' && p[i] != '\\') {
-                        i++;
-                        continue;
-                }
                 length = utf8_sequence(p + i, n - i);
                 if (length == 0)
                         return fault(-EILSEQ);

@@ -527,9 +527,34 @@ static void test_a_writer_without_memory_says_so(void **state)
         secret_buf_done(&buf);
 }
 
+/* Wherever it stands: the writer looks at many bytes in one go. */
+static void test_a_special_character_is_written_at_any_place(void **state)
+{
+        static const char *const specials[] = { "\"",  "\\", "\n", "\x01", "\xc3\xa4", "\xf0\x9f\x98\x80",
+                                                "\x7f" };
+
+        for (size_t k = 0; k < sizeof(specials) / sizeof(specials[0]); k++)
+                for (size_t n = 0; n < 70; n++)
+                        for (size_t at = 0; at <= n; at++) {
+                                struct secret_buf buf = SECRET_BUF_INIT(1024);
+                                char text[128];
+                                json_t *read;
+
+                                memset(text, 'x', n);
+                                memcpy(text + at, specials[k], strlen(specials[k]));
+                                text[n > at + strlen(specials[k]) ? n : at + strlen(specials[k])] = '\0';
+                                assert_int_equal(wire_append_string(&buf, text, strlen(text)), 0);
+                                read = json_loads(buf.data, JSON_DECODE_ANY, NULL);
+                                assert_string_equal(json_string_value(read), text);
+                                json_decref(read);
+                                secret_buf_done(&buf);
+                        }
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_a_special_character_is_written_at_any_place),
                 cmocka_unit_test(test_a_call_gives_method_parameters_and_flags),
                 cmocka_unit_test(test_absent_null_and_empty_parameters_are_alike),
                 cmocka_unit_test(test_null_flags_are_false_and_unknown_members_ignored),
