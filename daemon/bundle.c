@@ -11,6 +11,8 @@
 
 #define BUNDLE_END "]}}"
 
+enum { REST_MOSTLY = 350 };
+
 /* Appending ends with the first failure, so that a row of calls needs one check. */
 struct writer {
         struct secret_buf *buf;
@@ -116,6 +118,8 @@ int bundle_render(struct bundle *bundle, const struct credential *credential, ui
         assert(grant->access_token);
 
         secret_buf_clear(&bundle->message);
+        /* The token twice, and what usually goes with it: growing would copy it again and again. */
+        writer.r = secret_buf_reserve(&bundle->message, 2 * secret_size(grant->access_token) + REST_MOSTLY);
         put(&writer, "{\"parameters\":{\"access_token\":");
         put_string(&writer, secret_expose(grant->access_token), secret_size(grant->access_token));
         put_member(&writer, ",\"token_type\":", scheme(grant->token_type));

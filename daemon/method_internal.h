@@ -28,6 +28,8 @@ struct service {
 
         LIST_HEAD(, pending) status_watches;
         struct timer status_timer;
+        TAILQ_HEAD(, serve) rendered; /* that have a bundle, the one rendered longest ago first */
+        size_t rendered_bytes;
         TAILQ_HEAD(, serve) changed; /* whose watches are to be told */
         struct timer changed_timer;
 };
@@ -38,6 +40,7 @@ struct serve {
         struct credential *credential;
         struct bundle bundle;
         uint64_t rendered_usec; /* 0: the bundle is stale */
+        TAILQ_ENTRY(serve) rendered_link; /* while the bundle has memory */
         bool is_changed; /* in service->changed */
         TAILQ_ENTRY(serve) changed_link;
         LIST_HEAD(, pending) pendings; /* that end when the credential goes */

@@ -9,6 +9,7 @@
 
 enum {
         BUNDLE_FRESH_SEC = 5, /* warnings speak of times to come */
+        BUNDLES_BYTES = 4 * 1024 * 1024, /* of secret memory, for those that were rendered last */
         STATUS_DELAY_USEC = 20000,
         STATUS_DELAY_EACH_USEC = 100, /* for each credential, about ten times what describing it takes */
 };
@@ -116,6 +117,39 @@ int serve_require(struct service *service, struct credential *credential, struct
         return 0;
 }
 
+static void drop_bundle(struct serve *serve)
+{
+        struct service *service = serve->service;
+
+        serve->rendered_usec = 0;
+        if (!serve->bundle.message.data)
+                return;
+        TAILQ_REMOVE(&service->rendered, serve, rendered_link);
+        service->rendered_bytes -= serve->bundle.message.allocated;
+        bundle_done(&serve->bundle);
+}
+
+/* It becomes the last to go. Of all that are kept, one that is larger than all of them may be is still kept: it is about to be sent. */
+static int render_bundle(struct serve *serve, uint64_t boot_now)
+{
+        struct service *service = serve->service;
+        int r;
+
+        drop_bundle(serve);
+        r = bundle_render(&serve->bundle, serve->credential, boot_now,
+                          clock_wall_usec(service->parts.context->clock));
+        if (r < 0) {
+                bundle_done(&serve->bundle);
+                return r;
+        }
+        serve->rendered_usec = boot_now;
+        TAILQ_INSERT_TAIL(&service->rendered, serve, rendered_link);
+        service->rendered_bytes += serve->bundle.message.allocated;
+        while (service->rendered_bytes > BUNDLES_BYTES && TAILQ_FIRST(&service->rendered) != serve)
+                drop_bundle(TAILQ_FIRST(&service->rendered));
+        return 0;
+}
+
 static void serve_free(struct serve *serve)
 {
         assert(LIST_EMPTY(&serve->pendings));
@@ -123,7 +157,7 @@ static void serve_free(struct serve *serve)
         if (serve->is_changed)
                 TAILQ_REMOVE(&serve->service->changed, serve, changed_link);
         serve->credential->serve = NULL;
-        bundle_done(&serve->bundle);
+        drop_bundle(serve);
         free(serve);
 }
 
@@ -137,12 +171,9 @@ int serve_bundle(struct service *service, struct credential *credential, uint64_
         if (r < 0)
                 return r;
         if (serve->rendered_usec == 0 || boot_now - serve->rendered_usec > BUNDLE_FRESH_SEC * USEC_PER_SEC) {
-                serve->rendered_usec = 0;
-                r = bundle_render(&serve->bundle, credential, boot_now,
-                                  clock_wall_usec(service->parts.context->clock));
+                r = render_bundle(serve, boot_now);
                 if (r < 0)
                         return r;
-                serve->rendered_usec = boot_now;
         }
         *ret = &serve->bundle;
         return 0;
@@ -225,7 +256,8 @@ static void note_change(struct service *service, struct credential *credential)
 
         if (!serve)
                 return;
-        serve->rendered_usec = 0;
+        /* What is stale is a secret that nobody needs any more. */
+        drop_bundle(serve);
         if (LIST_EMPTY(&serve->pendings) || serve->is_changed)
                 return;
         serve->is_changed = true;

@@ -134,6 +134,60 @@ static void test_times_in_an_answer_are_never_old(void **state)
         assert_string_not_equal(serve_ask(&bed, fd, GET), first);
 }
 
+static size_t secret_bytes(void)
+{
+        struct secret_stats stats;
+
+        secret_get_stats(&stats);
+        return stats.bytes_in_use;
+}
+
+/* Every credential was asked for; only so many bundles stay, and each is right when it is asked for again. */
+static void test_bundles_of_many_credentials_are_not_all_kept(void **state)
+{
+        enum { MANY = 60, TOKEN = 50000, MOST = 4 * 1024 * 1024 + 256 * 1024 };
+        char *token = test_calloc(1, TOKEN + 1);
+        size_t before;
+
+        (void)state;
+        memset(token, 't', TOKEN);
+        for (int i = 0; i < MANY; i++) {
+                char name[32];
+
+                snprintf(name, sizeof(name), "c%d", i);
+                snprintf(token, 5, "%04d", i);
+                token[4] = 't';
+                (void)core_give_grant(&bed.core, name, "r", token, 3600);
+        }
+        before = secret_bytes();
+        for (int i = 0; i < 2 * MANY; i++) {
+                char call[128], expected[64];
+
+                snprintf(call, sizeof(call),
+                         "{\"method\":\"io.purser.Tokens.GetToken\",\"parameters\":{\"credential\":\"c%d\"}}",
+                         i % MANY);
+                snprintf(expected, sizeof(expected), "{\"parameters\":{\"access_token\":\"%04dttt", i % MANY);
+                assert_has(serve_ask(&bed, fd, call), expected);
+                assert_true(secret_bytes() < before + MOST);
+        }
+        assert_true(secret_bytes() > before + MOST / 2);
+        test_free(token);
+}
+
+static void test_a_bundle_that_is_out_of_date_is_not_kept(void **state)
+{
+        size_t before;
+
+        (void)state;
+        assert_hears(LIST, "acme");
+        before = secret_bytes();
+        assert_hears(GET, "access-1");
+        assert_true(secret_bytes() > before);
+        service_on_change(acme, false, bed.service);
+        assert_int_equal(secret_bytes(), before);
+        assert_hears(GET, "access-1");
+}
+
 static void test_a_new_token_is_in_the_next_answer(void **state)
 {
         (void)state;
@@ -406,6 +460,8 @@ int main(void)
                 METHOD_TEST(test_either_way_of_reading_a_call_ends_in_the_same_answer),
                 METHOD_TEST(test_a_call_that_is_answered_at_once_is_counted_and_told_as_any_other),
                 METHOD_TEST(test_times_in_an_answer_are_never_old),
+                METHOD_TEST(test_bundles_of_many_credentials_are_not_all_kept),
+                METHOD_TEST(test_a_bundle_that_is_out_of_date_is_not_kept),
                 METHOD_TEST(test_a_new_token_is_in_the_next_answer),
                 METHOD_TEST(test_who_asks_past_the_end_waits_for_the_refresh),
                 METHOD_TEST(test_who_hangs_up_while_waiting_is_forgotten),
