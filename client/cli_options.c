@@ -12,6 +12,7 @@
 enum {
         OPTIONS_MAX = 12,
         FIRST_CODE = 256, /* above every letter */
+        HELP_WIDTH = 79, /* the narrowest screen that people have */
 };
 
 int cli_misuse(const struct cli *cli, const char *format, ...)
@@ -36,15 +37,58 @@ static void print_option(const char *name, const char *argument, const char *hel
         printf("  %-22s %s\n", shown, help);
 }
 
+/* Line ends of the text are kept. */
+static void print_wrapped(const char *text)
+{
+        size_t column = 0;
+
+        while (*text) {
+                size_t n = strcspn(text, " \n");
+
+                if (column > 0 && column + 1 + n > HELP_WIDTH) {
+                        putchar('\n');
+                        column = 0;
+                } else if (column > 0) {
+                        putchar(' ');
+                        column++;
+                }
+                printf("%.*s", (int)n, text);
+                column += n;
+                text += n;
+                if (*text == '\n') {
+                        putchar('\n');
+                        column = 0;
+                }
+                text += *text != '\0';
+        }
+        putchar('\n');
+}
+
+static void print_usage(const struct cli *cli, const struct cli_option *options, size_t n_options)
+{
+        int column;
+
+        column = printf("usage: purser %s%s%s", cli->cmd->name, *cli->cmd->synopsis ? " " : "",
+                        cli->cmd->synopsis);
+        for (size_t i = 0; i < n_options; i++) {
+                char shown[64];
+                int n;
+
+                n = snprintf(shown, sizeof(shown), " [--%s%s%s]", options[i].name,
+                             options[i].argument ? " " : "", options[i].argument ? options[i].argument : "");
+                if (column + n > HELP_WIDTH)
+                        column = printf("\n      ") - 1;
+                column += printf("%s", shown);
+        }
+        putchar('\n');
+}
+
 static int print_help(const struct cli *cli, const struct cli_option *options, size_t n_options)
 {
-        printf("usage: purser %s%s%s", cli->cmd->name, *cli->cmd->synopsis ? " " : "", cli->cmd->synopsis);
-        for (size_t i = 0; i < n_options; i++)
-                printf(" [--%s%s%s]", options[i].name, options[i].argument ? " " : "",
-                       options[i].argument ? options[i].argument : "");
-        printf("\n\n%s.\n", cli->cmd->summary);
+        print_usage(cli, options, n_options);
+        printf("\n%s.\n", cli->cmd->summary);
         if (cli->cmd->details)
-                printf("%s\n", cli->cmd->details);
+                print_wrapped(cli->cmd->details);
 
         printf("\n");
         for (size_t i = 0; i < n_options; i++)

@@ -73,7 +73,7 @@ static int run_test(struct cli *cli, int argc, char **argv)
 const struct cmd cmd_test = {
         .name = "test",
         .synopsis = "NAME",
-        .summary = "Run the provider's test query, and print the account and the API version that answered",
+        .summary = "Run the test query: which account and version answer",
         .details = "Exit status 78 when the pinned version is not the one that answered, or is no longer "
                    "supported.",
         .run = run_test,
@@ -150,6 +150,6 @@ static int run_logout(struct cli *cli, int argc, char **argv)
 const struct cmd cmd_logout = {
         .name = "logout",
         .synopsis = "NAME",
-        .summary = "Revoke a grant at the provider, and forget the credential",
+        .summary = "Revoke a grant at the provider, and forget it",
         .run = run_logout,
 };

@@ -32,7 +32,7 @@ const struct cmd cmd_key_change = {
         .summary = "Seal the store with another key",
         .details = "The key file is replaced by a new one. Where the key is a systemd credential, give the "
                    "service the "
-                   "new one as\n"
+                   "new one as "
                    "the credential purser.key.new first, and restart it.",
         .run = run_key_change,
 };

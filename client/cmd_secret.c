@@ -25,7 +25,7 @@ const struct cmd cmd_secret_set = {
         .synopsis = "CLIENT",
         .summary = "Seal a client secret into the store",
         .details = "For a client that is configured with `client_secret: {store: true}`. The secret is typed "
-                   "without echo, or read\n"
+                   "without echo, or read "
                    "from standard input.",
         .excess = "a secret is no argument, since others can read those: it comes on standard input",
         .run = run_secret_set,

@@ -77,8 +77,7 @@ static int run_watch(struct cli *cli, int argc, char **argv)
         _cleanup_(free_watch) struct purser_watch *watch = NULL;
         bool json = false;
         const struct cli_option options[] = {
-                { "json", NULL, "the whole bundle for each change, token included, a line each", CLI_FLAG,
-                  &json },
+                { "json", NULL, "the bundle for each change, token included", CLI_FLAG, &json },
         };
         int r;
 
@@ -95,7 +94,7 @@ static int run_watch(struct cli *cli, int argc, char **argv)
 const struct cmd cmd_watch = {
         .name = "watch",
         .synopsis = "NAME",
-        .summary = "Print a line whenever the token of a credential changes",
+        .summary = "Print a line whenever a credential's token changes",
         .details = "Goes on until it is stopped, or until the credential needs a login.",
         .run = run_watch,
 };

@@ -87,7 +87,7 @@ const struct cmd cmd_verify_webhook = {
         .synopsis = "CLIENT",
         .summary = "Say whether the webhook on standard input is genuine",
         .details = "The body is read as it came, byte for byte. Exit status 0 when the signature holds, 65 "
-                   "when it does not. Prints\n"
+                   "when it does not. Prints "
                    "the credential whose account the notice is about, where it tells.",
         .run = run_verify_webhook,
 };

@@ -450,7 +450,7 @@ static const struct cmd cmd_login = {
         .synopsis = "NAME",
         .summary = "Have a person authorize a credential, in a browser",
         .details = "The credential NAME is made where there is none. Without --paste, the redirect of the "
-                   "browser is caught on this\n"
+                   "browser is caught on this "
                    "machine, so that the client's redirect_uri must be one of http://127.0.0.1, http://[::1] "
                    "or http://localhost.",
         .run = run_login,

@@ -14,16 +14,16 @@ static const struct cmd *const commands[] = {
 
 static int print_help(void)
 {
-        printf("usage: purser [--socket PATH] COMMAND [ARGUMENT...]\n\n"
-               "OAuth access tokens that purserd keeps fresh.\n\n");
+        printf("usage: purser [--socket PATH] COMMAND [ARGUMENT...]\n"
+               "OAuth access tokens that purserd keeps fresh:\n");
         for (size_t i = 0; i < N_COMMANDS; i++) {
                 char shown[64];
 
                 snprintf(shown, sizeof(shown), "%s %s", commands[i]->name, commands[i]->synopsis);
-                printf("  %-34s %s\n", shown, commands[i]->summary);
+                printf("  %-22s %s\n", shown, commands[i]->summary);
         }
-        printf("\n`purser COMMAND --help` shows more. purserd is looked for at --socket, $PURSER_SOCKET,\n"
-               "$XDG_RUNTIME_DIR/purser/purser.sock and /run/purser/purser.sock. See purser(1).\n");
+        printf("\n`purser COMMAND --help` shows more, as does purser(1). purserd is at\n"
+               "$PURSER_SOCKET, $XDG_RUNTIME_DIR/purser/purser.sock, /run/purser/purser.sock.\n");
         return EX_OK;
 }
 

@@ -4,7 +4,7 @@ import json
 import re
 import subprocess
 
-from purser import TREE
+from purser import BUILD, TREE
 
 PAGE = TREE / "include/io.purser.7"
 
@@ -58,3 +58,34 @@ def test_the_manual_counts_its_bytes_right():
     lines = re.findall(r"^ *(?:[0-9a-f]{8})  ((?:[0-9a-f]{2} +)+)\|", rendered(), re.M)
     assert bytes.fromhex("".join(lines)) == call
     assert "%d bytes and a NUL" % (len(call) - 1) in rendered()
+
+
+def help_of(*command):
+    done = subprocess.run([str(BUILD / "purser"), *command, "--help"], capture_output=True, text=True, check=True)
+    assert not done.stderr
+    return done.stdout.splitlines()
+
+
+def commands():
+    """As the help lists them: "secret set" is the one name of two words."""
+    listed = [re.match(r"  ((?:[a-z][a-z-]* )+)", line + " ") for line in help_of()]
+    return [words.group(1).split() for words in listed if words]
+
+
+def test_the_help_fits_a_screen_and_leaves_room_for_the_prompt():
+    lines = help_of()
+    assert len(lines) <= 23 and max(map(len, lines)) <= 79, "\n".join(lines)
+
+
+def test_every_command_has_a_help_of_its_own_that_fits_a_screen():
+    assert ["token"] in commands() and ["secret", "set"] in commands() and len(commands()) >= 16
+    for command in commands():
+        lines = help_of(*command)
+        assert lines[0].startswith("usage: purser " + " ".join(command))
+        assert len(lines) <= 23 and max(map(len, lines)) <= 79, "\n".join(lines)
+
+
+def test_the_manual_tells_of_every_command():
+    page = (TREE / "client/purser.1").read_text()
+    for command in commands():
+        assert ".It Ic " + " ".join(command) in page, command
