@@ -27,6 +27,25 @@ static int get_bundle(struct cli *cli, const struct purser_token_options *option
         return r == PURSER_OK ? EX_OK : cli_fail(cli, "io.purser.Tokens.GetToken", r);
 }
 
+/* The report of a 401. The token came in a pipe, and in a pipe it goes back: others can read arguments. */
+static int read_rejected(const struct cli *cli, bool rejected, struct purser_token_options *wanted,
+                         struct secret **ret)
+{
+        int r;
+
+        if (!rejected)
+                return EX_OK;
+        r = cli_read_secret(cli, "Rejected access token: ", "an access token", false, ret);
+        if (r == EX_OK)
+                wanted->rejected = secret_expose(*ret);
+        return r;
+}
+
+#define REJECTED_OPTION(flag)                                                                                \
+        {                                                                                                    \
+                "rejected", NULL, "the API refused the token on standard input", CLI_FLAG, flag              \
+        }
+
 static void tell_warnings(const struct cli *cli, const struct purser_bundle *bundle)
 {
         for (size_t i = 0; i < purser_bundle_n_warnings(bundle); i++)
@@ -36,18 +55,23 @@ static void tell_warnings(const struct cli *cli, const struct purser_bundle *bun
 static int run_token(struct cli *cli, int argc, char **argv)
 {
         _cleanup_(free_bundle) struct purser_bundle *bundle = NULL;
+        _cleanup_(secret_freep) struct secret *token = NULL;
         struct purser_token_options wanted = { 0 };
         int64_t min_valid = -1;
-        bool json = false;
+        bool json = false, rejected = false;
         const struct cli_option options[] = {
                 { "min-valid", "DURATION", "how long the token must still be valid: 90, 5m, 1h30m",
                   CLI_DURATION, &min_valid },
-                { "json", NULL, "the whole bundle: the reply of io.purser.Tokens.GetToken", CLI_FLAG, &json },
+                { "json", NULL, "the whole bundle, as GetToken answers", CLI_FLAG, &json },
+                REJECTED_OPTION(&rejected),
         };
         int r;
 
-        r = cli_parse(cli, options, 2, 1, 1, argc, argv);
+        r = cli_parse(cli, options, 3, 1, 1, argc, argv);
         if (r != CLI_GO_ON)
+                return r;
+        r = read_rejected(cli, rejected, &wanted, &token);
+        if (r != EX_OK)
                 return r;
 
         /* Not given is the daemon's default, and 0 is no demand. */
@@ -68,18 +92,26 @@ const struct cmd cmd_token = {
         .name = "token",
         .synopsis = "NAME",
         .summary = "Print the access token of a credential",
+        .excess = "a token is no argument, since others can read those: it comes on standard input",
         .run = run_token,
 };
 
 static int run_headers(struct cli *cli, int argc, char **argv)
 {
         _cleanup_(free_bundle) struct purser_bundle *bundle = NULL;
+        _cleanup_(secret_freep) struct secret *token = NULL;
+        struct purser_token_options wanted = { 0 };
+        bool rejected = false;
+        const struct cli_option options[] = { REJECTED_OPTION(&rejected) };
         int r;
 
-        r = cli_parse(cli, NULL, 0, 1, 1, argc, argv);
-        if (r == CLI_GO_ON)
-                r = get_bundle(cli, NULL, &bundle);
-        if (r != EX_OK || !bundle)
+        r = cli_parse(cli, options, 1, 1, 1, argc, argv);
+        if (r != CLI_GO_ON)
+                return r;
+        r = read_rejected(cli, rejected, &wanted, &token);
+        if (r == EX_OK)
+                r = get_bundle(cli, &wanted, &bundle);
+        if (r != EX_OK)
                 return r;
 
         for (size_t i = 0; i < purser_bundle_n_headers(bundle); i++)
@@ -94,6 +126,7 @@ const struct cmd cmd_headers = {
         .synopsis = "NAME",
         .summary = "Print the header lines that a request must carry",
         .details = "For example: purser headers acme | curl -H @- https://api.example.com/",
+        .excess = "a token is no argument, since others can read those: it comes on standard input",
         .run = run_headers,
 };
 
@@ -132,10 +165,10 @@ static int run_exec(struct cli *cli, int argc, char **argv)
 
 const struct cmd cmd_exec = {
         .name = "exec",
-        .synopsis = "NAME -- COMMAND [ARGUMENT...]",
+        .synopsis = "NAME -- CMD...",
         .summary = "Run a command with the access token in its environment",
         .details = "Sets PURSER_ACCESS_TOKEN, PURSER_API_VERSION and PURSER_API_URL. A token in an "
-                   "environment grows old, and\n"
+                   "environment grows old, and "
                    "children inherit it: a command that runs for long had better ask `purser token` again.",
         .run = run_exec,
 };

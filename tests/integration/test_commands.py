@@ -434,6 +434,27 @@ def test_who_brings_forged_webhooks_is_limited_and_told(home, purserd, standin, 
 
 # the rest
 
+@pytest.mark.parametrize("command", ["token", "headers"])
+def test_rejected_token_on_standard_input_is_refreshed_first(home, standin, acme, command):
+    old = home.get_token()["access_token"]
+    shown = home.purser(command, "acme", "--rejected", data=old + "\n").expect(EX_OK).out
+    new = home.get_token()
+    assert new["generation"] == 2 and new["access_token"] in shown and old not in shown
+    assert standin.count("token") == 2
+    home.purser(command, "acme", "--rejected", data=old + "\n").expect(EX_OK)
+    assert standin.count("token") == 2
+
+
+@pytest.mark.parametrize("command", ["token", "headers"])
+def test_rejected_token_is_no_argument_and_not_nothing(home, standin, acme, command):
+    token = home.get_token()["access_token"]
+    advice = home.purser(command, "acme", "--rejected", "not-a-token").expect(EX_USAGE).one_line_of_advice()
+    assert "standard input" in advice and "not-a-token" not in advice
+    home.purser(command, "acme", "--rejected", data="").expect(EX_USAGE)
+    home.purser(command, "acme", "--rejected", data="two words\n").expect(EX_USAGE)
+    assert home.get_token()["access_token"] == token and standin.count("token") == 1
+
+
 @pytest.mark.parametrize("program", ["purserd", "purser"])
 @pytest.mark.parametrize("option", ["--version", "--help"])
 def test_programs_introduce_themselves(home, program, option):

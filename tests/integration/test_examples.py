@@ -36,7 +36,7 @@ def compiled(tmp_path):
 def example(request, home, tmp_path):
     """Runs one language's example; what it shows is searched for secrets like all else."""
     interpreter = INTERPRETERS[request.param]
-    needed = interpreter[:1] + (["socat", "curl"] if request.param == "sh" else [])
+    needed = interpreter[:1] + (["curl"] if request.param == "sh" else [])
     for program in needed:
         if not shutil.which(program):
             pytest.skip("%s is not installed here" % program)
