@@ -106,6 +106,7 @@ TESTS := $(patsubst %.c,$(O)/%,$(TEST_SRCS))
 FUZZERS := $(patsubst %.c,$(O)/%,$(FUZZ_SRCS))
 PROGRAMS := $(O)/purserd $(O)/purser $(O)/purser-login
 LIBRARIES := $(O)/libpurser.so.$(SOVERSION) $(O)/libpurser.so $(O)/libpurser.a $(O)/purser.pc
+UNIT_NAMES := purser.service purser.socket purser-credentials.socket
 UNITS := $(patsubst systemd/%.in,$(O)/systemd/%,$(wildcard systemd/*.in systemd/user/*.in))
 
 .DEFAULT_GOAL := all
@@ -372,9 +373,9 @@ install: all ## install under $(DESTDIR)$(PREFIX); an existing purser.yaml is ke
 	$(INSTALL) -D -m 644 -t $(DESTDIR)$(DATADIR)/purser/providers $(PROVIDER_FILES)
 	$(INSTALL) -D -m 644 -t $(DESTDIR)$(DATADIR)/purser/prometheus etc/prometheus/purser.rules.yaml
 	$(INSTALL) -D -m 644 -t $(DESTDIR)$(DATADIR)/purser/grafana etc/grafana/purser.json
-	$(INSTALL) -D -m 644 -t $(DESTDIR)$(UNITDIR) $(O)/systemd/purser.service $(O)/systemd/purser.socket
 	$(INSTALL) -D -m 644 -t $(DESTDIR)$(UNITDIR) $(O)/systemd/purser-metrics.service $(O)/systemd/purser-metrics.timer
-	$(INSTALL) -D -m 644 -t $(DESTDIR)$(USERUNITDIR) $(O)/systemd/user/purser.service $(O)/systemd/user/purser.socket
+	$(INSTALL) -D -m 644 -t $(DESTDIR)$(UNITDIR) $(addprefix $(O)/systemd/,$(UNIT_NAMES))
+	$(INSTALL) -D -m 644 -t $(DESTDIR)$(USERUNITDIR) $(addprefix $(O)/systemd/user/,$(UNIT_NAMES))
 	$(INSTALL) -D -m 644 systemd/purser.sysusers $(DESTDIR)$(SYSUSERSDIR)/purser.conf
 	$(INSTALL) -D -m 644 -t $(DESTDIR)$(CATALOGDIR) systemd/purser.catalog
 	$(INSTALL) -D -m 644 client/completion/purser.bash $(DESTDIR)$(BASHCOMPDIR)/purser
@@ -396,9 +397,8 @@ uninstall: ## remove what install put there, except the configuration and the st
 	rm -f $(DESTDIR)$(SBINDIR)/purserd $(DESTDIR)$(BINDIR)/purser
 	rm -f $(DESTDIR)$(LIBDIR)/libpurser.so.$(SOVERSION) $(DESTDIR)$(LIBDIR)/libpurser.so $(DESTDIR)$(LIBDIR)/libpurser.a
 	rm -f $(DESTDIR)$(PKGCONFIGDIR)/purser.pc $(DESTDIR)$(INCLUDEDIR)/purser.h
-	rm -f $(DESTDIR)$(UNITDIR)/purser.service $(DESTDIR)$(UNITDIR)/purser.socket
 	rm -f $(DESTDIR)$(UNITDIR)/purser-metrics.service $(DESTDIR)$(UNITDIR)/purser-metrics.timer
-	rm -f $(DESTDIR)$(USERUNITDIR)/purser.service $(DESTDIR)$(USERUNITDIR)/purser.socket
+	rm -f $(addprefix $(DESTDIR)$(UNITDIR)/,$(UNIT_NAMES)) $(addprefix $(DESTDIR)$(USERUNITDIR)/,$(UNIT_NAMES))
 	rm -f $(DESTDIR)$(SYSUSERSDIR)/purser.conf $(DESTDIR)$(CATALOGDIR)/purser.catalog
 	rm -f $(DESTDIR)$(BASHCOMPDIR)/purser $(DESTDIR)$(ZSHCOMPDIR)/_purser $(DESTDIR)$(FISHCOMPDIR)/purser.fish
 	rm -f $(foreach page,$(MAN_PAGES),$(DESTDIR)$(call man_dir,$(page))/$(notdir $(page)))

@@ -156,6 +156,7 @@ static int make_service(struct app *app)
         };
         struct server_limits limits = server_limits_for(raise_descriptors());
         struct server_handler handler;
+        struct load_handler load_handler;
         int r;
 
         r = service_new(&app->service, &parts);
@@ -167,6 +168,10 @@ static int make_service(struct app *app)
         if (r < 0)
                 return app_fault(r);
         service_set_server(app->service, app->server);
+        load_handler = service_load_handler(app->service);
+        r = loads_new(&app->loads, app->event, app->context.clock, &app->timers, &load_handler);
+        if (r < 0)
+                return app_fault(r);
         app->context.on_change = app_on_change;
         app->context.on_store_change = app_on_store_change;
         app->context.on_change_userdata = app;
@@ -183,6 +188,7 @@ static int listen_fail(int r, const struct diag *diag)
 static int serve_sockets(struct app *app)
 {
         struct diag diag = DIAG_INIT;
+        bool for_credentials;
         size_t n;
         int fd, r;
 
@@ -190,10 +196,10 @@ static int serve_sockets(struct app *app)
         if (r < 0)
                 return app_fault(r);
         for (size_t i = 0; i < n; i++) {
-                r = listen_take_passed(i, &fd, &diag);
+                r = listen_take_passed(i, &fd, &for_credentials, &diag);
                 if (r != 0)
                         return listen_fail(r, &diag);
-                r = server_listen(app->server, fd);
+                r = for_credentials ? loads_listen(app->loads, fd) : server_listen(app->server, fd);
                 if (r < 0)
                         return app_fault(r);
         }
@@ -292,6 +298,7 @@ void app_done(struct app *app)
         /* Nobody is told of what ends now. */
         app->context.on_change = NULL;
         app->context.on_store_change = NULL;
+        loads_free(app->loads);
         server_free(app->server);
         listen_path_done(&app->listen_path);
         service_free(app->service);

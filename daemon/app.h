@@ -31,6 +31,7 @@ struct app {
         struct audit audit;
         struct service *service;
         struct server *server;
+        struct loads *loads;
         struct loop *loop;
         struct listen_path listen_path;
         char *state_dir; /* absolute */

@@ -202,6 +202,7 @@ static int on_stop(sd_event_source *source, const struct signalfd_siginfo *info,
         app->stopping = true;
         sd_notify(0, "STOPPING=1\nSTATUS=Waiting for refreshes in flight.");
         log_notice("Stopping; %u refreshes are in flight.", stats.in_flight);
+        loads_stop_accepting(app->loads);
         server_drain(app->server, on_drained, app);
         refresher_stop(app->refresher, on_stopped, app);
         return 0;

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <strings.h>
 
+#define BUNDLE_START "{\"parameters\":"
 #define BUNDLE_END "]}}"
 
 enum { REST_MOSTLY = 350 };
@@ -120,7 +121,7 @@ int bundle_render(struct bundle *bundle, const struct credential *credential, ui
         secret_buf_clear(&bundle->message);
         /* The token twice, and what usually goes with it: growing would copy it again and again. */
         writer.r = secret_buf_reserve(&bundle->message, 2 * secret_size(grant->access_token) + REST_MOSTLY);
-        put(&writer, "{\"parameters\":{\"access_token\":");
+        put(&writer, BUNDLE_START "{\"access_token\":");
         put_string(&writer, secret_expose(grant->access_token), secret_size(grant->access_token));
         put_member(&writer, ",\"token_type\":", scheme(grant->token_type));
         put_number(&writer, ",\"expires_at\":", credential_expires_at(credential, boot_now, wall_now));
@@ -151,6 +152,44 @@ int bundle_render_variant(const struct bundle *bundle, const char *warning, bool
         put_member(&writer, bundle->has_warnings ? "," : "", warning);
         put(&writer, "]}");
         put(&writer, continues ? ",\"continues\":true}" : "}");
+        return writer.r;
+}
+
+static void put_header(struct writer *writer, const char *name, const char *value)
+{
+        put(writer, name);
+        put(writer, ": ");
+        put(writer, value);
+        put(writer, "\n");
+}
+
+int bundle_write_headers(const struct credential *credential, struct secret_buf *ret)
+{
+        const struct provider *provider = credential->client ? credential->client->provider : NULL;
+        const char *version = credential_api_version(credential);
+        struct writer writer = { .buf = ret };
+
+        put(&writer, "Authorization: ");
+        put(&writer, scheme(credential->grant.token_type));
+        put(&writer, " ");
+        put(&writer, secret_expose(credential->grant.access_token));
+        put(&writer, "\n");
+        if (provider && provider->api.version_header && version)
+                put_header(&writer, provider->api.version_header, version);
+        return writer.r;
+}
+
+int bundle_write_json(const struct bundle *bundle, bool short_lived, struct secret_buf *ret)
+{
+        static const char warning[] = "This token ends sooner than was wished for; it is the newest one.";
+        struct writer writer = { .buf = ret };
+
+        assert(bundle->message.n > strlen(BUNDLE_START) + strlen(BUNDLE_END));
+
+        writer.r = secret_buf_append(ret, bundle->message.data + strlen(BUNDLE_START),
+                                     bundle->message.n - strlen(BUNDLE_START) - strlen(BUNDLE_END));
+        put_member(&writer, bundle->has_warnings ? "," : "", short_lived ? warning : NULL);
+        put(&writer, "]}\n");
         return writer.r;
 }
 

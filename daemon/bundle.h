@@ -29,3 +29,8 @@ void bundle_done(struct bundle *bundle);
 /* The same as it was rendered, with one warning more (NULL: none), and as one of several answers. ret is appended to. */
 int bundle_render_variant(const struct bundle *bundle, const char *warning, bool continues,
                           struct secret_buf *ret);
+
+/* The credential's headers as lines "Name: value", as `curl -H @FILE` reads them. It must have an access token. */
+int bundle_write_headers(const struct credential *credential, struct secret_buf *ret);
+/* What was rendered, as one line of JSON without the protocol's frame; short_lived: with a warning that it lives less long than wished. */
+int bundle_write_json(const struct bundle *bundle, bool short_lived, struct secret_buf *ret);

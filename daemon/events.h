@@ -21,5 +21,7 @@
 #define EVENT_ACCOUNT_MISMATCH "23e0c29eafbd415382e89edb18f27412"
 /* A webhook's signature does not hold, or is too old: somebody forges or repeats notices, or the client secret or the clock is wrong. */
 #define EVENT_WEBHOOK_REFUSED "23e0c29eafbd415382e89edb18f27413"
+/* A unit with LoadCredential= from the credentials socket started with an empty file: not allowed, no such credential, or no token. */
+#define EVENT_LOAD_EMPTY "23e0c29eafbd415382e89edb18f27414"
 #define EVENT_HOOK_FAILED "23e0c29eafbd415382e89edb18f27420"
 #define EVENT_HOOK_WORKS "23e0c29eafbd415382e89edb18f27421"

@@ -102,8 +102,11 @@ void listen_path_done(struct listen_path *path)
         *path = (struct listen_path){ 0 };
 }
 
-/* Descriptors that the manager keeps for us are passed among the sockets. Gives the number of sockets, and where the i-th is. */
-static int find_sockets(size_t i, size_t *ret_n, int *ret_fd)
+/*
+ * Descriptors that the manager keeps for us are passed among the sockets. Gives the number of sockets, where the i-th is, and whether it
+ * is for credentials.
+ */
+static int find_sockets(size_t i, size_t *ret_n, int *ret_fd, bool *ret_for_credentials)
 {
         char **names = NULL;
         int n = sd_listen_fds_with_names(0, &names);
@@ -112,8 +115,10 @@ static int find_sockets(size_t i, size_t *ret_n, int *ret_fd)
                 return fault(n);
         *ret_n = 0;
         for (int at = 0; at < n; at++) {
-                if (!handover_is_name(names[at]) && (*ret_n)++ == i)
+                if (!handover_is_name(names[at]) && (*ret_n)++ == i) {
                         *ret_fd = SD_LISTEN_FDS_START + at;
+                        *ret_for_credentials = strcmp(names[at], LISTEN_CREDENTIALS_NAME) == 0;
+                }
                 free(names[at]);
         }
         free(names);
@@ -123,16 +128,17 @@ static int find_sockets(size_t i, size_t *ret_n, int *ret_fd)
 int listen_passed(size_t *ret_n)
 {
         int fd;
+        bool for_credentials;
 
-        return find_sockets(SIZE_MAX, ret_n, &fd);
+        return find_sockets(SIZE_MAX, ret_n, &fd, &for_credentials);
 }
 
-int listen_take_passed(size_t i, int *ret_fd, struct diag *diag)
+int listen_take_passed(size_t i, int *ret_fd, bool *ret_for_credentials, struct diag *diag)
 {
         int fd = -1, r;
         size_t n;
 
-        r = find_sockets(i, &n, &fd);
+        r = find_sockets(i, &n, &fd, ret_for_credentials);
         if (r < 0)
                 return r;
         r = sd_is_socket_unix(fd, SOCK_STREAM, 1, NULL, 0);

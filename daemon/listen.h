@@ -27,5 +27,8 @@ void listen_path_done(struct listen_path *path);
 
 /* How many were passed (sd_listen_fds(3)). */
 int listen_passed(size_t *ret_n);
-/* The i-th of them, checked: a Unix stream socket that listens. */
-int listen_take_passed(size_t i, int *ret_fd, struct diag *diag);
+/* FileDescriptorName= of the socket that service managers load credentials from; any other name is a socket for callers. */
+#define LISTEN_CREDENTIALS_NAME "credentials"
+
+/* The i-th of them, checked: a Unix stream socket that listens; and whether it has the name above. */
+int listen_take_passed(size_t i, int *ret_fd, bool *ret_for_credentials, struct diag *diag);

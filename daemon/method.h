@@ -7,6 +7,7 @@
 #include "daemon/access.h"
 #include "daemon/audit.h"
 #include "daemon/context.h"
+#include "daemon/load.h"
 #include "daemon/login.h"
 #include "daemon/metrics.h"
 #include "daemon/probe.h"
@@ -50,6 +51,8 @@ DEFINE_FREEP(struct service *, service_free)
 
 /* For server_new(). The server is named to the service afterwards, for its figures. */
 struct server_handler service_handler(struct service *service);
+/* For loads_new(). */
+struct load_handler service_load_handler(struct service *service);
 void service_set_server(struct service *service, struct server *server);
 
 /* context->on_change, with the service as userdata. */

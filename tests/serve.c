@@ -43,6 +43,28 @@ static void start_server(struct serve_bed *bed)
         assert_int_equal(server_listen(bed->server, fd), 0);
 }
 
+static struct sockaddr_un loads_address_of(const struct serve_bed *bed)
+{
+        struct sockaddr_un address = address_of(bed);
+
+        strcat(address.sun_path, "-credentials");
+        return address;
+}
+
+static void start_loads(struct serve_bed *bed)
+{
+        struct load_handler handler = service_load_handler(bed->service);
+        struct sockaddr_un address = loads_address_of(bed);
+        int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+        assert_true(fd >= 0);
+        assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+        assert_int_equal(listen(fd, 1024), 0);
+        assert_int_equal(
+                loads_new(&bed->loads, bed->event, bed->core.context.clock, &bed->core.timers, &handler), 0);
+        assert_int_equal(loads_listen(bed->loads, fd), 0);
+}
+
 static void start_service(struct serve_bed *bed)
 {
         struct service_parts parts = {
@@ -51,7 +73,7 @@ static void start_service(struct serve_bed *bed)
                 .prober = bed->core.prober,
                 .logins = bed->core.logins,
                 .audit = &bed->audit,
-                .self = { .uid = getuid() },
+                .self = { .uid = getuid() + bed->other_uid, .in_user_manager = bed->in_user_manager },
                 .facts = { "9.9", 4711, 1767225600, "/state", "key-file" },
                 .reload = bed->reload,
                 .reload_userdata = bed,
@@ -73,6 +95,7 @@ void serve_setup_with_provider(struct serve_bed *bed, const char *provider, cons
         bed->n_clients = 0;
         start_service(bed);
         start_server(bed);
+        start_loads(bed);
 }
 
 void serve_setup(struct serve_bed *bed, const char *more)
@@ -86,11 +109,13 @@ void serve_teardown(struct serve_bed *bed)
         for (size_t i = 0; i < bed->n_clients; i++)
                 if (bed->clients[i] >= 0)
                         close(bed->clients[i]);
+        bed->loads = loads_free(bed->loads);
         bed->server = server_free(bed->server);
         bed->service = service_free(bed->service);
         audit_done(&bed->audit);
         bed->event = sd_event_unref(bed->event);
         unlink(bed->path);
+        unlink(loads_address_of(bed).sun_path);
         core_teardown(&bed->core);
 }
 
@@ -107,6 +132,28 @@ int serve_connect(struct serve_bed *bed)
 
         assert_true(fd >= 0 && bed->n_clients < sizeof(bed->clients) / sizeof(bed->clients[0]));
         assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+        bed->clients[bed->n_clients++] = fd;
+        return fd;
+}
+
+int serve_load(struct serve_bed *bed, const char *unit, const char *id)
+{
+        static unsigned n;
+        struct sockaddr_un own = { .sun_family = AF_UNIX }, address = loads_address_of(bed);
+        int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        int length;
+
+        assert_true(fd >= 0 && bed->n_clients < sizeof(bed->clients) / sizeof(bed->clients[0]));
+        if (unit) {
+                length = snprintf(own.sun_path + 1, sizeof(own.sun_path) - 1, "%x%x/unit/%s/%s",
+                                  (unsigned)getpid(), ++n, unit, id);
+                assert_int_equal(
+                        bind(fd, (struct sockaddr *)&own,
+                             (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)length)),
+                        0);
+        }
+        assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+        assert_int_equal(shutdown(fd, SHUT_WR), 0);
         bed->clients[bed->n_clients++] = fd;
         return fd;
 }

@@ -13,9 +13,12 @@ struct serve_bed {
         struct service *service;
         struct server *server;
         void *event; /* sd_event */
+        struct loads *loads; /* at path + "-credentials" */
         char path[64];
         int clients[32];
         size_t n_clients;
+        bool in_user_manager; /* the daemon is a user's service; set before serve_setup(), as what follows */
+        unsigned other_uid; /* added to the own one */
         unsigned waiting_per_user; /* 0: as the daemon has it; set before serve_setup() */
         int (*reload)(struct problems *problems, void *userdata);
 };
@@ -28,6 +31,8 @@ void serve_teardown(struct serve_bed *bed);
 void serve_reload(struct serve_bed *bed, const char *more);
 
 int serve_connect(struct serve_bed *bed);
+/* As a service manager does that loads the credential `id` for the unit; NULL: as somebody who binds no name. */
+int serve_load(struct serve_bed *bed, const char *unit, const char *id);
 void serve_hang_up(struct serve_bed *bed, int fd);
 /* Sends one message; its NUL is added. */
 void serve_say(struct serve_bed *bed, int fd, const char *message);

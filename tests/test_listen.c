@@ -20,6 +20,7 @@ static char directory[] = "/tmp/purser-listen-XXXXXX";
 static char path[64];
 static struct listen_path bound;
 static struct diag diag;
+static bool for_credentials;
 static int fd;
 
 static int setup(void **state)
@@ -191,13 +192,17 @@ static void test_only_listening_unix_stream_sockets_are_taken_over(void **state)
         saved = fcntl(3, F_DUPFD_CLOEXEC, 10);
         assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
         assert_int_equal(dup2(pair[0], 3), 3);
-        assert_int_equal(listen_take_passed(0, &taken, &diag), LISTEN_E_UNUSABLE);
+        assert_int_equal(listen_take_passed(0, &taken, &for_credentials, &diag), LISTEN_E_UNUSABLE);
         assert_non_null(strstr(diag.text, "descriptor 3"));
 
         assert_int_equal(listen_bind(path, &fd, &bound, &diag), 0);
         assert_int_equal(dup2(fd, 3), 3);
-        assert_int_equal(listen_take_passed(0, &taken, &diag), 0);
+        assert_int_equal(listen_take_passed(0, &taken, &for_credentials, &diag), 0);
         assert_int_equal(taken, 3);
+        assert_false(for_credentials);
+        pass_one("credentials");
+        assert_int_equal(listen_take_passed(0, &taken, &for_credentials, &diag), 0);
+        assert_true(for_credentials);
 
         if (saved >= 0) {
                 assert_int_equal(dup2(saved, 3), 3);

@@ -173,11 +173,18 @@ class Home:
         self.daemons.append(daemon)
         return daemon.wait_ready() if ready else daemon
 
-    def start_activated(self, *arguments, environment=None):
-        """Through systemd-socket-activate, which binds the socket, waits for the first connection and passes it on."""
+    def start_activated(self, *arguments, environment=None, more=()):
+        """
+        Through systemd-socket-activate, which binds the socket, waits for the first connection and passes it on; `more`: names and
+        paths of further sockets.
+        """
         activator = shutil.which("systemd-socket-activate")
         names = {"NOTIFY_SOCKET": str(self.directory / ("notify.%d" % (len(self.daemons) + 1))), **(environment or {})}
         wrapper = [activator, "-l", str(self.socket)]
+        for _, path in more:
+            wrapper += ["-l", str(path)]
+        if more:
+            wrapper += ["--fdname=" + ":".join(["varlink", *(name for name, _ in more)])]
         for name, value in dict(self.environment(), **names).items():
             wrapper += ["-E", "%s=%s" % (name, value)]
         daemon = self.start(*arguments, ready=False, listen=False, wrapper=wrapper, environment=environment)

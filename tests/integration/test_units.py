@@ -14,20 +14,28 @@ def boot(*arguments):
     return subprocess.run([str(BOOT), *arguments], capture_output=True, text=True, timeout=300, check=False)
 
 
-@pytest.fixture(scope="module")
-def report():
-    """The lines of tests/units/inside.sh."""
+def run(script):
+    """The lines that a script of tests/units prints inside the container."""
     if os.geteuid() != 0:
         pytest.skip("booting systemd needs root")
     probe = boot("--timeout", "20", "--", "/bin/true")
     if probe.returncode != 0:
         pytest.skip("systemd cannot be booted in a container here: " + probe.stderr.strip()[:200])
     done = boot("--bind-ro", "%s:/t" % BUILD.resolve(), "--bind-ro", "%s:/tree" % TREE, "--timeout", "120",
-                "--", "/tree/tests/units/inside.sh")
+                "--", "/tree/tests/units/" + script)
     assert done.stdout.endswith("done\n"), done.stdout + done.stderr
     return done.stdout
 
 
-def test_units_work_under_a_real_systemd(report):
+def expect(script, n_things):
+    report = run(script)
     assert "FAILED" not in report, report
-    assert sum(line.startswith("ok ") for line in report.splitlines()) == 39, report
+    assert sum(line.startswith("ok ") for line in report.splitlines()) == n_things, report
+
+
+def test_units_work_under_a_real_systemd():
+    expect("inside.sh", 39)
+
+
+def test_services_are_given_credentials_by_a_real_systemd():
+    expect("credentials.sh", 27)

@@ -47,7 +47,7 @@ start_standin() {
 # The units as `make install` would lay them out, with the drop-in examples for the two credentials.
 install_units() {
         local unit dropins=/etc/systemd/system/purser.service.d
-        for unit in purser.service purser.socket purser-metrics.service purser-metrics.timer; do
+        for unit in purser.service purser.socket purser-credentials.socket purser-metrics.service purser-metrics.timer; do
                 sed 's,@SBINDIR@,/t,g; s,@BINDIR@,/t,g' "/tree/systemd/$unit.in" >"/etc/systemd/system/$unit"
         done
         systemd-sysusers /tree/systemd/purser.sysusers
