@@ -130,6 +130,7 @@ static void print_credential(const json_t *credential, int64_t now)
 static void print_daemon(const json_t *daemon, int64_t now)
 {
         const char *version = cli_text(daemon, "version"), *store = cli_text(daemon, "store");
+        const char *memory = cli_text(daemon, "secret_memory");
         int64_t unsaved = cli_number(daemon, "unsaved", 0);
         char text[128];
 
@@ -142,6 +143,11 @@ static void print_daemon(const json_t *daemon, int64_t now)
         print_field("state", STYLE_PLAIN, cli_text(daemon, "state_directory"));
         print_field("sealing key", STYLE_PLAIN, cli_text(daemon, "sealing_key"));
         print_field("store", store && strcmp(store, "ok") == 0 ? STYLE_GOOD : STYLE_BAD, store);
+        if (memory)
+                print_field("secret memory",
+                            strcmp(memory, "memfd_secret") == 0 || strcmp(memory, "locked") == 0 ? STYLE_GOOD
+                                                                                                 : STYLE_BAD,
+                            memory);
         if (unsaved > 0) {
                 snprintf(text, sizeof(text), "%lld credential%s: do not stop purserd", (long long)unsaved,
                          unsaved == 1 ? "" : "s");

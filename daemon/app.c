@@ -250,6 +250,7 @@ static void tell_started(struct app *app)
                  strcmp(app->sealing_key, "key-file") == 0 ? "a key file" : "a systemd credential");
         log_event(&(struct log_event){ .message_id = EVENT_STARTED, .level = LOG_LEVEL_NOTICE }, "%s",
                   words.text);
+        app_tell_secret_memory(app);
         service_summary(app->service, app->status, sizeof(app->status));
         sd_notifyf(0, "READY=1\nSTATUS=%s", app->status);
 }

@@ -4,6 +4,7 @@
 #include "daemon/events.h"
 #include "daemon/hooks.h"
 #include "daemon/log.h"
+#include "daemon/status.h"
 #include "daemon/vault.h"
 
 #include <errno.h>
@@ -21,11 +22,25 @@ enum { STATUS_DELAY_MSEC = 100 };
 
 /* ---- the service manager's view ---- */
 
+/* Told once: what was given ordinary memory may keep it until the end. */
+void app_tell_secret_memory(struct app *app)
+{
+        struct diag words = DIAG_INIT;
+        struct secret_stats stats;
+
+        secret_get_stats(&stats);
+        if (stats.bytes_fallback == 0 || app->told_secret_memory)
+                return;
+        app->told_secret_memory = true;
+        log_warning("Of the memory for secrets, %s.", status_secret_memory(&stats, &words));
+}
+
 void app_tell_status(void *userdata)
 {
         struct app *app = userdata;
         char status[sizeof(app->status)];
 
+        app_tell_secret_memory(app);
         service_summary(app->service, status, sizeof(status));
         if (app->stopping || strcmp(status, app->status) == 0)
                 return;

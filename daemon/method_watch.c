@@ -204,6 +204,7 @@ static json_t *describe_daemon(struct service *service)
                 .connections = server.connections,
                 .refreshes_in_flight = refresh.in_flight,
         };
+        secret_get_stats(&state.secrets);
         return status_daemon(&service->parts.facts, &state);
 }
 

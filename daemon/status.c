@@ -166,13 +166,29 @@ json_t *status_client(const struct client *client, const char *secret_state)
                          client->redirect_uri, "api_version", client->api_version, "secret", secret_state);
 }
 
+const char *status_secret_memory(const struct secret_stats *stats, struct diag *words)
+{
+        const size_t mib = 1024 * 1024;
+
+        if (stats->bytes_fallback == 0)
+                return stats->memfd_secret ? "memfd_secret" : "locked";
+        diag_set(words,
+                 "%zu of %zu MiB are ordinary memory, which may be swapped and which root can read: "
+                 "RLIMIT_MEMLOCK allows no more; raise it (LimitMEMLOCK= of the unit) and restart purserd",
+                 (stats->bytes_fallback + mib - 1) / mib, (stats->bytes_mapped + mib - 1) / mib);
+        return words->text;
+}
+
 json_t *status_daemon(const struct daemon_facts *facts, const struct daemon_state *state)
 {
-        return json_pack("{s:s, s:I, s:I, s:s, s:s, s:s, s:s, s:I, s:I, s:I}", "version", facts->version,
+        struct diag words = DIAG_INIT;
+
+        return json_pack("{s:s, s:I, s:I, s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:I}", "version", facts->version,
                          "pid", (json_int_t)facts->pid, "started_at", (json_int_t)facts->started_at,
                          "configuration", state->configuration, "state_directory", facts->state_directory,
                          "sealing_key", facts->sealing_key, "store",
-                         state->store_problem ? state->store_problem : "ok", "unsaved",
-                         (json_int_t)state->unsaved, "connections", (json_int_t)state->connections,
-                         "refreshes_in_flight", (json_int_t)state->refreshes_in_flight);
+                         state->store_problem ? state->store_problem : "ok", "secret_memory",
+                         status_secret_memory(&state->secrets, &words), "unsaved", (json_int_t)state->unsaved,
+                         "connections", (json_int_t)state->connections, "refreshes_in_flight",
+                         (json_int_t)state->refreshes_in_flight);
 }

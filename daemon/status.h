@@ -25,6 +25,7 @@ struct daemon_state {
         const char *configuration;
         const char *store_problem; /* NULL: none */
         size_t unsaved;
+        struct secret_stats secrets;
         unsigned connections, refreshes_in_flight;
 };
 
@@ -34,4 +35,6 @@ json_t *status_credential_details(const struct credential *credential,
                                   const struct now *now); /* Admin.CredentialStatus */
 json_t *status_test(const struct credential *credential); /* Admin.Test */
 json_t *status_client(const struct client *client, const char *secret_state); /* Admin.Client */
+/* What secrets lie in: memfd_secret, locked, or in words how much of it is neither, and what to do. Valid as long as `words`. */
+const char *status_secret_memory(const struct secret_stats *stats, struct diag *words);
 json_t *status_daemon(const struct daemon_facts *facts, const struct daemon_state *state); /* Admin.Daemon */

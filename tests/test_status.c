@@ -225,12 +225,29 @@ static void test_the_daemon_tells_of_itself(void **state)
                     "{\"version\":\"1.0\",\"pid\":77,\"started_at\":1767225600,\"configuration\":\"/etc/"
                     "purser/purser.yaml\","
                     "\"state_directory\":\"/var/lib/"
-                    "purser\",\"sealing_key\":\"key-file\",\"store\":\"ok\",\"unsaved\":1,"
+                    "purser\",\"sealing_key\":\"key-file\",\"store\":\"ok\",\"secret_memory\":\"locked\","
+                    "\"unsaved\":1,"
                     "\"connections\":2,\"refreshes_in_flight\":0}");
         shown.store_problem = "the disk is full";
         json_t *value = status_daemon(&facts, &shown);
         assert_string_equal(json_string_value(json_object_get(value, "store")), "the disk is full");
         json_decref(value);
+}
+
+static void test_what_secrets_lie_in_is_told_and_what_to_do(void **state)
+{
+        struct secret_stats stats = { .memfd_secret = true, .locked = true, .bytes_mapped = 20 << 20 };
+        struct diag words = DIAG_INIT;
+
+        (void)state;
+        assert_string_equal(status_secret_memory(&stats, &words), "memfd_secret");
+        stats.memfd_secret = false;
+        assert_string_equal(status_secret_memory(&stats, &words), "locked");
+        stats.bytes_fallback = (12 << 20) - 4096;
+        assert_string_equal(status_secret_memory(&stats, &words),
+                            "12 of 20 MiB are ordinary memory, which may be swapped and which root can read: "
+                            "RLIMIT_MEMLOCK allows no more; raise it (LimitMEMLOCK= of the unit) and restart "
+                            "purserd");
 }
 
 #define STATUS_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -248,6 +265,7 @@ int main(void)
                 STATUS_TEST(test_each_verdict_of_a_test_has_a_word),
                 STATUS_TEST(test_a_client_tells_where_its_secret_comes_from),
                 STATUS_TEST(test_the_daemon_tells_of_itself),
+                STATUS_TEST(test_what_secrets_lie_in_is_told_and_what_to_do),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -208,6 +208,17 @@ def test_status_tells_of_the_daemon_itself(home, acme, purserd):
     assert daemon["configuration"] == str(home.config) and daemon["state_directory"] == str(home.state)
     assert daemon["sealing_key"] == "key-file" and daemon["store"] == "ok"
     assert daemon["unsaved"] == 0 and daemon["connections"] >= 1
+    assert daemon["secret_memory"] in ("memfd_secret", "locked")
+
+
+def test_memory_that_is_not_protected_is_told(home, standin):
+    daemon = home.start(wrapper=["prlimit", "--memlock=0:0"])
+    home.adopt("acme")
+    told = home.call("io.purser.Admin.Status")["daemon"]["secret_memory"]
+    assert "ordinary memory" in told and "LimitMEMLOCK=" in told
+    shown = home.purser("status").expect().out
+    assert "secret memory" in shown and told in shown
+    assert daemon.log.count("ordinary memory") == 1
 
 
 def test_status_of_a_credential_tells_the_whole_story(home, standin, acme):
