@@ -21,6 +21,7 @@ static int tell_version(const struct cli *cli, const json_t *test)
 {
         const char *state = cli_text(test, "version_state"), *warning = cli_text(test, "version_warning");
         const char *pinned = cli_text(test, "api_version"), *served = cli_text(test, "served_version");
+        const char *message = cli_text(test, "message");
         char words[1024] = "";
 
         if (!state || strcmp(state, "ok") == 0 || strcmp(state, "none") == 0)
@@ -37,7 +38,9 @@ static int tell_version(const struct cli *cli, const json_t *test)
                         cli->subject, pinned, words);
                 return EX_OK;
         }
-        if (strcmp(state, "unsupported") == 0)
+        if (strcmp(state, "unsupported") == 0 && !served && !warning && message)
+                cli_say(cli, "%s: the API refuses version %s: %s", cli->subject, pinned, message);
+        else if (strcmp(state, "unsupported") == 0)
                 cli_say(cli,
                         "%s: API version %s is not supported%s; pin another one: api_version in the "
                         "configuration",
@@ -86,7 +89,8 @@ int cli_tell_test(const struct cli *cli, FILE *out, const json_t *test)
         if (outcome && strcmp(outcome, "ok") == 0) {
                 print_line(out, "account",
                            cli_account(json_object_get(test, "account"), account, sizeof(account)));
-                print_line(out, "version", served ? served : cli_text(test, "api_version"));
+                print_line(out, "asked for", cli_text(test, "api_version"));
+                print_line(out, "served by", served);
                 return tell_version(cli, test);
         }
         if (outcome && strcmp(outcome, "authorization-required") == 0) {

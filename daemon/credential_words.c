@@ -190,6 +190,11 @@ static void warn_of_version(const struct test_result *test, struct diag *text)
                 diag_set(text, "API version %s is to be removed.%s%s", version, said, words);
                 break;
         case VERSION_UNSUPPORTED:
+                /* It never existed, or does no longer, and nothing was served; the sentence has the provider's words. */
+                if (test->verdict == API_VERSION_UNSUPPORTED && test->message) {
+                        diag_set(text, "The API refuses version %s: %s", version, test->message);
+                        break;
+                }
                 diag_set(text, "API version %s is not supported any more.%s%s", version, said, words);
                 break;
         case VERSION_SERVED_AS_ANOTHER:

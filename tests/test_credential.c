@@ -501,6 +501,10 @@ static void test_each_state_of_the_version_but_the_good_ones_is_a_warning(void *
         expect_warning("API version 2023-08-18 is to be removed. The provider says: Upgrade soon.");
         acme->test.version_state = VERSION_UNSUPPORTED;
         expect_warning("API version 2023-08-18 is not supported any more. The provider says: Upgrade soon.");
+        acme->test.verdict = API_VERSION_UNSUPPORTED;
+        set(&acme->test.message, "There is no such version.");
+        expect_warning("The API refuses version 2023-08-18: There is no such version.");
+        acme->test.verdict = API_OK;
         acme->test.version_state = VERSION_SERVED_AS_ANOTHER;
         set(&acme->test.served_version, "2024-04-17");
         set(&acme->test.version_warning, NULL);

@@ -435,6 +435,34 @@ static void test_each_credential_is_tested_daily(void **state)
         assert_in_range(live(10 * 24), 9, 12);
 }
 
+/* Due in how many seconds, by this random number. */
+static uint64_t planned_in(uint64_t random)
+{
+        core.random = random;
+        prober_plan(core.prober, acme);
+        return (acme->test_timer.node.due_usec - context_now(&core.context)) / USEC_PER_SEC;
+}
+
+/* Credentials that were tested together, or found overdue together after a stop, do not go on so. */
+static void test_the_time_of_day_of_tests_is_spread(void **state)
+{
+        uint64_t day = 86400, least = UINT64_MAX, most = 0;
+
+        acme->test.tested_wall_usec = clock_wall_usec(core.context.clock);
+        for (uint64_t i = 0; i < 100; i++) {
+                uint64_t in = planned_in(i * (day / 10 / 100) * USEC_PER_SEC);
+
+                assert_in_range(in, day * 9 / 10 - 1, day);
+                least = in < least ? in : least;
+                most = in > most ? in : most;
+        }
+        assert_true(most - least > day / 11);
+
+        acme->test.tested_wall_usec = 0;
+        assert_in_range(planned_in(0), 0, 1);
+        assert_in_range(planned_in(3599 * USEC_PER_SEC), 3598, 3599);
+}
+
 static void test_daily_tests_can_be_turned_off_and_on(void **state)
 {
         char off[1024];
@@ -622,6 +650,7 @@ int main(void)
                 TEST(test_a_test_while_the_configuration_names_another_client_ends_nothing),
                 TEST(test_a_test_after_all_tries_are_spent_ends_nothing),
                 TEST(test_each_credential_is_tested_daily),
+                TEST(test_the_time_of_day_of_tests_is_spread),
                 TEST(test_daily_tests_can_be_turned_off_and_on),
                 TEST(test_a_test_that_fell_due_while_nobody_ran_is_made_up_for_soon),
                 TEST(test_a_wall_clock_that_went_back_does_not_put_tests_off_for_years),

@@ -213,6 +213,40 @@ def test_version_that_never_existed_is_78(home, standin):
     assert home.status()["test"]["version_state"] == "unsupported"
 
 
+FATES = {
+    "warned": ({"warning": "Support for API version 2023-08-18 is scheduled to stop on May 13, 2027."}, EX_OK, "to-be-removed",
+               "is to be removed", "scheduled to stop on May 13, 2027"),
+    "unsupported": ({"warning": "API Version 2023-08-18 is no longer supported, and will be removed at any time."}, EX_CONFIG,
+                    "unsupported", "is not supported", "no longer supported, and will be removed"),
+    "upgraded in silence": ({"served": "2025-04-16"}, EX_CONFIG, "served-as-another", "2023-08-18 was asked for", "2025-04-16"),
+    "never existed": (None, EX_CONFIG, "unsupported", "refuses version 2022-02-22", "GraphQL API version '2022-02-22' does not exist"),
+}
+
+
+@pytest.mark.parametrize("fate", FATES)
+def test_each_fate_of_a_version_is_told_apart_everywhere(home, standin, acme, purserd, fate):
+    version, status, state, meaning, words = FATES[fate]
+    if version:
+        standin.set(versions={VERSION: version})
+    else:
+        home.client["api_version"] = "2022-02-22"
+        home.write()
+        home.purser("reload").expect(EX_OK)
+    tested = home.purser("test", "acme").expect(status)
+    assert re.search(r"^account +Acme Landscaping ", tested.out, re.M)
+    assert re.search(r"^asked for +%s$" % (VERSION if version else "2022-02-22"), tested.out, re.M)
+    served = re.search(r"^served by +(\S+)$", tested.out, re.M)
+    assert (served and served[1]) == (version.get("served", VERSION) if version else None)
+    [warning] = home.get_token()["warnings"]
+    for told in (tested.err, warning):
+        assert meaning in told and words in told, told
+        assert not any(other[3] in told for name, other in FATES.items() if name != fate), told
+    shown = home.purser("status", "acme").expect(EX_OK).out
+    assert meaning in shown and words in shown and state in shown
+    assert "The API version of 'acme' is now '%s'" % state in purserd.log and words in purserd.log
+    assert 'purser_api_version_credentials{client="jobber-app",version_state="%s"} 1' % state in home.purser("metrics").out
+
+
 def test_version_that_nobody_tells_is_unknown(home, standin, acme):
     standin.set(versioning=False)
     home.purser("test", "acme").expect(EX_CONFIG)
