@@ -5,6 +5,7 @@
 #include "client/output.h"
 
 enum output_style state_style(const char *state);
+enum output_style life_style(const char *version_state); /* of a pinned API version; NULL: not tested yet */
 
 /* only: the name of the one credential to show; NULL: all. */
 int list_print(const struct cli *cli, const struct purser_credentials *credentials, const char *only);

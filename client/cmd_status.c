@@ -4,14 +4,13 @@
  */
 #include "client/cmd.h"
 #include "client/cmd_state.h"
-#include "client/output.h"
+#include "client/cmd_status.h"
 #include "common/wipe.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
-
-#define STATUS "io.purser.Admin.Status"
 
 static void free_credentials(struct purser_credentials **credentials)
 {
@@ -36,157 +35,32 @@ enum output_style state_style(const char *state)
         return STYLE_BAD;
 }
 
+enum output_style life_style(const char *version_state)
+{
+        if (!version_state || strcmp(version_state, "none") == 0)
+                return STYLE_PLAIN;
+        if (strcmp(version_state, "ok") == 0)
+                return STYLE_GOOD;
+        return strcmp(version_state, "unsupported") == 0 ? STYLE_BAD : STYLE_CAUTION;
+}
+
 /* ---- for people ---- */
-
-static void print_field(const char *name, enum output_style style, const char *text)
-{
-        if (!text || !*text)
-                return;
-        printf("  %-14s ", name);
-        output_text(stdout, style, text);
-        putchar('\n');
-}
-
-static void print_when(const char *name, int64_t when, int64_t now)
-{
-        char text[96], until[48], date[48];
-
-        if (when < 0)
-                return;
-        snprintf(text, sizeof(text), "%s, %s", output_until(when, now, until, sizeof(until)),
-                 output_time(when, date, sizeof(date)));
-        print_field(name, STYLE_PLAIN, text);
-}
-
-static void print_token(const json_t *credential, int64_t now)
-{
-        int64_t generation = cli_number(credential, "generation", 0),
-                failures = cli_number(credential, "failures", 0);
-        int64_t next = cli_number(credential, "next_refresh_in_seconds", -1);
-        char text[64];
-
-        if (generation > 0) {
-                snprintf(text, sizeof(text), "number %lld", (long long)generation);
-                print_field("token", STYLE_PLAIN, text);
-        }
-        print_when("ends", cli_number(credential, "expires_at", -1), now);
-        print_when("refreshed", cli_number(credential, "refreshed_at", -1), now);
-        if (next >= 0)
-                print_field("next refresh", STYLE_PLAIN, output_until(now + next, now, text, sizeof(text)));
-        if (failures > 0) {
-                snprintf(text, sizeof(text), "%lld in a row", (long long)failures);
-                print_field("failures", STYLE_CAUTION, text);
-        }
-}
-
-static void print_test(const json_t *test, int64_t now)
-{
-        const char *state = cli_text(test, "version_state");
-        bool fine = state && (strcmp(state, "ok") == 0 || strcmp(state, "none") == 0);
-
-        if (!test || json_is_null(test))
-                return;
-        print_when("tested", cli_number(test, "tested_at", -1), now);
-        print_field("test", STYLE_PLAIN, cli_text(test, "message"));
-        print_field("version is", fine ? STYLE_GOOD : STYLE_CAUTION, state);
-        print_field("answered by", STYLE_PLAIN, cli_text(test, "served_version"));
-        print_field("provider says", STYLE_CAUTION, cli_text(test, "version_warning"));
-}
-
-static void print_credential(const json_t *credential, int64_t now)
-{
-        const char *name = cli_text(credential, "name"), *state = cli_text(credential, "state");
-        const json_t *warning;
-        char account[512];
-        size_t i;
-
-        output_text(stdout, STYLE_STRONG, name ? name : "?");
-        printf(": ");
-        output_text(stdout, state ? state_style(state) : STYLE_BAD, state ? state : "?");
-        putchar('\n');
-
-        print_field("meaning", STYLE_PLAIN, cli_text(credential, "message"));
-        print_field("next step", STYLE_STRONG, cli_text(credential, "next_step"));
-        print_field("last error", STYLE_BAD, cli_text(credential, "last_error"));
-        json_array_foreach (json_object_get(credential, "warnings"), i, warning)
-                print_field("warning", STYLE_CAUTION, json_string_value(warning));
-        if (json_is_false(json_object_get(credential, "saved")))
-                print_field("not saved", STYLE_BAD,
-                            "the newest tokens are in memory alone; do not stop purserd");
-        if (json_is_true(json_object_get(credential, "pending")))
-                print_field("pending", STYLE_CAUTION, "the grant of a later login waits for its test");
-
-        print_field("description", STYLE_PLAIN, cli_text(credential, "description"));
-        print_field("account", STYLE_PLAIN,
-                    cli_account(json_object_get(credential, "account"), account, sizeof(account)));
-        print_field("client", STYLE_PLAIN, cli_text(credential, "client"));
-        print_field("provider", STYLE_PLAIN, cli_text(credential, "provider"));
-        print_field("API version", STYLE_PLAIN, cli_text(credential, "api_version"));
-        print_token(credential, now);
-        print_when("authorized", cli_number(credential, "authorized_at", -1), now);
-        print_test(json_object_get(credential, "test"), now);
-}
-
-static void print_daemon(const json_t *daemon, int64_t now)
-{
-        const char *version = cli_text(daemon, "version"), *store = cli_text(daemon, "store");
-        const char *memory = cli_text(daemon, "secret_memory");
-        int64_t unsaved = cli_number(daemon, "unsaved", 0);
-        char text[128];
-
-        output_text(stdout, STYLE_STRONG, "purserd");
-        printf(": ");
-        output_text(stdout, STYLE_PLAIN, version ? version : "?");
-        printf(", process %lld\n", (long long)cli_number(daemon, "pid", 0));
-        print_when("started", cli_number(daemon, "started_at", -1), now);
-        print_field("configuration", STYLE_PLAIN, cli_text(daemon, "configuration"));
-        print_field("state", STYLE_PLAIN, cli_text(daemon, "state_directory"));
-        print_field("sealing key", STYLE_PLAIN, cli_text(daemon, "sealing_key"));
-        print_field("store", store && strcmp(store, "ok") == 0 ? STYLE_GOOD : STYLE_BAD, store);
-        if (memory)
-                print_field("secret memory",
-                            strcmp(memory, "memfd_secret") == 0 || strcmp(memory, "locked") == 0 ? STYLE_GOOD
-                                                                                                 : STYLE_BAD,
-                            memory);
-        if (unsaved > 0) {
-                snprintf(text, sizeof(text), "%lld credential%s: do not stop purserd", (long long)unsaved,
-                         unsaved == 1 ? "" : "s");
-                print_field("not saved", STYLE_BAD, text);
-        }
-        snprintf(text, sizeof(text), "connections: %lld, refreshes in flight: %lld",
-                 (long long)cli_number(daemon, "connections", 0),
-                 (long long)cli_number(daemon, "refreshes_in_flight", 0));
-        print_field("now", STYLE_PLAIN, text);
-}
-
-static void print_status(const json_t *status, bool with_daemon)
-{
-        const json_t *credentials = json_object_get(status, "credentials"), *credential;
-        int64_t now = time(NULL);
-        size_t i;
-
-        if (with_daemon)
-                print_daemon(json_object_get(status, "daemon"), now);
-        json_array_foreach (credentials, i, credential) {
-                if (with_daemon || i > 0)
-                        putchar('\n');
-                print_credential(credential, now);
-        }
-        if (with_daemon && json_array_size(credentials) == 0)
-                printf("\nThere is no credential yet: `purser login NAME` makes one.\n");
-}
 
 static int show(const struct cli *cli, const char *text, bool json)
 {
         _cleanup_(json_decrefp) json_t *status = NULL;
+        struct status_view view = { .now = time(NULL), .columns = output_columns(stdout) };
         int r = EX_OK;
 
         if (json)
                 output_json(stdout, text);
         else
                 r = cli_parse_reply(cli, text, &status);
-        if (status)
-                print_status(status, !cli->subject);
+        view.status = status;
+        if (status && cli->subject)
+                status_print_story(stdout, &view);
+        else if (status && !status_print_table(stdout, &view))
+                r = cli_fault(cli, "listing", ENOMEM);
         return r;
 }
 
@@ -251,9 +125,10 @@ static bool show_as_list(const struct cli *cli, bool json, int *ret)
 
 /* ---- the command ---- */
 
+/* Into a file or a pipe: the whole again whenever something changed. */
 struct watcher {
         const struct cli *cli;
-        bool json, clear;
+        bool json;
         int status;
 };
 
@@ -261,10 +136,8 @@ static int on_status(void *data, const char *text, int continues)
 {
         struct watcher *watcher = data;
 
-        if (watcher->clear)
-                fputs("\033[H\033[2J", stdout);
         watcher->status = show(watcher->cli, text, watcher->json);
-        if (!watcher->json && !watcher->clear)
+        if (!watcher->json)
                 putchar('\n');
         if (fflush(stdout) != 0)
                 watcher->status = EX_IOERR;
@@ -273,13 +146,14 @@ static int on_status(void *data, const char *text, int continues)
 
 static int watch(const struct cli *cli, const char *parameters, bool json)
 {
-        struct watcher watcher = { .cli = cli, .json = json, .clear = !json && output_columns(stdout) > 0 };
+        struct watcher watcher = { .cli = cli, .json = json };
         int r;
 
-        r = purser_call_more(cli->purser, STATUS, parameters, PURSER_CALL_IDEMPOTENT, on_status, &watcher);
+        r = purser_call_more(cli->purser, STATUS_METHOD, parameters, PURSER_CALL_IDEMPOTENT, on_status,
+                             &watcher);
         if (r < 0)
                 return watcher.status;
-        return r == PURSER_OK ? EX_OK : cli_fail(cli, STATUS, r);
+        return r == PURSER_OK ? EX_OK : cli_fail(cli, STATUS_METHOD, r);
 }
 
 static int show_once(const struct cli *cli, const char *parameters, bool json)
@@ -288,7 +162,7 @@ static int show_once(const struct cli *cli, const char *parameters, bool json)
         char *text;
         int r;
 
-        r = purser_call(cli->purser, STATUS, parameters, PURSER_CALL_IDEMPOTENT, &text);
+        r = purser_call(cli->purser, STATUS_METHOD, parameters, PURSER_CALL_IDEMPOTENT, &text);
         if (r == PURSER_OK) {
                 r = show(cli, text, json);
                 purser_text_free(text);
@@ -298,7 +172,22 @@ static int show_once(const struct cli *cli, const char *parameters, bool json)
         if (denied && show_as_list(cli, json, &r))
                 return r;
         /* Of one credential nobody learns more here than by asking for its token. */
-        return cli_fail(cli, denied && cli->subject ? "io.purser.Tokens.GetToken" : STATUS, r);
+        return cli_fail(cli, denied && cli->subject ? "io.purser.Tokens.GetToken" : STATUS_METHOD, r);
+}
+
+/* A call that cannot be made is told as it is elsewhere, before the screen is taken. */
+static int watch_in_place(struct cli *cli, const char *parameters)
+{
+        int r = purser_call(cli->purser, STATUS_METHOD, parameters, PURSER_CALL_IDEMPOTENT, NULL);
+
+        return r == PURSER_OK ? status_watch_screen(cli, parameters) : cli_fail(cli, STATUS_METHOD, r);
+}
+
+static bool is_screen(void)
+{
+        const char *term = getenv("TERM");
+
+        return output_columns(stdout) > 0 && term && *term && strcmp(term, "dumb") != 0;
 }
 
 static int run_status(struct cli *cli, int argc, char **argv)
@@ -307,7 +196,8 @@ static int run_status(struct cli *cli, int argc, char **argv)
         bool json = false, go_on = false;
         const struct cli_option options[] = {
                 { "json", NULL, "the reply of io.purser.Admin.Status", CLI_FLAG, &json },
-                { "watch", NULL, "show it again whenever something changes", CLI_FLAG, &go_on },
+                { "watch", NULL, "go on: in place on a terminal, else again whenever something changes",
+                  CLI_FLAG, &go_on },
         };
         int r;
 
@@ -320,7 +210,10 @@ static int run_status(struct cli *cli, int argc, char **argv)
                 r = cli_connect(cli);
         if (r != EX_OK)
                 return r;
-        return go_on ? watch(cli, parameters.text.data, json) : show_once(cli, parameters.text.data, json);
+        if (!go_on)
+                return show_once(cli, parameters.text.data, json);
+        return !json && is_screen() ? watch_in_place(cli, parameters.text.data)
+                                    : watch(cli, parameters.text.data, json);
 }
 
 const struct cmd cmd_status = {

@@ -74,6 +74,8 @@ const char *output_append(char *buffer, size_t size, const char *text)
         return buffer;
 }
 
+enum { NARROWEST = 20 }; /* no text is wrapped to fewer columns */
+
 static size_t shown_width(struct shown shown)
 {
         int width = wcwidth((wchar_t)decode(shown.bytes, shown.n));
@@ -91,10 +93,21 @@ size_t output_width(const char *text)
         return width;
 }
 
+static bool has_colour_as_another, colour_of_another;
+
+void output_colour_as(FILE *out)
+{
+        has_colour_as_another = false;
+        colour_of_another = output_has_colour(out);
+        has_colour_as_another = true;
+}
+
 bool output_has_colour(FILE *out)
 {
         const char *no_color = getenv("NO_COLOR"), *term = getenv("TERM");
 
+        if (has_colour_as_another)
+                return colour_of_another;
         return isatty(fileno(out)) && !(no_color && *no_color) && !(term && strcmp(term, "dumb") == 0);
 }
 
@@ -138,11 +151,60 @@ static size_t print_text(FILE *out, const char *text, size_t columns)
         return width + cut;
 }
 
+static void print_part(FILE *out, const char *text, const char *end)
+{
+        while (text < end) {
+                struct shown shown = next_shown(&text, end);
+
+                fwrite(shown.bytes, 1, shown.n, out);
+        }
+}
+
 void output_text(FILE *out, enum output_style style, const char *text)
 {
         begin_style(out, style);
         print_text(out, text, SIZE_MAX);
         end_style(out, style);
+}
+
+/* Where the line ends: behind the last word that fits, or within one that is longer than a line. */
+static const char *end_of_line(const char *text, size_t columns)
+{
+        const char *end = text + strlen(text), *at = text, *word_end = NULL;
+        size_t width = 0;
+
+        while (at < end) {
+                const char *here = at;
+                struct shown shown = next_shown(&at, end);
+                bool blank = shown.n == 1 && shown.bytes[0] == ' ';
+
+                if (blank)
+                        word_end = here;
+                if (width + shown_width(shown) > columns && width > 0 && !blank)
+                        return word_end ? word_end : here;
+                width += shown_width(shown);
+        }
+        return end;
+}
+
+void output_wrapped(FILE *out, size_t indent, size_t columns, enum output_style style, const char *text)
+{
+        size_t room = columns == 0                   ? SIZE_MAX / 2
+                      : columns > indent + NARROWEST ? columns - indent
+                                                     : NARROWEST;
+
+        for (;;) {
+                const char *end = end_of_line(text, room);
+
+                begin_style(out, style);
+                print_part(out, text, end);
+                end_style(out, style);
+                fputc('\n', out);
+                text = end + strspn(end, " ");
+                if (!*text)
+                        return;
+                fprintf(out, "%*s", (int)indent, "");
+        }
 }
 
 void output_json(FILE *out, const char *json)
@@ -194,6 +256,14 @@ const char *output_time(int64_t seconds, char *buffer, size_t size)
                 snprintf(buffer, size, "%.*s:%s", (int)(n - 2), text, text + n - 2);
         else
                 snprintf(buffer, size, "%lld", (long long)seconds);
+        return buffer;
+}
+
+const char *output_duration(int64_t seconds, char *buffer, size_t size)
+{
+        uint64_t most = USEC_INFINITY / USEC_PER_SEC - 1, whole = seconds > 0 ? (uint64_t)seconds : 0;
+
+        duration_format((whole < most ? whole : most) * USEC_PER_SEC, buffer, size);
         return buffer;
 }
 

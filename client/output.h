@@ -25,11 +25,20 @@ size_t output_width(const char *text);
 /* Prints it as output_append() does, in colour where that is right for the stream. */
 void output_text(FILE *out, enum output_style style, const char *text);
 
+/*
+ * The same with a line end, broken at blanks to lines of `columns` (0: one line, however long), of which the first begins at column
+ * `indent` already and the others are moved there.
+ */
+void output_wrapped(FILE *out, size_t indent, size_t columns, enum output_style style, const char *text);
+
 /* Prints JSON text as it is, save that characters a terminal would obey are escaped, which means the same. */
 void output_json(FILE *out, const char *json);
 
 /* True when the stream is a terminal and the environment asks for no plain text (no-color.org). */
 bool output_has_colour(FILE *out);
+
+/* From now on every stream has colours where this one has: for text that is put together before it is printed. */
+void output_colour_as(FILE *out);
 
 /* The columns of the terminal; 0 where the stream is none. */
 size_t output_columns(FILE *out);
@@ -39,6 +48,9 @@ const char *output_time(int64_t seconds, char *buffer, size_t size);
 
 /* "in 42m", "now", "3h 5m ago". Returns buffer. */
 const char *output_until(int64_t seconds, int64_t now, char *buffer, size_t size);
+
+/* "42m", "3h 5m", for 0 and less "0s". Returns buffer. */
+const char *output_duration(int64_t seconds, char *buffer, size_t size);
 
 /* ---- tables ---- */
 

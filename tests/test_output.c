@@ -57,6 +57,56 @@ static void test_text_that_a_terminal_would_obey_is_made_harmless(void **state)
         }
 }
 
+static void test_text_is_wrapped_at_blanks_and_indented(void **state)
+{
+        begin();
+        output_wrapped(out, 4, 30, STYLE_PLAIN, "The token is valid and is refreshed before it ends.");
+        assert_printed("The token is valid and is\n    refreshed before it ends.\n");
+        begin();
+        output_wrapped(out, 2, 0, STYLE_BAD, "one line, however long it is, where there is no terminal");
+        assert_printed("one line, however long it is, where there is no terminal\n");
+        begin(); /* a line that is full to the last column is not broken before its time */
+        output_wrapped(out, 0, 20, STYLE_PLAIN, "aaaa bbbb cccc dddd1 eeee");
+        assert_printed("aaaa bbbb cccc dddd1\neeee\n");
+        begin(); /* a word that is longer than a line is broken, wide characters are not */
+        output_wrapped(out, 0, 21, STYLE_PLAIN,
+                       "\xe4\xb8\x80\xe4\xb8\x80\xe4\xb8\x80\xe4\xb8\x80\xe4\xb8\x80\xe4\xb8\x80"
+                       "\xe4\xb8\x80\xe4\xb8\x80\xe4\xb8\x80\xe4\xb8\x80\xe4\xb8\x80");
+        assert_printed("\xe4\xb8\x80\xe4\xb8\x80\xe4\xb8\x80\xe4\xb8\x80\xe4\xb8\x80\xe4\xb8\x80\xe4\xb8\x80"
+                       "\xe4\xb8\x80"
+                       "\xe4\xb8\x80\xe4\xb8\x80\n\xe4\xb8\x80\n");
+        begin();
+        output_wrapped(out, 0, 20, STYLE_PLAIN, "a\033[2Jb");
+        assert_printed("a?[2Jb\n");
+        begin();
+        output_wrapped(out, 0, 20, STYLE_PLAIN, "");
+        assert_printed("\n");
+}
+
+static void test_text_put_together_first_has_the_colours_of_its_terminal(void **state)
+{
+        FILE *file = tmpfile();
+
+        assert_non_null(file);
+        output_colour_as(file);
+        assert_false(output_has_colour(stdout));
+        fclose(file);
+        begin();
+        output_wrapped(out, 0, 20, STYLE_BAD, "plain");
+        assert_printed("plain\n");
+}
+
+static void test_durations_are_told_in_their_largest_units(void **state)
+{
+        char duration[48];
+
+        assert_string_equal(output_duration(3599, duration, sizeof(duration)), "59m 59s");
+        assert_string_equal(output_duration(7200, duration, sizeof(duration)), "2h");
+        assert_string_equal(output_duration(0, duration, sizeof(duration)), "0s");
+        assert_string_equal(output_duration(-5, duration, sizeof(duration)), "0s");
+        assert_true(strlen(output_duration(INT64_MAX, duration, sizeof(duration))) > 0);
+}
+
 static void test_text_is_cut_between_characters(void **state)
 {
         char buffer[8] = "abc";
@@ -208,6 +258,9 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_text_that_a_terminal_would_obey_is_made_harmless),
+                cmocka_unit_test(test_text_is_wrapped_at_blanks_and_indented),
+                cmocka_unit_test(test_text_put_together_first_has_the_colours_of_its_terminal),
+                cmocka_unit_test(test_durations_are_told_in_their_largest_units),
                 cmocka_unit_test(test_text_is_cut_between_characters),
                 cmocka_unit_test(test_width_is_what_a_terminal_gives_it),
                 cmocka_unit_test(test_json_means_the_same_and_moves_no_terminal),
