@@ -2,20 +2,21 @@
 # Completion of purser(1) for bash. Commands and options are those that --help tells, names those that the daemon tells, so that
 # nothing here knows a command but exec, behind whose -- another command begins.
 
-# _purser_names MEMBER: from the caller's credentials. Without a socket purser would wait for a daemon that comes back.
+# _purser_names COMMAND MEMBER: what the command lists. Without a socket purser would wait for a daemon that comes back.
 _purser_names()
 {
         [ -S "$socket" ] || return
-        "$purser" --socket "$socket" list --json 2>/dev/null </dev/null |
-                grep -Eo "$1\"[A-Za-z0-9][A-Za-z0-9._-]*\"" | sed 's/"$//; s/.*"//' | sort -u
+        "$purser" --socket "$socket" "$1" --json 2>/dev/null </dev/null |
+                grep -Eo "$2\"[A-Za-z0-9][A-Za-z0-9._-]*\"" | sed 's/"$//; s/.*"//' | sort -u | grep .
 }
 
 # _purser_kind PLACE: what belongs there, by the name that the help gives it
 _purser_kind()
 {
         case $1 in
-        NAME) COMPREPLY=($(compgen -W "$(_purser_names '[{]"name":')" -- "$cur")) ;;
-        CLIENT) COMPREPLY=($(compgen -W "$(_purser_names '"client":')" -- "$cur")) ;;
+        NAME) COMPREPLY=($(compgen -W "$(_purser_names list '[{]"name":')" -- "$cur")) ;;
+        # Administrators are told all of them, others those of their credentials.
+        CLIENT) COMPREPLY=($(compgen -W "$(_purser_names clients '[{]"name":' || _purser_names list '"client":')" -- "$cur")) ;;
         PATH) compopt -o filenames 2>/dev/null; mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
         esac
 }

@@ -1,21 +1,23 @@
 # Completion of purser(1) for fish. Commands and options are those that --help tells, names those that the daemon tells, so that
 # nothing here knows a command but exec, behind whose -- another command begins.
 
-# __purser_names PROGRAM SOCKET MEMBER: from the caller's credentials. Without a socket purser would wait for a daemon that comes
-# back.
+# __purser_names PROGRAM SOCKET COMMAND MEMBER: what the command lists. Without a socket purser would wait for a daemon that comes back.
 function __purser_names
     test -S "$argv[2]"; or return
-    $argv[1] --socket $argv[2] list --json 2>/dev/null </dev/null |
-        string match -ar $argv[3]'"[A-Za-z0-9][A-Za-z0-9._-]*"' | string replace -r '"$' '' | string replace -r '.*"' '' | sort -u
+    $argv[1] --socket $argv[2] $argv[3] --json 2>/dev/null </dev/null |
+        string match -ar $argv[4]'"[A-Za-z0-9][A-Za-z0-9._-]*"' | string replace -r '"$' '' | string replace -r '.*"' '' | sort -u
 end
 
 # __purser_kind PROGRAM SOCKET PLACE: what belongs there, by the name that the help gives it
 function __purser_kind
     switch "$argv[3]"
         case NAME
-            __purser_names $argv[1] $argv[2] '\{"name":'
+            __purser_names $argv[1] $argv[2] list '\{"name":'
         case CLIENT
-            __purser_names $argv[1] $argv[2] '"client":'
+            # Administrators are told all of them, others those of their credentials.
+            set -l names (__purser_names $argv[1] $argv[2] clients '\{"name":')
+            test -n "$names"; or set names (__purser_names $argv[1] $argv[2] list '"client":')
+            printf '%s\n' $names
         case PATH
             __fish_complete_path (commandline -ct)
     end

@@ -139,6 +139,14 @@ def test_clients_are_completed_where_one_is_wanted(complete, home, acme):
     assert complete("login", "acme", "--client", "") == ["jobber-app"]
 
 
+def test_clients_that_no_credential_uses_are_completed_too(complete, home):
+    home.settings["clients"]["other-app"] = home.client
+    home.write()
+    home.start()
+    assert complete("secret", "set", "") == ["jobber-app", "other-app"]
+    assert complete("login", "acme", "--client", "o") == ["other-app"]
+
+
 def test_the_socket_is_the_one_on_the_line(complete, home, acme):
     assert complete("--socket", str(home.socket), "token", "", PURSER_SOCKET="/nonexistent") == ["acme"]
 

@@ -162,3 +162,17 @@ def test_watching_into_a_pipe_prints_the_whole_again(home, acme):
     assert sum(line.startswith("purserd ") for line in lines) == 1, lines
     process.terminate()
     assert "\x1b" not in home.reap(process).out
+
+
+def test_clients_are_listed_for_administrators_whether_they_have_credentials_or_not(home):
+    home.settings["clients"]["other-app"] = dict(home.client, client_secret={"store": True})
+    home.write()
+    home.start()
+    lines = home.purser("clients").expect(EX_OK).out.splitlines()
+    assert lines[0].split()[:3] == ["NAME", "PROVIDER", "SECRET"]
+    assert [line.split()[:3] for line in lines[1:]] == [["jobber-app", "standin", "file"], ["other-app", "standin", "missing"]]
+    assert [client["name"] for client in home.purser("clients", "--json").expect(EX_OK).json["clients"]] == ["jobber-app", "other-app"]
+
+
+def test_clients_are_no_strangers_business(home, purserd, as_root):
+    assert home.purser("clients", user=STRANGER).expect(EX_NOPERM).out == ""
