@@ -9,7 +9,7 @@
 #include <sys/socket.h>
 
 enum {
-        READ_CALL_MAX = 64 * 1024, /* bytes that one call takes, so that no peer holds the others up */
+        READ_CALL_MAX = 16 * 1024, /* bytes that one call takes, so that no peer holds the others up */
         READ_STEP_MIN = 1000, /* room to read into: most requests fit, and an idle connection holds nothing */
         SPARE_SIZE = 4000,
         SPARE_MAX = 64 * 1024, /* one that grew beyond it stays with the connection that it grew for */
@@ -82,6 +82,14 @@ int conn_new(struct conn **ret, int fd, size_t max_in, size_t max_out)
 
         *ret = conn;
         return 0;
+}
+
+void conn_allow(struct conn *conn, size_t max_in)
+{
+        if (max_in <= conn->max_in)
+                return;
+        conn->max_in = max_in < SIZE_MAX / 8 ? max_in : SIZE_MAX / 8;
+        conn->in.buf.max = queue_limit(conn->max_in + READ_CALL_MAX + READ_STEP_MIN);
 }
 
 struct conn *conn_free(struct conn *conn)

@@ -24,6 +24,8 @@ struct conn;
  * max_out: bytes queued to send, NULs included.
  */
 int conn_new(struct conn **ret, int fd, size_t max_in, size_t max_out);
+void conn_allow(struct conn *conn,
+                size_t max_in); /* longer messages than before; one that was too large no longer is */
 struct conn *conn_free(struct conn *conn); /* closes */
 DEFINE_FREEP(struct conn *, conn_free)
 

@@ -1,7 +1,8 @@
 /*
  * Secret bytes: client secrets, refresh and access tokens, PKCE verifiers, authorization codes, sealing keys, and every
  * buffer that such bytes pass through. They live in pages of their own: memfd_secret(2) where the kernel has it and the limits
- * allow it, else locked pages that core dumps leave out; freed bytes are wiped. This is the only type that holds secrets, and
+ * allow it, else locked pages that core dumps leave out; freed bytes are wiped. What is larger than 32 KiB is a message on its way
+ * and no secret at rest, and is in locked pages. This is the only type that holds secrets, and
  * `expose` in a name marks every place where the plaintext is touched.
  *
  * One thread at a time per secret or buffer; different ones may be used by different threads. A child of fork() finds zeroes
@@ -70,8 +71,8 @@ void secret_trust_syscall_filter(void);
 
 /* What secret memory is made of, for status, metrics and tests. All zero before the first secret. */
 struct secret_stats {
-        bool memfd_secret; /* invisible to root too; like `locked`, of all that is not fallback */
-        bool locked; /* never swapped */
+        bool memfd_secret; /* invisible to root too: of all that is neither fallback nor larger than 32 KiB */
+        bool locked; /* never swapped: of all that is not fallback */
         size_t bytes_in_use; /* rounded up to the allocation classes */
         size_t bytes_mapped; /* pages taken from the kernel */
         size_t bytes_fallback; /* of which neither memfd_secret nor locked, because the limit was reached */

@@ -1,6 +1,6 @@
 /*
- * Chunk: one mapping, cut into blocks. Slab: a run of blocks, cut into slots of one class. What is larger than half a chunk has
- * a mapping of its own.
+ * Chunk: one mapping, cut into blocks. Slab: a run of blocks, cut into slots of one class. What is larger than 32 KiB has a
+ * mapping of its own.
  */
 #include "common/secret_arena.h"
 
@@ -36,7 +36,8 @@ enum {
         BLOCK_SIZE = 4096,
         FIRST_CHUNK_BLOCKS = 16, /* 64 KiB: a program that asks for one token takes no more */
         CHUNK_BLOCKS = 64, /* one bit each */
-        RUN_MAX = CHUNK_BLOCKS / 2,
+        RUN_MAX =
+                8, /* larger is a message on its way, and not worth a chunk of hidden pages: that takes a millisecond */
 };
 
 /* Multiples of 16, one bit to a slot. What is left over at a slab's end is 3 % at most. */
@@ -465,17 +466,18 @@ void secret_trust_syscall_filter(void)
 
 void secret_get_stats(struct secret_stats *ret)
 {
-        size_t secretmem, locked, plain;
+        size_t secretmem, locked, passing, plain;
 
         arena_lock();
         secretmem = pages_mapped(PAGES_SECRETMEM);
         locked = pages_mapped(PAGES_LOCKED);
+        passing = pages_mapped(PAGES_PASSING);
         plain = pages_mapped(PAGES_PLAIN);
         *ret = (struct secret_stats){
                 .memfd_secret = secretmem > 0 && locked == 0,
-                .locked = secretmem + locked > 0,
+                .locked = secretmem + locked + passing > 0,
                 .bytes_in_use = arena.bytes_in_use,
-                .bytes_mapped = secretmem + locked + plain,
+                .bytes_mapped = secretmem + locked + passing + plain,
                 .bytes_fallback = plain,
         };
         pthread_mutex_unlock(&arena.lock);

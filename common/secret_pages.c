@@ -29,7 +29,9 @@ struct self {
 /* Others in this process may lock memory too, so what the kernel counts is asked each time. */
 static struct self self_read(void)
 {
-        struct self self = { .locked = n_bytes[PAGES_SECRETMEM] + n_bytes[PAGES_LOCKED], .filtered = true };
+        struct self self = { .locked = n_bytes[PAGES_SECRETMEM] + n_bytes[PAGES_LOCKED] +
+                                       n_bytes[PAGES_PASSING],
+                             .filtered = true };
         FILE *status = fopen("/proc/self/status", "re");
         char *line = NULL;
         size_t n = 0;
@@ -146,13 +148,13 @@ char *pages_map(size_t size, bool large, bool plain, enum pages_kind *ret_kind)
         struct self self = self_read();
         char *map = NULL;
 
-        if (!refused && (!self.filtered || filter_trusted) &&
+        if (!large && !refused && (!self.filtered || filter_trusted) &&
             limit_allows(&self, size + 2 * pages_size(), large)) {
                 kind = PAGES_SECRETMEM;
                 map = map_secretmem(size);
         }
         if (!map && limit_allows(&self, size, large)) {
-                kind = PAGES_LOCKED;
+                kind = large ? PAGES_PASSING : PAGES_LOCKED;
                 map = map_locked(size);
         }
         if (!map && plain) {

@@ -10,6 +10,7 @@
 enum pages_kind {
         PAGES_SECRETMEM, /* memfd_secret(2): not even the kernel's own mappings show them */
         PAGES_LOCKED, /* mlock(2), left out of core dumps */
+        PAGES_PASSING, /* likewise, for what is large and so on its way: the kernel takes 16 µs for each page of the first kind */
         PAGES_PLAIN, /* left out of core dumps, no more */
         N_PAGES_KINDS,
 };
@@ -17,8 +18,8 @@ enum pages_kind {
 size_t pages_size(void); /* of one page */
 
 /*
- * Zeroed pages with a forbidden one at either end; size is a multiple of pages_size(). large: may take no more than half of the
- * limit. plain: rather unlocked than none. NULL when there are none.
+ * Zeroed pages with a forbidden one at either end; size is a multiple of pages_size(). large: PAGES_PASSING or PAGES_PLAIN, and no
+ * more than half of the limit. plain: rather unlocked than none. NULL when there are none.
  */
 char *pages_map(size_t size, bool large, bool plain, enum pages_kind *ret_kind);
 void pages_unmap(char *pages, size_t size, enum pages_kind kind);

@@ -339,7 +339,7 @@ static void test_one_call_takes_no_more_than_its_share(void **state)
         memset(text, 'x', sizeof(text));
         assert_true(__real_send(peer, text, sizeof(text), MSG_DONTWAIT) > 70000);
         assert_int_equal(conn_read(conn), 0);
-        assert_int_equal(conn_held(conn), 65536);
+        assert_int_equal(conn_held(conn), 16384);
 }
 
 static void test_many_pipelined_messages_are_not_moved_for_each(void **state)

@@ -393,6 +393,18 @@ static void pages_are_as_promised(void)
         CHECK(mapping_has_flag(small, "lo") && mapping_has_flag(large, "lo"));
 }
 
+/* The kernel takes longer to hide a page than to read one: who sends a lot would hold everybody up. */
+static void large_is_locked(void)
+{
+        unsigned before;
+
+        make(100, 's');
+        before = kernel.n_secretmem_calls;
+        make(MIB, 'l');
+        CHECK(before > 0 && kernel.n_secretmem_calls == before);
+        CHECK(stats().locked && stats().bytes_fallback == 0);
+}
+
 static void without_secretmem(void)
 {
         kernel.secretmem_errno = ENOSYS;
@@ -431,6 +443,11 @@ static void without_proc(void)
 static void test_pages_are_locked_and_not_dumped(void **state)
 {
         in_child(pages_are_as_promised);
+}
+
+static void test_what_is_large_is_locked_and_not_hidden(void **state)
+{
+        in_child(large_is_locked);
 }
 
 static void test_a_kernel_without_memfd_secret_is_asked_once_and_then_locks(void **state)
@@ -802,6 +819,7 @@ int main(void)
                 cmocka_unit_test(test_what_the_program_locked_itself_counts),
                 cmocka_unit_test(test_large_buffers_take_no_more_than_half_of_the_limit),
                 cmocka_unit_test(test_pages_are_locked_and_not_dumped),
+                cmocka_unit_test(test_what_is_large_is_locked_and_not_hidden),
                 cmocka_unit_test(test_a_kernel_without_memfd_secret_is_asked_once_and_then_locks),
                 cmocka_unit_test(test_a_page_that_would_raise_sigbus_is_not_touched),
                 cmocka_unit_test(test_where_locking_is_forbidden_pages_are_still_not_dumped),
