@@ -28,7 +28,7 @@ PYTHON ?= /usr/bin/python3
 CLANG ?= clang
 FUZZ_SECONDS ?= 60
 
-DAEMON_PKGS := libcurl jansson libsystemd yaml-0.1 libsodium sqlite3
+DAEMON_PKGS := libcurl jansson libsystemd yaml-0.1 libsodium sqlite3 libseccomp
 LIB_PKGS := jansson
 LOGIN_PKGS := jansson libmicrohttpd
 TEST_PKGS := cmocka jansson

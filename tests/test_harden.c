@@ -1,4 +1,5 @@
 // links: daemon/harden.c common/fault.c
+// libs: libseccomp
 #include "daemon/harden.h"
 
 #include <setjmp.h>
@@ -8,12 +9,16 @@
 #include <cmocka.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
+#include <seccomp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -71,6 +76,66 @@ static int look_at_umask(void)
 static void test_new_files_are_the_owners_alone(void **state)
 {
         in_hardened_child(look_at_umask);
+}
+
+/* Root may do all of it, and others some. */
+static int look_at_refused_calls(void)
+{
+        char byte = 'a', copy = 0;
+        struct iovec from = { &byte, 1 }, to = { &copy, 1 };
+
+        if (unshare(CLONE_NEWUTS) == 0 || errno != EPERM)
+                return 1;
+        if (process_vm_readv(getpid(), &to, 1, &from, 1, 0) >= 0 || errno != EPERM || copy != 0)
+                return 2;
+        if (syscall(SYS_keyctl, 0, 0, 0, 0, 0) >= 0 || errno != EPERM)
+                return 3;
+        return syscall(SYS_bpf, 0, NULL, 0) >= 0 || errno != EPERM;
+}
+
+static void test_calls_that_are_never_needed_are_refused(void **state)
+{
+        in_hardened_child(look_at_refused_calls);
+}
+
+/* As a unit does whose filter names no error. */
+static int install_a_filter_that_kills(void)
+{
+        scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
+        int r = !filter || seccomp_rule_add(filter, SCMP_ACT_KILL_PROCESS, SCMP_SYS(seccomp), 0) < 0 ||
+                seccomp_load(filter) < 0;
+
+        seccomp_release(filter);
+        return r;
+}
+
+static void test_another_filter_is_left_to_itself(void **state)
+{
+        int status;
+        pid_t pid = fork();
+
+        assert_true(pid >= 0);
+        if (pid == 0)
+                _exit(install_a_filter_that_kills() ? 1 : harden_process() != 0 ? 2 : 0);
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        assert_int_equal(status, 0);
+}
+
+static int run_a_program(void)
+{
+        int status;
+        pid_t pid = fork();
+
+        if (pid == 0) {
+                execl("/bin/true", "true", NULL);
+                _exit(1);
+        }
+        return pid < 0 || waitpid(pid, &status, 0) != pid || status != 0;
+}
+
+static void test_programs_can_be_run_all_the_same(void **state)
+{
+        in_hardened_child(run_a_program);
 }
 
 /* As an ordinary user, since root may trace whomever it likes. */
@@ -137,6 +202,9 @@ int main(void)
                 cmocka_unit_test(test_the_process_is_not_dumpable),
                 cmocka_unit_test(test_no_new_privileges_can_be_had),
                 cmocka_unit_test(test_new_files_are_the_owners_alone),
+                cmocka_unit_test(test_calls_that_are_never_needed_are_refused),
+                cmocka_unit_test(test_another_filter_is_left_to_itself),
+                cmocka_unit_test(test_programs_can_be_run_all_the_same),
                 cmocka_unit_test(test_the_same_user_cannot_look_into_the_process),
         };
 

@@ -136,6 +136,8 @@ def test_process_gives_up_what_it_does_not_need(home, acme, purserd):
     with open("/proc/%d/status" % purserd.process.pid, encoding="ascii") as file:
         fields = dict(line.rstrip("\n").split(":\t", 1) for line in file if ":\t" in line)
     assert fields["NoNewPrivs"].strip() == "1"
+    assert fields["Seccomp"].strip() == "2"
+    assert "hardened" not in purserd.log
     with open("/proc/%d/limits" % purserd.process.pid, encoding="ascii") as file:
         core = next(line for line in file if line.startswith("Max core file size"))
     assert core.split()[4:6] == ["0", "0"]
