@@ -217,6 +217,20 @@ static bool answer_briefly(struct connection *connection, const char *bytes, siz
         return true;
 }
 
+/* Asked once. */
+static bool allow_much(struct connection *connection)
+{
+        const struct server *server = connection->server;
+
+        if (connection->asked_for_much || !server->handler.may_send_much)
+                return false;
+        connection->asked_for_much = true;
+        if (!server->handler.may_send_much(&connection->call, server->handler.userdata))
+                return false;
+        conn_allow(connection->conn, server->limits.max_message);
+        return true;
+}
+
 /* False: there is no whole message. */
 static bool take_message(struct connection *connection)
 {
@@ -230,6 +244,8 @@ static bool take_message(struct connection *connection)
                 return false;
         connection->server->work += SERVER_WORK_BRIEF + (r == 0 ? n : 0) / SERVER_WORK_BYTES;
         if (r == CONN_E_TOO_LARGE) {
+                if (allow_much(connection))
+                        return take_message(connection);
                 refuse_message(connection, "the message is too long");
                 return true;
         }
@@ -347,9 +363,9 @@ static bool holds_too_much(struct connection *connection)
         if (held == connection->entry.held_bytes)
                 return false;
         account_set_held(&server->accounts, &connection->entry, held);
-        /* Small ones are not what fills memory, and go on while somebody else does. */
+        /* Small ones are not what fills memory, and go on while somebody else does; thousands of them do. */
         if (held <= SERVER_HELD_SMALL)
-                return false;
+                return connection->entry.account->held_bytes > 2 * server->limits.held_per_user;
         return connection->entry.account->held_bytes > server->limits.held_per_user ||
                server->accounts.held_bytes > server->limits.held;
 }
@@ -393,7 +409,9 @@ static void take_messages(struct connection *connection)
                 more_to_take = take_message(connection);
                 if (!more_to_take)
                         break;
-                n_taken++;
+                /* Who sends many calls at once has no one waiting for the next; who sends one at a time has. */
+                if (n_taken++ > 0)
+                        server->work++;
         }
         r = conn_take_back(connection->conn, &connection->server->spare);
         if (r < 0)
@@ -444,6 +462,12 @@ void connection_turn(struct connection *connection)
 
 /* ---- life ---- */
 
+/* Parsing a long message takes milliseconds of everybody's time: not for those to whom nothing is given anyway. */
+static size_t initial_limit(const struct server *server)
+{
+        return server->handler.may_send_much ? server->limits.max_short_message : server->limits.max_message;
+}
+
 int connection_new(struct connection **ret, struct server *server, int fd)
 {
         _cleanup_(peer_freep) struct peer *peer = NULL;
@@ -457,7 +481,7 @@ int connection_new(struct connection **ret, struct server *server, int fd)
         if (r == 0 && !(connection = calloc(1, sizeof(*connection))))
                 r = fault(-ENOMEM);
         if (r == 0)
-                r = conn_new(&connection->conn, fd, server->limits.max_message, server->limits.max_queued);
+                r = conn_new(&connection->conn, fd, initial_limit(server), server->limits.max_queued);
         if (r != 0) {
                 close(fd);
                 return r;

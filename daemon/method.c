@@ -148,6 +148,8 @@ int find_for_caller(struct service *service, struct call *call, const char *name
                 return 0;
         }
 
+        /* A denial takes as long whether or not there is such a credential, whose list may turn on the caller's unit. */
+        peer_find_unit(call->peer);
         if (!credential && call_is_admin(service, call))
                 r = reply_error(call, OUTCOME_NO_SUCH_CREDENTIAL, &(struct error_facts){ .name = name });
         else
@@ -242,6 +244,24 @@ static bool on_brief(struct call *call, const struct wire_brief *brief, void *us
                brief_get_token(userdata, call, brief, ret_answer);
 }
 
+/* Those who may use anything at all, since bodies of webhooks are long. */
+static bool may_send_much(struct call *call, void *userdata)
+{
+        struct service *service = userdata;
+        const struct config *config = service->parts.context->config;
+
+        if (call_is_admin(service, call))
+                return true;
+        for (size_t i = 0; i < config->n_clients; i++)
+                if (call_is_allowed(service, call, &config->clients[i]->allow))
+                        return true;
+        for (size_t i = 0; i < config->n_credentials; i++)
+                if (config->credentials[i]->allow.given &&
+                    call_is_allowed(service, call, &config->credentials[i]->allow))
+                        return true;
+        return false;
+}
+
 /* Too many calls of one user wait: those that ask for a token can be told to come back. */
 static void on_crowded(struct call *call, void *userdata)
 {
@@ -259,9 +279,11 @@ static void on_crowded(struct call *call, void *userdata)
 
 struct server_handler service_handler(struct service *service)
 {
-        return (struct server_handler){
-                .on_call = on_call, .on_brief = on_brief, .on_crowded = on_crowded, .userdata = service
-        };
+        return (struct server_handler){ .on_call = on_call,
+                                        .on_brief = on_brief,
+                                        .on_crowded = on_crowded,
+                                        .may_send_much = may_send_much,
+                                        .userdata = service };
 }
 
 /* ---- life ---- */

@@ -30,6 +30,8 @@ static int find_client(struct service *service, struct call *call, const char *n
                 *ret = client;
                 return 0;
         }
+        /* As long as for a client whose list turns on the caller's unit. */
+        peer_find_unit(call->peer);
         if (!client && call_is_admin(service, call))
                 r = reply_error(call, OUTCOME_NO_SUCH_CLIENT, &(struct error_facts){ .name = name });
         else

@@ -43,7 +43,11 @@ struct call {
         /* These outlive the call. */
         struct verdict verdicts[CALL_VERDICTS];
         unsigned n_verdicts;
-        const void *told[CALL_VERDICTS]; /* credentials whose use by this peer was told */
+        struct {
+                const void *credential;
+                uint64_t generation;
+                uint64_t epoch;
+        } told[CALL_VERDICTS]; /* whose use by this peer was told */
         unsigned n_told;
 };
 
@@ -55,6 +59,8 @@ struct server_handler {
                          const struct secret_buf **ret_answer);
         /* It waits, and its user has too many that do: answer it. One that is not answered is dropped. */
         void (*on_crowded)(struct call *call, void *userdata);
+        /* A long message has begun. Whether this peer may send such; NULL: everybody may. */
+        bool (*may_send_much)(struct call *call, void *userdata);
         void *userdata;
 };
 
@@ -65,6 +71,7 @@ struct server_limits {
         size_t held_per_user; /* bytes in buffers */
         size_t held; /* bytes in buffers of all users */
         size_t max_message; /* bytes of one that comes in */
+        size_t max_short_message; /* of peers that may not send much */
         size_t max_queued; /* bytes of one connection that wait to be sent */
         uint64_t partial_usec; /* how long a message may take to arrive */
         uint64_t stalled_usec; /* how long a peer may not read what waits for it */

@@ -17,7 +17,8 @@ enum {
         SERVER_WORK_BRIEF_BYTES = 4096, /* of an answer, that such a call includes */
         SERVER_WORK_CALL = 4, /* more */
         SERVER_WORK_BYTES = 1024, /* that are as much work as a brief call */
-        SERVER_SEND_HIGH = 256 * 1024, /* queued bytes above which no further call is read */
+        SERVER_SEND_HIGH =
+                64 * 1024, /* queued bytes above which no further call is read: tokens are among them */
         SERVER_HELD_SMALL = 8 * 1024, /* bytes that a connection may hold whatever its user holds */
 };
 
@@ -43,6 +44,7 @@ struct connection {
 
         bool calling; /* `call` is under way */
         bool has_called;
+        bool asked_for_much; /* whether it may send long messages */
         bool refuses_more; /* as conn_refuse_more() says */
         bool in_turn; /* connection_turn() is on the stack, and will see to what changed */
         bool at_end; /* the peer will send nothing more */

@@ -41,6 +41,9 @@ static size_t n_clients;
 static struct call *waiting[WAITING];
 static size_t n_waiting, n_dropped, n_drained, n_crowded;
 static bool answer_crowded;
+static bool (*who_may_send_much)(struct call *call, void *userdata);
+static uid_t friend_uid;
+static unsigned n_asked;
 static uint64_t calls_before_wait; /* how many calls had begun when the last t.Wait did */
 
 static void on_dropped(void *pending)
@@ -113,7 +116,9 @@ static void on_crowded(struct call *call, void *userdata)
 
 static void start_server(void)
 {
-        static const struct server_handler handler = { .on_call = on_call, .on_crowded = on_crowded };
+        struct server_handler handler = { .on_call = on_call,
+                                          .on_crowded = on_crowded,
+                                          .may_send_much = who_may_send_much };
         int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
         assert_true(fd >= 0);
@@ -137,6 +142,8 @@ static int setup(void **state)
         assert_int_equal(sd_event_new(&event), 0);
         n_clients = n_waiting = n_dropped = n_drained = n_crowded = 0;
         answer_crowded = true;
+        who_may_send_much = NULL;
+        n_asked = 0;
         return 0;
 }
 
@@ -395,6 +402,54 @@ static void test_a_message_beyond_the_limit_is_told_and_ends_the_connection(void
         assert_non_null(strstr(heard, "EOF"));
 }
 
+static bool may_send_much(struct call *call, void *userdata)
+{
+        (void)userdata;
+        n_asked++;
+        return call->peer->uid == friend_uid;
+}
+
+static void send_long_call(int fd, size_t n)
+{
+        char *message = malloc(n + 32);
+
+        assert_non_null(message);
+        memset(message, ' ', n + 32);
+        memcpy(message, "{\"method\":\"t.Echo\"", 18);
+        memcpy(message + n, "}", 2);
+        send_bytes(fd, message, n + 2);
+        free(message);
+}
+
+static void test_only_those_who_may_send_long_messages(void **state)
+{
+        int fd;
+
+        (void)state;
+        limits.max_short_message = 20000;
+        limits.max_message = 50000;
+        who_may_send_much = may_send_much;
+        friend_uid = getuid() + 1;
+        start_server();
+        fd = connect_client();
+        send_long_call(fd, 10000);
+        assert_string_equal(hear(fd), "{\"parameters\":{}}\n");
+        assert_int_equal(n_asked, 0);
+        send_long_call(fd, 30000);
+        assert_non_null(strstr(hear(fd), "too long"));
+        assert_int_equal(n_asked, 1);
+
+        friend_uid = getuid();
+        fd = connect_client();
+        for (int i = 0; i < 2; i++) {
+                send_long_call(fd, 40000);
+                assert_string_equal(hear(fd), "{\"parameters\":{}}\n");
+        }
+        assert_int_equal(n_asked, 2);
+        send_long_call(fd, 120000);
+        assert_non_null(strstr(hear(fd), "too long"));
+}
+
 static void test_a_fault_ends_its_connection_alone(void **state)
 {
         int fd, other;
@@ -637,6 +692,27 @@ static void test_buffers_of_a_user_have_a_limit_that_spares_small_ones(void **st
         assert_string_equal(hear(large[3]), "EOF");
         send_bytes(small, "}", 2);
         assert_string_equal(hear(small), "{\"parameters\":{}}\n");
+}
+
+static void test_many_small_buffers_of_a_user_have_a_limit_too(void **state)
+{
+        char block[1200];
+        int fds[30], n_cut = 0;
+
+        (void)state;
+        limits.held_per_user = 10000;
+        start_server();
+        memset(block, ' ', sizeof(block));
+        for (int i = 0; i < 30; i++) {
+                fds[i] = connect_client();
+                send_bytes(fds[i], block, sizeof(block));
+                pump();
+        }
+        for (int i = 0; i < 30; i++)
+                n_cut += strcmp(hear(fds[i]), "EOF") == 0;
+        assert_in_range(n_cut, 5, 25);
+        assert_string_equal(hear(fds[0]), "");
+        assert_string_equal(hear(fds[29]), "EOF");
 }
 
 static void test_a_flood_of_calls_leaves_room_for_others(void **state)
@@ -906,6 +982,7 @@ int main(void)
                 SERVER_TEST(test_a_peer_that_has_only_ended_its_own_side_is_answered),
                 SERVER_TEST(test_a_message_that_is_no_call_is_told_and_ends_the_connection),
                 SERVER_TEST(test_a_message_beyond_the_limit_is_told_and_ends_the_connection),
+                SERVER_TEST(test_only_those_who_may_send_long_messages),
                 SERVER_TEST(test_a_fault_ends_its_connection_alone),
                 SERVER_TEST(test_a_message_that_is_not_ended_in_time_ends_the_connection),
                 SERVER_TEST(test_a_message_that_was_ended_in_time_gives_the_next_one_all_of_it),
@@ -917,6 +994,7 @@ int main(void)
                 SERVER_TEST(test_a_user_with_too_many_waiting_calls_is_told_so),
                 SERVER_TEST(test_a_crowded_call_that_is_not_answered_is_dropped),
                 SERVER_TEST(test_buffers_of_a_user_have_a_limit_that_spares_small_ones),
+                SERVER_TEST(test_many_small_buffers_of_a_user_have_a_limit_too),
                 SERVER_TEST(test_a_flood_of_calls_leaves_room_for_others),
                 SERVER_TEST(test_a_flood_of_large_answers_leaves_room_for_others),
                 SERVER_TEST(test_without_descriptors_nothing_spins_and_nobody_is_forgotten),

@@ -107,6 +107,15 @@ def test_stranger_cannot_tell_what_exists_from_what_does_not(home, acme):
     assert answers == [(DENIED, answers[0][1])] * 4
 
 
+def test_stranger_may_send_no_long_message(home, acme, purserd, as_root):
+    """A body of a webhook may be long, and is none of a stranger's business."""
+    connection = home.varlink_as(STRANGER)
+    with pytest.raises(VarlinkError, match="too long"):
+        connection.call("io.purser.Tokens.VerifyWebhook", client="jobber-app", body="A" * 100000, signature="x")
+    with pytest.raises(VarlinkError, match="NoSuchClient"):
+        home.call("io.purser.Tokens.VerifyWebhook", client="nobody", body="A" * 100000, signature="x")
+
+
 def test_stranger_may_not_watch(home, acme):
     stranger = home.varlink_as(STRANGER)
     stranger.send("io.purser.Tokens.WatchToken", {"credential": "acme"}, more=True)
