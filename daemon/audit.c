@@ -100,9 +100,10 @@ void audit_granted(struct audit *audit, struct peer *peer, const struct credenti
         event = peer_event(peer, EVENT_ACCESS_GRANTED, LOG_LEVEL_INFO);
         event.credential = credential->name;
         event.client = credential->client_name;
-        log_event(&event, "%s: in use by process %d of user %u%s%s.", credential->name, (int)peer->pid,
-                  (unsigned)peer->uid, event.peer_unit ? ", unit " : "",
-                  event.peer_unit ? event.peer_unit : "");
+        event.generation = credential->grant.generation;
+        log_event(&event, "%s: generation %" PRIu64 " is in use by process %d of user %u%s%s.",
+                  credential->name, credential->grant.generation, (int)peer->pid, (unsigned)peer->uid,
+                  event.peer_unit ? ", unit " : "", event.peer_unit ? event.peer_unit : "");
 }
 
 void audit_denied(struct audit *audit, struct peer *peer, const char *method, const char *name)

@@ -179,13 +179,20 @@ int serve_bundle(struct service *service, struct credential *credential, uint64_
         return 0;
 }
 
-/* The first use by each connection is told, as far as it is remembered. */
+/* The first use of each token by each connection is told, as far as it is remembered. */
 void tell_use(struct service *service, struct call *call, const struct credential *credential)
 {
-        for (unsigned i = 0; i < CALL_VERDICTS; i++)
-                if (call->told[i] == credential)
+        uint64_t generation = credential->grant.generation;
+        unsigned i;
+
+        for (i = 0; i < CALL_VERDICTS; i++)
+                if (call->told[i].credential == credential && call->told[i].generation == generation &&
+                    call->told[i].epoch == service->epoch)
                         return;
-        call->told[call->n_told++ % CALL_VERDICTS] = credential;
+        i = call->n_told++ % CALL_VERDICTS;
+        call->told[i].credential = credential;
+        call->told[i].generation = generation;
+        call->told[i].epoch = service->epoch;
         audit_granted(service->parts.audit, call->peer, credential);
 }
 
@@ -301,8 +308,11 @@ void service_on_change(struct credential *credential, bool gone, void *userdata)
 {
         struct service *service = userdata;
 
-        if (gone)
+        if (gone) {
+                /* What connections remember of it does not hold for another at its address. */
+                service->epoch++;
                 forget(credential);
+        }
         /* What is seen of a later login's grant is part of the credential that it waits for. */
         if (credential->is_pending)
                 credential = vault_find(service->parts.context->vault, credential->name);

@@ -84,8 +84,11 @@ static void advance(uint64_t usec)
 static void test_use_is_told_with_who_and_what(void **state)
 {
         (void)state;
+        credential.grant.generation = 5;
         audit_granted(&audit, &peer, &credential);
-        assert_string_equal(text, "acme: in use by process 77 of user 1000, unit sync.service.");
+        assert_int_equal(last.generation, 5);
+        assert_string_equal(text,
+                            "acme: generation 5 is in use by process 77 of user 1000, unit sync.service.");
         assert_string_equal(last.message_id, EVENT_ACCESS_GRANTED);
         assert_string_equal(last.credential, "acme");
         assert_string_equal(last.client, "app");
