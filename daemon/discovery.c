@@ -104,6 +104,7 @@ static struct oauth_endpoints combine(const struct provider *provider, const str
 
         if (!found)
                 return endpoints;
+        endpoints.sends_issuer = found->sends_issuer;
         if (!endpoints.authorization)
                 endpoints.authorization = found->authorization_endpoint;
         if (!endpoints.token)

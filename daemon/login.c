@@ -207,6 +207,7 @@ static int make_login(struct login_op *op, const struct client *client,
         login->credential = take_ptr(op->credential);
         login->description = take_ptr(op->description);
         login->redirect_uri = take_ptr(op->redirect_uri);
+        login->sends_issuer = endpoints->sends_issuer;
         timer_init(&login->expiry, on_expired, login);
         if ((r = copy_optional(&login->client, client->name)) < 0 ||
             (r = copy_optional(&login->issuer, endpoints->issuer)) < 0 ||
@@ -306,7 +307,7 @@ int login_complete(struct logins *logins, const char *id, const char *redirect_t
                 return 0;
         }
 
-        r = oauth_read_redirect(redirect_text, login->state, login->issuer, &redirect);
+        r = oauth_read_redirect(redirect_text, login->state, login->issuer, login->sends_issuer, &redirect);
         if (r < 0)
                 return r;
         if (!goes_on(login, &redirect, on_done, userdata))

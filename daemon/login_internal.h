@@ -18,6 +18,7 @@ struct pending_login {
         struct secret *verifier; /* NULL: the provider has no PKCE */
         char *credential, *client, *description, *redirect_uri;
         char *issuer; /* NULL: unknown */
+        bool sends_issuer;
         struct timer expiry;
         struct pending_login *next;
 };

@@ -18,6 +18,7 @@ struct oauth_endpoints {
         const char *token;
         const char *revocation; /* NULL: none */
         const char *issuer; /* NULL: unknown; else a redirect's `iss` must equal it */
+        bool sends_issuer; /* it says that every redirect has an `iss` (RFC 9207 section 3) */
 };
 
 /* Who asks. Borrowed. secret is NULL for a public client. */
@@ -96,10 +97,11 @@ struct redirect {
 };
 
 /*
- * redirect: the whole URL, or its query. state: what this login sent. issuer: NULL, or what a given `iss` must equal (RFC 9207).
- * A state is compared in constant time; a parameter given twice is a mismatch.
+ * redirect: the whole URL, or its query. state: what this login sent. issuer: NULL, or what a given `iss` must equal (RFC 9207), which
+ * must be there where the issuer is one that sends it. A state is compared in constant time; a parameter given twice is a mismatch.
  */
-int oauth_read_redirect(const char *redirect, const char *state, const char *issuer, struct redirect *ret);
+int oauth_read_redirect(const char *redirect, const char *state, const char *issuer, bool sends_issuer,
+                        struct redirect *ret);
 void redirect_done(struct redirect *redirect);
 
 /* RFC 8414 section 3 and OpenID Connect Discovery: where the metadata may lie; both forms, to be tried in this order. */
@@ -108,6 +110,7 @@ int oauth_discovery_url(const char *issuer, unsigned place, char **ret);
 
 struct oauth_metadata {
         char *authorization_endpoint, *token_endpoint, *revocation_endpoint;
+        bool sends_issuer;
 };
 
 enum {

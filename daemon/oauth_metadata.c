@@ -76,6 +76,8 @@ static int read_root(const json_t *root, const char *issuer, struct oauth_metada
                 r = read_endpoint(root, "token_endpoint", true, &ret->token_endpoint, diag);
         if (r == 0)
                 r = read_endpoint(root, "revocation_endpoint", false, &ret->revocation_endpoint, diag);
+        ret->sends_issuer =
+                json_is_true(json_object_get(root, "authorization_response_iss_parameter_supported"));
         return r;
 }
 
@@ -83,7 +85,8 @@ static int read_root(const json_t *root, const char *issuer, struct oauth_metada
 static const char *find_ambiguity(const struct secret_buf *body)
 {
         static const char *const names[] = { "issuer", "authorization_endpoint", "token_endpoint",
-                                             "revocation_endpoint" };
+                                             "revocation_endpoint",
+                                             "authorization_response_iss_parameter_supported" };
 
         for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
                 if (json_text_is_ambiguous(body->data, body->n, names[i]))

@@ -153,7 +153,8 @@ static void deny(const struct parameters *parameters, struct redirect *ret)
         conclude(ret, REDIRECT_DENIED, sentence, detail);
 }
 
-static int judge(struct parameters *parameters, const char *state, const char *issuer, struct redirect *ret)
+static int judge(struct parameters *parameters, const char *state, const char *issuer, bool sends_issuer,
+                 struct redirect *ret)
 {
         struct secret_buf *values = parameters->values;
         bool has_code = values[PARAMETER_CODE].n > 0, has_error = values[PARAMETER_ERROR].n > 0;
@@ -171,6 +172,11 @@ static int judge(struct parameters *parameters, const char *state, const char *i
                          "");
         else if (issuer && values[PARAMETER_ISS].data && !equals(&values[PARAMETER_ISS], issuer))
                 conclude(ret, REDIRECT_MISMATCH, "The redirect comes from another authorization server", "");
+        else if (issuer && sends_issuer && !values[PARAMETER_ISS].data)
+                conclude(ret, REDIRECT_MISMATCH,
+                         "The redirect does not say which authorization server it comes from, as this one "
+                         "promises to",
+                         "");
         else if (has_error)
                 deny(parameters, ret);
         else if (!has_code)
@@ -180,7 +186,8 @@ static int judge(struct parameters *parameters, const char *state, const char *i
         return 0;
 }
 
-int oauth_read_redirect(const char *redirect, const char *state, const char *issuer, struct redirect *ret)
+int oauth_read_redirect(const char *redirect, const char *state, const char *issuer, bool sends_issuer,
+                        struct redirect *ret)
 {
         _cleanup_(parameters_done) struct parameters parameters = { 0 };
         struct redirect result = { .verdict = REDIRECT_CODE };
@@ -193,7 +200,7 @@ int oauth_read_redirect(const char *redirect, const char *state, const char *iss
         else {
                 r = read_parameters(reader, &parameters);
                 if (r == 0)
-                        r = judge(&parameters, state, issuer, &result);
+                        r = judge(&parameters, state, issuer, sends_issuer, &result);
         }
         if (r < 0)
                 return r;

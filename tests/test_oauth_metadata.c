@@ -80,9 +80,31 @@ static void test_the_endpoints_are_read(void **state)
         assert_string_equal(metadata.authorization_endpoint, "https://id.example.com/authorize?p=1");
         assert_string_equal(metadata.token_endpoint, "https://tokens.example.com:8443/token");
         assert_string_equal(metadata.revocation_endpoint, "https://id.example.com/revoke");
+        assert_false(metadata.sends_issuer);
         oauth_metadata_done(&metadata);
         oauth_metadata_done(&metadata);
         assert_null(metadata.token_endpoint);
+}
+
+static void test_a_promise_to_send_the_issuer_is_read(void **state)
+{
+        static const char *const rests[] = { "true", "false", "null", "\"true\"", "1" };
+        char body[512];
+
+        for (size_t i = 0; i < sizeof rests / sizeof rests[0]; i++) {
+                struct oauth_metadata metadata;
+                struct diag diag = DIAG_INIT;
+
+                snprintf(body, sizeof body,
+                         "{\"issuer\":\"" ISSUER "\",\"authorization_endpoint\":\"https://id.example.com/a\","
+                         "\"token_endpoint\":\"https://id.example.com/t\","
+                         "\"authorization_response_iss_parameter_supported\":%s}",
+                         rests[i]);
+                struct http_response response = sample_answer(200, NULL, body);
+                assert_int_equal(read_response(&response, &metadata, &diag), 0);
+                assert_int_equal(metadata.sends_issuer, i == 0);
+                oauth_metadata_done(&metadata);
+        }
 }
 
 static void test_a_server_without_revocation_is_usable(void **state)
@@ -199,6 +221,7 @@ int main(void)
                 cmocka_unit_test(test_the_metadata_lies_in_three_places),
                 cmocka_unit_test(test_there_is_no_fourth_place_and_no_issuer_without_scheme),
                 cmocka_unit_test(test_the_endpoints_are_read),
+                cmocka_unit_test(test_a_promise_to_send_the_issuer_is_read),
                 cmocka_unit_test(test_a_server_without_revocation_is_usable),
                 cmocka_unit_test(test_unusable_answers_say_what_is_wrong),
                 cmocka_unit_test(test_another_issuers_metadata_is_refused),

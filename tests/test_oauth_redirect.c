@@ -16,11 +16,13 @@
 static const char *const STATE = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 #define STATE_IS "state=dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"
 
+static bool issuer_is_promised;
+
 static void expect_of(const char *text, const char *issuer, enum redirect_verdict verdict, const char *words)
 {
         struct redirect redirect;
 
-        assert_int_equal(oauth_read_redirect(text, STATE, issuer, &redirect), 0);
+        assert_int_equal(oauth_read_redirect(text, STATE, issuer, issuer_is_promised, &redirect), 0);
         if (redirect.verdict != verdict || !strstr(redirect.reason, words))
                 fail_msg("%s: verdict %d, \"%s\"", text, redirect.verdict, redirect.reason);
         assert_int_equal(redirect.code != NULL, verdict == REDIRECT_CODE);
@@ -39,7 +41,7 @@ static void expect_code(const char *text, const char *code)
 {
         struct redirect redirect;
 
-        assert_int_equal(oauth_read_redirect(text, STATE, NULL, &redirect), 0);
+        assert_int_equal(oauth_read_redirect(text, STATE, NULL, false, &redirect), 0);
         if (redirect.verdict != REDIRECT_CODE)
                 fail_msg("%s: verdict %d, \"%s\"", text, redirect.verdict, redirect.reason);
         assert_true(secret_equal_bytes(redirect.code, code, strlen(code)));
@@ -171,6 +173,23 @@ static void test_the_issuer_must_be_ours_where_it_is_told(void **state)
                   REDIRECT_MISMATCH, "another auth");
 }
 
+/* RFC 9207 section 2.4. Whoever leaves it out is not the one that promised it, be it a code or a denial. */
+static void test_an_issuer_that_was_promised_must_be_there(void **state)
+{
+        const char *issuer = "https://id.example.com";
+
+        issuer_is_promised = true;
+        expect_of("/cb?code=a&iss=https%3A%2F%2Fid.example.com&" STATE_IS, issuer, REDIRECT_CODE, "");
+        expect_of("/cb?error=access_denied&iss=https%3A%2F%2Fid.example.com&" STATE_IS, issuer,
+                  REDIRECT_DENIED, "no");
+        expect_of("/cb?code=a&" STATE_IS, issuer, REDIRECT_MISMATCH, "which authorization server");
+        expect_of("/cb?error=access_denied&" STATE_IS, issuer, REDIRECT_MISMATCH,
+                  "which authorization server");
+        expect_of("/cb", issuer, REDIRECT_MISMATCH, "which authorization server");
+        issuer_is_promised = false;
+        expect_of("/cb", issuer, REDIRECT_DENIED, "no code");
+}
+
 static void test_what_is_no_redirect_is_malformed(void **state)
 {
         static const char *const texts[] = {
@@ -204,7 +223,7 @@ static void test_a_redirect_has_a_limit(void **state)
         strcpy(text + 5 + OAUTH_TOKEN_MAX, "&" STATE_IS);
         text[5 + OAUTH_TOKEN_MAX - 1] = 'b';
         struct redirect redirect;
-        assert_int_equal(oauth_read_redirect(text, STATE, NULL, &redirect), 0);
+        assert_int_equal(oauth_read_redirect(text, STATE, NULL, false, &redirect), 0);
         assert_int_equal(redirect.verdict, REDIRECT_CODE);
         assert_int_equal(secret_size(redirect.code), OAUTH_TOKEN_MAX);
         redirect_done(&redirect);
@@ -225,6 +244,7 @@ int main(void)
                 cmocka_unit_test(test_another_state_is_a_mismatch_whatever_comes_with_it),
                 cmocka_unit_test(test_a_parameter_given_twice_is_a_mismatch),
                 cmocka_unit_test(test_the_issuer_must_be_ours_where_it_is_told),
+                cmocka_unit_test(test_an_issuer_that_was_promised_must_be_there),
                 cmocka_unit_test(test_what_is_no_redirect_is_malformed),
                 cmocka_unit_test(test_a_redirect_has_a_limit),
         };

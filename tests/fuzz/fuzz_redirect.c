@@ -25,7 +25,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
         struct redirect redirect;
         char *text = fuzz_copy(data, n);
 
-        fuzz_check(oauth_read_redirect(text, state, "https://id.example.com", &redirect) == 0);
+        fuzz_check(oauth_read_redirect(text, state, "https://id.example.com", n % 2, &redirect) == 0);
         check_redirect(&redirect, text);
         redirect_done(&redirect);
         free(text);
