@@ -1,6 +1,7 @@
 /* The listener: libmicrohttpd without threads, driven from one poll(). */
 #include "client/loopback.h"
 
+#include "client/loopback_owner.h"
 #include "client/page.h"
 #include "common/clock.h"
 
@@ -108,6 +109,13 @@ static bool is_our_host(const struct loopback_uri *uri, const char *host)
                (host[n] == '\0' || (uri->port == 80 && strcmp(host + n, ":80") == 0));
 }
 
+static bool has_state(const char *target)
+{
+        const char *query = strchr(target, '?');
+
+        return query && (strncmp(query, "?state=", 7) == 0 || strstr(query, "&state="));
+}
+
 unsigned loopback_judge(const struct loopback_uri *uri, const struct loopback_request *request)
 {
         size_t n = strlen(uri->path);
@@ -124,6 +132,12 @@ unsigned loopback_judge(const struct loopback_uri *uri, const struct loopback_re
          * no image or script on somebody's page (Fetch Metadata).
          */
         if (request->fetch_dest && strcmp(request->fetch_dest, "document") != 0)
+                return MHD_HTTP_FORBIDDEN;
+        /* A browser without that names the page of elsewhere whose script asks; "null" may be a form on the way. */
+        if (request->origin && strcmp(request->origin, "null") != 0)
+                return MHD_HTTP_FORBIDDEN;
+        /* With nothing of this login's in it, it would be taken for a "no", which other users cannot say. */
+        if (request->by_stranger && !has_state(request->target))
                 return MHD_HTTP_FORBIDDEN;
         return 0;
 }
@@ -210,6 +224,24 @@ static void *on_request_line(void *data, const char *target, struct MHD_Connecti
         return request;
 }
 
+static bool is_by_stranger(struct MHD_Connection *connection, const struct loopback_uri *uri)
+{
+        const union MHD_ConnectionInfo *info =
+                MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+        struct sockaddr_in four = { .sin_family = AF_INET,
+                                    .sin_port = htons(uri->port),
+                                    .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+        struct sockaddr_in6 six = { .sin6_family = AF_INET6,
+                                    .sin6_port = htons(uri->port),
+                                    .sin6_addr = in6addr_loopback };
+
+        if (!info || !info->client_addr)
+                return false;
+        return owner_is_stranger(info->client_addr, info->client_addr->sa_family == AF_INET
+                                                            ? (const struct sockaddr *)&four
+                                                            : (const struct sockaddr *)&six);
+}
+
 static enum MHD_Result on_request(void *data, struct MHD_Connection *connection, const char *url,
                                   const char *method, const char *version, const char *upload,
                                   size_t *upload_size, void **userdata)
@@ -229,6 +261,8 @@ static enum MHD_Result on_request(void *data, struct MHD_Connection *connection,
                 .target = secret_expose(request->target),
                 .host = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_HOST),
                 .fetch_dest = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Sec-Fetch-Dest"),
+                .origin = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Origin"),
+                .by_stranger = is_by_stranger(connection, &loopback->uri),
         };
         status = loopback_judge(&loopback->uri, &said);
         if (status == 0 && loopback->held)

@@ -32,7 +32,8 @@ int loopback_parse_uri(const char *redirect_uri, struct loopback_uri *ret, struc
 
 /* What a request says of itself; NULL for a header that is not there. */
 struct loopback_request {
-        const char *method, *target, *host, *fetch_dest;
+        const char *method, *target, *host, *fetch_dest, *origin;
+        bool by_stranger; /* another user of this machine */
 };
 
 /* The HTTP status with which to refuse it; 0: it is the redirect of a browser. */

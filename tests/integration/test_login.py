@@ -1,6 +1,8 @@
 """`purser login`: the person at the browser, what can go wrong on the way, and whose grant it turns out to be."""
 
 import signal
+import subprocess
+import sys
 
 import pytest
 
@@ -89,6 +91,21 @@ def test_redirect_that_is_not_ours_gets_an_error_page_and_the_login_goes_on(home
     assert 400 <= page.status < 500
     assert login.process.poll() is None
     assert standin.count("token") == 0
+    login.browse()
+    login.finish(EX_OK)
+
+
+def test_another_user_of_the_machine_cannot_end_a_login(home, standin, purserd, as_root):
+    """A redirect without anything in it is a "no" (Jobber sends no more), so that it matters who brings it."""
+    login = home.begin_login("acme")
+    script = ("import sys, urllib.request, urllib.error\n"
+              "try:\n    print(urllib.request.urlopen(sys.argv[1], timeout=10).status)\n"
+              "except urllib.error.HTTPError as error:\n    print(error.code)\n")
+    for query in ("", "?error=access_denied"):
+        done = subprocess.run([sys.executable, "-I", "-c", script, standin.redirect_uri + query], user=STRANGER, group=STRANGER,
+                              extra_groups=[], cwd="/", capture_output=True, text=True, timeout=30, check=False)
+        assert done.stdout.strip() == "403", done
+    assert login.process.poll() is None
     login.browse()
     login.finish(EX_OK)
 
