@@ -9,6 +9,7 @@ tally.py --results DIR broken NAME              counts a failure where NAME has 
 tally.py --results DIR total                    prints "N passed, N failed"; fails when something failed or nothing ran
 """
 import argparse
+import concurrent.futures
 import importlib.util
 import json
 import os
@@ -148,30 +149,42 @@ def pytest(results, arguments):
     return results.record(arguments.name, counts)
 
 
+def fuzz_one(program, arguments, scratch):
+    """One fuzzer to its end: (name, exit status, output)."""
+    name = os.path.basename(program)
+    word = name.removeprefix("fuzz_")
+    corpus = scratch / name
+    corpus.mkdir(parents=True, exist_ok=True)
+    command = [program, f"-max_total_time={arguments.seconds}", "-timeout=20", "-rss_limit_mb=1024", "-verbosity=0",
+               "-print_final_stats=1", f"-artifact_prefix={scratch}/found/{name}-"]
+    words = pathlib.Path("tests/fuzz/dict") / f"{word}.dict"
+    if words.exists():
+        command.append(f"-dict={words}")
+    # libFuzzer writes what it learns into the first directory; the others are only read.
+    command.append(str(corpus))
+    seeds = pathlib.Path("tests/fuzz/corpus") / word
+    if seeds.is_dir():
+        command.append(str(seeds))
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    return name, done.returncode, done.stdout.decode(errors="replace")
+
+
 def fuzz(results, arguments):
+    """As many at a time as there are processors."""
     total = nothing()
     scratch = pathlib.Path(arguments.scratch)
-    for program in arguments.programs:
-        name = os.path.basename(program)
-        corpus, artifacts = scratch / name, scratch / "found"
-        corpus.mkdir(parents=True, exist_ok=True)
-        artifacts.mkdir(exist_ok=True)
-        command = [program, f"-max_total_time={arguments.seconds}", "-timeout=10", "-rss_limit_mb=1024", "-verbosity=0",
-                   "-print_final_stats=1", f"-artifact_prefix={artifacts}/{name}-", str(corpus)]
-        # libFuzzer writes what it learns into the first directory; the others are only read.
-        for word in (name, name.removeprefix("fuzz_")):
-            seeds = pathlib.Path("tests/fuzz/corpus") / word
-            if seeds.is_dir():
-                command.append(str(seeds))
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-        output = done.stdout.decode(errors="replace")
-        failed = done.returncode != 0
-        add(total, {"passed": int(not failed), "failed": int(failed), "skipped": 0})
-        runs = re.search(r"number_of_executed_units: (\d+)", output)
-        print(output if failed else "", end="")
-        print(f"  {'FAIL' if failed else 'ok':8} {name}: {runs.group(1) if runs else 'no'} runs", flush=True)
-        if failed:
-            print(f"           what broke it lies in {artifacts}")
+    (scratch / "found").mkdir(parents=True, exist_ok=True)
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        running = [pool.submit(fuzz_one, program, arguments, scratch) for program in arguments.programs]
+        for ended in concurrent.futures.as_completed(running):
+            name, status, output = ended.result()
+            failed = status != 0
+            add(total, {"passed": int(not failed), "failed": int(failed), "skipped": 0})
+            runs = re.search(r"number_of_executed_units: (\d+)", output)
+            print(output if failed else "", end="")
+            print(f"  {'FAIL' if failed else 'ok':8} {name}: {runs.group(1) if runs else 'no'} runs", flush=True)
+            if failed:
+                print(f"           what broke it lies in {scratch}/found")
     print(f"fuzz: {phrase(total)}")
     return results.record("fuzz", total)
 
