@@ -249,6 +249,10 @@ exports: $(O)/libpurser.so.$(SOVERSION) $(O)/libpurser.a ## compare the library'
 layers: ## print the include graph; fail on an include that points up
 	@$(TALLY) command layers -- $(PYTHON) tests/tools/layers.py tests/tools/layers.txt
 
+.PHONY: promises
+promises: ## check that the README's table of promises names tests that exist
+	@$(TALLY) command promises -- $(PYTHON) tests/tools/promises.py README.md
+
 $(O)/tests/crash/killat: $(call obj,tests/crash/killat.c)
 	$(call say,LINK,$@)
 	$(Q)$(link)

@@ -11,7 +11,7 @@ case ${MAKEFLAGS-} in
 *) jobs=-j$(nproc) ;;
 esac
 
-for part in deps build unit exports layers integration crash-sample interop; do
+for part in deps build unit exports layers promises integration crash-sample interop; do
         case $part in
         deps) tests/tools/install-deps.sh ;;
         build) $MAKE --no-print-directory $jobs -k all tests ;;
