@@ -276,6 +276,12 @@ MINUTES ?= 30
 soak: all ## 200 credentials, faults and kills for MINUTES=30; at the end every living grant is alive
 	@PURSER_BUILD=$(abspath $(O)) $(TALLY) command soak -- $(PYTHON) tests/soak/soak.py --minutes $(MINUTES)
 
+ROUNDS ?= 5
+ATTACK_SECONDS ?= 1
+.PHONY: attack
+attack: all ## measure what other callers notice of hostile ones; the table that the README has (as root: by several users)
+	@PURSER_BUILD=$(abspath $(O)) $(TALLY) command attack -- $(PYTHON) tests/attack/attack.py --rounds $(ROUNDS) --seconds $(ATTACK_SECONDS)
+
 CRASH_SECONDS ?= 300
 .PHONY: crash
 crash: all $(O)/tests/crash/killat ## kill purserd at every system call of every operation, and count the grants that are lost
