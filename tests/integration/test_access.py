@@ -3,6 +3,8 @@
 import grp
 import json
 import pwd
+import subprocess
+import sys
 
 import pytest
 
@@ -11,6 +13,8 @@ from rawvarlink import VarlinkError
 
 DENIED = "org.varlink.service.PermissionDenied"
 OTHER_GROUP = 1
+# A number alone: nobody has it.
+OUTSIDER = 23456
 
 pytestmark = pytest.mark.usefixtures("as_root")
 
@@ -105,6 +109,37 @@ def test_stranger_cannot_tell_what_exists_from_what_does_not(home, acme):
             stranger.call("io.purser.Tokens.GetToken", credential=name)
         answers.append((caught.value.name, json.dumps(caught.value.parameters)))
     assert answers == [(DENIED, answers[0][1])] * 4
+
+
+ASK = """
+import json, os, socket, sys
+connection = socket.socket(socket.AF_UNIX)
+connection.connect(sys.argv[1])
+call = {"method": "io.purser.Tokens.GetToken", "parameters": {"credential": "acme"}}
+connection.sendall(json.dumps(call).encode() + b"\\0")
+answer = b""
+while not answer.endswith(b"\\0"):
+    answer += connection.recv(65536)
+print(os.getuid(), json.loads(answer[:-1]).get("error", "a token"))
+"""
+
+
+def ask_from_a_namespace(home, user):
+    """As a container without privileges does it: root within, this user without."""
+    command = ["unshare", "--user", "--map-root-user", "--pid", "--fork", sys.executable, "-I", "-c", ASK, str(home.socket)]
+    done = subprocess.run(command, user=user, group=user, extra_groups=[], cwd="/", capture_output=True, text=True, timeout=30,
+                          check=False)
+    if done.returncode != 0 and "unshare" in done.stderr:
+        pytest.skip("no namespaces here: " + done.stderr.strip())
+    return done.stdout.strip()
+
+
+def test_root_of_another_user_namespace_is_the_user_who_made_it(home, acme, purserd):
+    assert ask_from_a_namespace(home, OUTSIDER) == "0 " + DENIED
+    assert "user %d" % OUTSIDER in purserd.log
+    allow(home, {"user": OUTSIDER})
+    home.purser("reload").expect(EX_OK)
+    assert ask_from_a_namespace(home, OUTSIDER) == "0 a token"
 
 
 def test_stranger_may_send_no_long_message(home, acme, purserd, as_root):

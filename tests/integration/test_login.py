@@ -3,6 +3,7 @@
 import signal
 import subprocess
 import sys
+import urllib.parse
 
 import pytest
 
@@ -93,6 +94,27 @@ def test_redirect_that_is_not_ours_gets_an_error_page_and_the_login_goes_on(home
     assert standin.count("token") == 0
     login.browse()
     login.finish(EX_OK)
+
+
+def listening(port):
+    """Addresses that are listened on at this port, as /proc/net/tcp and tcp6 have them."""
+    found = []
+    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+        with open(table, encoding="ascii") as file:
+            rows = [line.split() for line in file.readlines()[1:]]
+        found += [row[1].split(":")[0] for row in rows if row[3] == "0A" and int(row[1].split(":")[1], 16) == port]
+    return found
+
+
+def test_redirect_port_is_open_to_this_machine_alone_and_for_one_login(home, standin, purserd):
+    port = urllib.parse.urlsplit(standin.redirect_uri).port
+    login = home.begin_login("acme")
+    assert listening(port) == ["0100007F" if sys.byteorder == "little" else "7F000001"]
+    first = login.browse()
+    login.finish(EX_OK)
+    assert listening(port) == []
+    with pytest.raises(OSError):
+        fetch(first.url)
 
 
 def test_another_user_of_the_machine_cannot_end_a_login(home, standin, purserd, as_root):
