@@ -67,8 +67,9 @@ int app_take_over(struct app *app)
 
         if (adoption.n_adopted > 0)
                 log_event(&(struct log_event){ .message_id = EVENT_SAVE_FAILED, .level = LOG_LEVEL_WARNING },
-                          "%u grants that the purserd before this one could not save were handed over, and "
-                          "are saved now.",
+                          "%u grants that the purserd before this one could not save were handed over; they "
+                          "are "
+                          "served, and saved as soon as the disk takes them.",
                           adoption.n_adopted);
         app_end_handover(app);
         return 0;

@@ -48,7 +48,7 @@ start_standin() {
 install_units() {
         local unit dropins=/etc/systemd/system/purser.service.d
         for unit in purser.service purser.socket purser-credentials.socket purser-metrics.service purser-metrics.timer; do
-                sed 's,@SBINDIR@,/t,g; s,@BINDIR@,/t,g' "/tree/systemd/$unit.in" >"/etc/systemd/system/$unit"
+                sed 's,@SBINDIR@,/t,g; s,@BINDIR@,/t,g; s,@SYSCONFDIR@,/etc,g' "/tree/systemd/$unit.in" >"/etc/systemd/system/$unit"
         done
         systemd-sysusers /tree/systemd/purser.sysusers
         mkdir -p /etc/purser "$dropins"
