@@ -22,12 +22,13 @@ static void check(const struct provider *provider, const char *signature, const 
         secret_free(key);
 }
 
+static const struct provider timestamped = { .webhook = { .header = (char[]){ "Signature" },
+                                                          .encoding = WEBHOOK_HEX,
+                                                          .signature_element = (char[]){ "v1" },
+                                                          .timestamp_element = (char[]){ "t" } } };
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
-        static const struct provider timestamped = { .webhook = { .header = (char[]){ "Signature" },
-                                                                  .encoding = WEBHOOK_HEX,
-                                                                  .signature_element = (char[]){ "v1" },
-                                                                  .timestamp_element = (char[]){ "t" } } };
         const struct provider *const providers[] = { &sample_jobber, &sample_rest, &timestamped };
         const uint8_t *end = n > 1 ? memchr(data + 1, '\0', n - 1) : NULL;
 
