@@ -18,7 +18,10 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { STATUS_DELAY_MSEC = 100 };
+enum {
+        STATUS_DELAY_USEC = 100000,
+        STATUS_DELAY_EACH_USEC = 20, /* for each credential, a few hundred times what counting it takes */
+};
 
 /* ---- the service manager's view ---- */
 
@@ -76,7 +79,9 @@ void app_on_change(struct credential *credential, bool gone, void *userdata)
         /* Without memory for the timer, the next change tells it. */
         if (!timer_is_armed(&app->status_timer))
                 (void)timer_set(&app->timers, &app->status_timer,
-                                usec_add(context_now(&app->context), STATUS_DELAY_MSEC * USEC_PER_MSEC));
+                                usec_add(context_now(&app->context),
+                                         STATUS_DELAY_USEC + vault_count(app->context.vault) *
+                                                                     STATUS_DELAY_EACH_USEC));
 }
 
 /* What was told by the wall clock is told anew; no token's life depends on it. */
