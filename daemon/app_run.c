@@ -80,8 +80,8 @@ void app_on_change(struct credential *credential, bool gone, void *userdata)
         if (!timer_is_armed(&app->status_timer))
                 (void)timer_set(&app->timers, &app->status_timer,
                                 usec_add(context_now(&app->context),
-                                         STATUS_DELAY_USEC + vault_count(app->context.vault) *
-                                                                     STATUS_DELAY_EACH_USEC));
+                                         STATUS_DELAY_USEC +
+                                                 vault_count(app->context.vault) * STATUS_DELAY_EACH_USEC));
 }
 
 /* What was told by the wall clock is told anew; no token's life depends on it. */

@@ -88,6 +88,18 @@ method_fn method_get_token, method_list_credentials;
 /* GetToken, where the answer is there and nothing is to be said but the bundle; else false, and nothing was done. */
 bool brief_get_token(struct service *service, struct call *call, const struct wire_brief *brief,
                      const struct secret_buf **ret_answer);
+/* method_page.c: credentials in order of their names, as many as one answer may hold. METHOD_E_ANSWERED: with what is wrong with that. */
+struct page {
+        const char *after; /* NULL: from the first */
+        struct optional_int most; /* not given: all, or a refusal */
+};
+#define PAGE_ARGUMENTS(type, member)                                                                         \
+        { "after", ARGUMENT_STRING, false, offsetof(type, member.after) },                                   \
+        {                                                                                                    \
+                "most", ARGUMENT_INT, false, offsetof(type, member.most)                                     \
+        }
+int page_make(struct service *service, struct call *call, const struct page *page, bool admin,
+              json_t *(*describe)(const struct credential *credential, const struct now *now), json_t **ret);
 /* method_watch.c */
 method_fn method_watch_token, method_status;
 void watch_on_token(const struct token_answer *answer, void *userdata);

@@ -121,36 +121,19 @@ bool brief_get_token(struct service *service, struct call *call, const struct wi
         return true;
 }
 
-struct listing {
-        struct service *service;
-        struct call *call;
-        struct now now;
-        json_t *array;
-};
-
-static int list_one(struct credential *credential, void *userdata)
-{
-        struct listing *listing = userdata;
-
-        if (!call_may_use(listing->service, listing->call, credential))
-                return 0;
-        if (json_array_append_new(listing->array, status_credential(credential, &listing->now)) < 0)
-                return fault(-ENOMEM);
-        return 0;
-}
-
 int method_list_credentials(struct service *service, struct call *call)
 {
-        _cleanup_(json_decrefp) json_t *array = json_array();
-        struct listing listing = {
-                .service = service, .call = call, .now = service_now(service), .array = array
-        };
+        struct {
+                struct page page;
+        } args;
+        static const struct argument arguments[] = { PAGE_ARGUMENTS(__typeof__(args), page) };
+        _cleanup_(json_decrefp) json_t *array = NULL;
         int r;
 
-        if (!array)
-                return fault(-ENOMEM);
-        r = vault_each(service->parts.context->vault, true, list_one, &listing);
-        if (r < 0)
-                return r;
+        r = READ_ARGUMENTS(call, arguments, &args);
+        if (r == 0)
+                r = page_make(service, call, &args.page, false, status_credential, &array);
+        if (r != 0)
+                return r < 0 ? r : 0;
         return reply_values(call, json_pack("{s:O}", "credentials", array));
 }

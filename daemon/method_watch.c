@@ -173,20 +173,6 @@ int method_watch_token(struct service *service, struct call *call)
 
 /* ---- Status ---- */
 
-struct report {
-        struct now now;
-        json_t *array;
-};
-
-static int report_one(struct credential *credential, void *userdata)
-{
-        struct report *report = userdata;
-
-        if (json_array_append_new(report->array, status_credential_details(credential, &report->now)) < 0)
-                return fault(-ENOMEM);
-        return 0;
-}
-
 static json_t *describe_daemon(struct service *service)
 {
         const struct context *context = service->parts.context;
@@ -208,32 +194,39 @@ static json_t *describe_daemon(struct service *service)
         return status_daemon(&service->parts.facts, &state);
 }
 
-/* name NULL: of all. */
-static int describe(struct service *service, const char *name, json_t **ret)
+static int describe_one(struct service *service, const char *name, json_t **ret)
 {
-        struct vault *vault = service->parts.context->vault;
+        struct credential *credential = vault_find(service->parts.context->vault, name);
         _cleanup_(json_decrefp) json_t *array = json_array();
-        struct report report = { .now = service_now(service), .array = array };
-        struct credential *credential;
+        struct now now = service_now(service);
+
+        if (!array ||
+            (credential && json_array_append_new(array, status_credential_details(credential, &now)) < 0))
+                return fault(-ENOMEM);
+        *ret = take_ptr(array);
+        return 0;
+}
+
+/* name NULL: of all, or of a page of them. METHOD_E_ANSWERED: there are too many. */
+static int describe(struct service *service, struct call *call, const char *name, const struct page *page,
+                    json_t **ret)
+{
+        _cleanup_(json_decrefp) json_t *array = NULL;
         int r;
 
-        if (!array)
-                return fault(-ENOMEM);
-        if (name) {
-                credential = vault_find(vault, name);
-                r = credential ? report_one(credential, &report) : 0;
-        } else {
-                r = vault_each(vault, true, report_one, &report);
-        }
-        if (r < 0)
+        if (name)
+                r = describe_one(service, name, &array);
+        else
+                r = page_make(service, call, page, true, status_credential_details, &array);
+        if (r != 0)
                 return r;
-
         *ret = json_pack("{s:o, s:O}", "daemon", describe_daemon(service), "credentials", array);
         return *ret ? 0 : fault(-ENOMEM);
 }
 
 static void look_at_status(struct pending *pending)
 {
+        static const struct page whole;
         struct service *service = pending->service;
         _cleanup_(json_decrefp) json_t *parameters = NULL;
         int r = 0;
@@ -248,7 +241,7 @@ static void look_at_status(struct pending *pending)
                 r = reply_error(pending->call, OUTCOME_NO_SUCH_CREDENTIAL,
                                 &(struct error_facts){ .name = pending->name });
         } else {
-                r = describe(service, pending->name, &parameters);
+                r = describe(service, pending->call, pending->name, &whole, &parameters);
                 if (r == 0) {
                         call_reply_continues(pending->call, parameters);
                         return;
@@ -280,10 +273,13 @@ int method_status(struct service *service, struct call *call)
 {
         struct {
                 const char *credential;
+                struct page page;
         } args;
         static const struct argument arguments[] = {
                 { "credential", ARGUMENT_STRING, false, offsetof(__typeof__(args), credential) },
+                PAGE_ARGUMENTS(__typeof__(args), page),
         };
+        bool more = call->wire.more && !call->wire.oneway;
         _cleanup_(json_decrefp) json_t *parameters = NULL;
         struct credential *credential;
         struct pending *pending;
@@ -292,12 +288,15 @@ int method_status(struct service *service, struct call *call)
         r = READ_ARGUMENTS(call, arguments, &args);
         if (r == 0 && args.credential)
                 r = find_for_admin(service, call, args.credential, &credential);
+        if (r == 0 && more && (args.page.after || args.page.most.given))
+                return reply_invalid(call, args.page.after ? "after" : "most",
+                                     "What is watched has no pages.");
         if (r == 0)
-                r = describe(service, args.credential, &parameters);
+                r = describe(service, call, args.credential, &args.page, &parameters);
         if (r != 0)
                 return r < 0 ? r : 0;
 
-        if (!call->wire.more || call->wire.oneway) {
+        if (!more) {
                 call_reply(call, parameters);
                 return 0;
         }

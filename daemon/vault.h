@@ -50,6 +50,13 @@ struct credential *vault_find(struct vault *vault, const char *name);
 struct credential *vault_find_bytes(struct vault *vault, const char *name, size_t n);
 size_t vault_count(const struct vault *vault);
 /* In order of names when sorted is asked for (costs a sort). The callback must not add or remove credentials; non-zero ends and is returned. */
+/*
+ * The first `most` of those that are wanted, in order of their names, of which `after` (NULL: none) is before the first. Costs a look at each
+ * credential, and memory for `most`; nothing is sorted but those.
+ */
+int vault_each_after(struct vault *vault, const char *after, size_t most,
+                     bool (*is_wanted)(const struct credential *credential, void *userdata),
+                     int (*on_credential)(struct credential *credential, void *userdata), void *userdata);
 int vault_each(struct vault *vault, bool sorted,
                int (*on_credential)(struct credential *credential, void *userdata), void *userdata);
 /* Points one credential, whose client was just named, at the configuration in force. */
