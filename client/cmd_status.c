@@ -12,6 +12,8 @@
 #include <string.h>
 #include <time.h>
 
+enum { PAGE = 1000 }; /* credentials that are asked for at a time */
+
 static void free_credentials(struct purser_credentials **credentials)
 {
         purser_credentials_free(*credentials);
@@ -46,22 +48,39 @@ enum output_style life_style(const char *version_state)
 
 /* ---- for people ---- */
 
+static int print_status(const struct cli *cli, const json_t *status)
+{
+        struct status_view view = { .status = status, .now = time(NULL), .columns = output_columns(stdout) };
+
+        if (cli->subject)
+                status_print_story(stdout, &view);
+        else if (!status_print_table(stdout, &view))
+                return cli_fault(cli, "listing", ENOMEM);
+        return EX_OK;
+}
+
+static int print_json(const struct cli *cli, const json_t *status)
+{
+        char *text = json_dumps(status, JSON_COMPACT);
+
+        if (!text)
+                return cli_fault(cli, "printing the status", ENOMEM);
+        output_json(stdout, text);
+        wipe_free(text);
+        return EX_OK;
+}
+
 static int show(const struct cli *cli, const char *text, bool json)
 {
         _cleanup_(json_decrefp) json_t *status = NULL;
-        struct status_view view = { .now = time(NULL), .columns = output_columns(stdout) };
-        int r = EX_OK;
+        int r;
 
-        if (json)
+        if (json) {
                 output_json(stdout, text);
-        else
-                r = cli_parse_reply(cli, text, &status);
-        view.status = status;
-        if (status && cli->subject)
-                status_print_story(stdout, &view);
-        else if (status && !status_print_table(stdout, &view))
-                r = cli_fault(cli, "listing", ENOMEM);
-        return r;
+                return EX_OK;
+        }
+        r = cli_parse_reply(cli, text, &status);
+        return r == EX_OK ? print_status(cli, status) : r;
 }
 
 /* ---- for those who are no administrators ---- */
@@ -156,18 +175,72 @@ static int watch(const struct cli *cli, const char *parameters, bool json)
         return r == PURSER_OK ? EX_OK : cli_fail(cli, STATUS_METHOD, r);
 }
 
-static int show_once(const struct cli *cli, const char *parameters, bool json)
+/* after NULL: the first. A negative result is an exit status that was told of. */
+static int ask_page(const struct cli *cli, const char *after, json_t **ret)
 {
-        bool denied;
+        _cleanup_(cli_parameters_done) struct cli_parameters parameters = CLI_PARAMETERS_INIT;
         char *text;
         int r;
 
-        r = purser_call(cli->purser, STATUS_METHOD, parameters, PURSER_CALL_IDEMPOTENT, &text);
-        if (r == PURSER_OK) {
-                r = show(cli, text, json);
-                purser_text_free(text);
+        cli_add_text(&parameters, "credential", cli->subject);
+        cli_add_number(&parameters, "most", PAGE);
+        cli_add_text(&parameters, "after", after);
+        r = cli_parameters_end(cli, &parameters);
+        if (r != EX_OK)
+                return -r;
+        r = purser_call(cli->purser, STATUS_METHOD, parameters.text.data, PURSER_CALL_IDEMPOTENT, &text);
+        if (r != PURSER_OK)
                 return r;
+        r = cli_parse_reply(cli, text, ret);
+        purser_text_free(text);
+        return r == EX_OK ? PURSER_OK : -r;
+}
+
+static const char *name_of(const json_t *credentials, size_t index)
+{
+        return cli_text(json_array_get(credentials, index), "name");
+}
+
+/* All pages as one reply. A page that is not full is the last, and so is one that a daemon without pages gives again. */
+static int ask_all(const struct cli *cli, json_t **ret)
+{
+        _cleanup_(json_decrefp) json_t *whole = NULL;
+        json_t *credentials;
+        size_t n;
+        int r;
+
+        r = ask_page(cli, NULL, &whole);
+        credentials = json_object_get(whole, "credentials");
+        n = json_array_size(credentials);
+        while (r == PURSER_OK && n == PAGE) {
+                _cleanup_(json_decrefp) json_t *reply = NULL;
+                const char *last = name_of(credentials, json_array_size(credentials) - 1);
+                json_t *page;
+
+                r = ask_page(cli, last, &reply);
+                page = json_object_get(reply, "credentials");
+                n = json_array_size(page);
+                if (n > 0 && last && name_of(page, 0) && strcmp(name_of(page, 0), last) <= 0)
+                        break;
+                if (n > 0 && json_array_extend(credentials, page) < 0)
+                        return -cli_fault(cli, "reading the status", ENOMEM);
         }
+        if (r == PURSER_OK)
+                *ret = take_ptr(whole);
+        return r;
+}
+
+static int show_once(const struct cli *cli, bool json)
+{
+        _cleanup_(json_decrefp) json_t *status = NULL;
+        bool denied;
+        int r;
+
+        r = ask_all(cli, &status);
+        if (r < 0)
+                return -r;
+        if (r == PURSER_OK)
+                return json ? print_json(cli, status) : print_status(cli, status);
         denied = r == PURSER_E_NOT_PERMITTED && purser_error_name(cli->purser);
         if (denied && show_as_list(cli, json, &r))
                 return r;
@@ -211,7 +284,7 @@ static int run_status(struct cli *cli, int argc, char **argv)
         if (r != EX_OK)
                 return r;
         if (!go_on)
-                return show_once(cli, parameters.text.data, json);
+                return show_once(cli, json);
         return !json && is_screen() ? watch_in_place(cli, parameters.text.data)
                                     : watch(cli, parameters.text.data, json);
 }

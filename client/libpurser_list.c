@@ -1,8 +1,17 @@
 /* The list of credentials: the reply of ListCredentials as an array of structs. */
 #include "client/libpurser_private.h"
 
+#include "common/wire.h"
+
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+
+enum {
+        PAGE = 1000, /* credentials that are asked for at a time */
+        LIST_MEMORY_MAX = 512 * 1024 * 1024,
+};
 
 struct purser_credentials {
         struct secret_buf memory; /* the reply, and the strings that the members point to */
@@ -99,7 +108,7 @@ static int credentials_new(struct purser_credentials **ret, struct slice paramet
         credentials = calloc(1, sizeof(*credentials));
         if (!credentials)
                 return fault(-ENOMEM);
-        credentials->memory = (struct secret_buf)SECRET_BUF_INIT(RECORD_MEMORY_MAX);
+        credentials->memory = (struct secret_buf)SECRET_BUF_INIT(LIST_MEMORY_MAX);
 
         r = record_keep(parameters, &credentials->memory, &json);
         if (r == 0)
@@ -111,16 +120,103 @@ static int credentials_new(struct purser_credentials **ret, struct slice paramet
         return 0;
 }
 
-int purser_list_credentials(struct purser *purser, struct purser_credentials **ret)
+/* before: the page before; NULL: none. */
+static int ask_page(struct purser *purser, const struct purser_credentials *before, struct reply *ret)
+{
+        _cleanup_(secret_buf_done) struct secret_buf parameters = SECRET_BUF_INIT(WIRE_MESSAGE_MAX);
+        char most[32];
+        int r;
+
+        snprintf(most, sizeof(most), "{\"most\":%d", PAGE);
+        r = secret_buf_append_string(&parameters, most);
+        if (r == 0 && before) {
+                const char *last = before->items[before->n - 1].name;
+
+                r = secret_buf_append_string(&parameters, ",\"after\":");
+                if (r == 0)
+                        r = wire_append_string(&parameters, last, strlen(last));
+        }
+        if (r == 0)
+                r = secret_buf_append_string(&parameters, "}");
+        if (r < 0)
+                return handle_fault(purser, r, "building a call");
+        return handle_call(purser, TOKENS_INTERFACE "ListCredentials", parameters.data, true, ret);
+}
+
+static int read_page(struct purser *purser, const struct purser_credentials *before,
+                     struct purser_credentials **ret)
 {
         struct diag diag = DIAG_INIT;
         struct reply reply;
         int r;
 
-        r = handle_call(purser, TOKENS_INTERFACE "ListCredentials", NULL, true, &reply);
+        r = ask_page(purser, before, &reply);
         if (r != PURSER_OK)
                 return r;
         r = credentials_new(ret, reply.parameters, &diag);
+        return r == 0 ? PURSER_OK : record_result(purser, r, &diag);
+}
+
+/* The elements of its array, behind those that are there. */
+static int append_page(struct secret_buf *whole, struct purser_credentials *page)
+{
+        struct slice json = { page->memory.data, strlen(page->memory.data) };
+        struct list_member list = { 0 };
+        struct diag diag = DIAG_INIT;
+        int r;
+
+        r = record_read(json, list_fields, N_ELEMENTS(list_fields), &list, &page->memory, &diag);
+        if (r == 0 && page->n > 0)
+                r = secret_buf_append_string(whole, whole->n > 0 ? "," : "{\"credentials\":[");
+        if (r == 0 && page->n > 0)
+                r = secret_buf_append(whole, list.credentials.p + 1, list.credentials.n - 2);
+        return r;
+}
+
+/* A daemon that knows no pages gives the same one again. */
+static bool is_after(const struct purser_credentials *page, const struct purser_credentials *before)
+{
+        return page->n == 0 || strcmp(page->items[0].name, before->items[before->n - 1].name) > 0;
+}
+
+static int read_pages(struct purser *purser, struct purser_credentials **page, struct secret_buf *whole)
+{
+        int r;
+
+        r = append_page(whole, *page);
+        while (r == 0 && (*page)->n == PAGE) {
+                _cleanup_(purser_credentials_freep) struct purser_credentials *before = take_ptr(*page);
+
+                r = read_page(purser, before, page);
+                if (r != PURSER_OK)
+                        return r;
+                if (!is_after(*page, before))
+                        return handle_fail(purser, PURSER_E_PROTOCOL, "purserd gives the same page again");
+                r = append_page(whole, *page);
+        }
+        if (r == 0)
+                r = secret_buf_append_string(whole, "]}");
+        return r == 0 ? PURSER_OK : handle_fault(purser, r, "reading a list");
+}
+
+int purser_list_credentials(struct purser *purser, struct purser_credentials **ret)
+{
+        _cleanup_(secret_buf_done) struct secret_buf whole = SECRET_BUF_INIT(LIST_MEMORY_MAX);
+        _cleanup_(purser_credentials_freep) struct purser_credentials *page = NULL;
+        struct diag diag = DIAG_INIT;
+        int r;
+
+        r = read_page(purser, NULL, &page);
+        if (r != PURSER_OK)
+                return r;
+        if (page->n != PAGE) {
+                *ret = take_ptr(page);
+                return PURSER_OK;
+        }
+        r = read_pages(purser, &page, &whole);
+        if (r != PURSER_OK)
+                return r;
+        r = credentials_new(ret, (struct slice){ whole.data, whole.n }, &diag);
         return r == 0 ? PURSER_OK : record_result(purser, r, &diag);
 }
 

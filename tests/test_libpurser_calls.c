@@ -13,11 +13,81 @@
 
 /* ---- lists and other calls ---- */
 
+#define LIST "{\"method\":\"io.purser.Tokens.ListCredentials\",\"parameters\":{\"most\":1000}}"
+#define LIST_AFTER(name)                                                                                     \
+        "{\"method\":\"io.purser.Tokens.ListCredentials\",\"parameters\":{\"most\":1000,\"after\":\"" name   \
+        "\"}}"
+
+/* A reply with so many credentials, the first of which is called c0000 when `from` is 0. */
+static char *page_reply(int from, int n)
+{
+        char *text = calloc(1, 64 + (size_t)n * 160), *at = text;
+
+        assert_non_null(text);
+        at = stpcpy(at, "{\"parameters\":{\"credentials\":[");
+        for (int i = from; i < from + n; i++)
+                at += sprintf(
+                        at,
+                        "%s{\"name\":\"c%04d\",\"description\":\"\\u00e4\",\"client\":\"app\",\"provider\":"
+                        "\"p\",\"state\":\"active\",\"generation\":%d}",
+                        i > from ? ", " : "", i, i);
+        strcpy(at, "]}}");
+        return text;
+}
+
+static void assert_lists(const char *second_call, int n_second)
+{
+        char *first = page_reply(0, 1000), *second = page_reply(1000, n_second);
+        const struct step script[] = { { ACCEPT, NULL },      { READ, LIST },   { SEND, first },
+                                       { READ, second_call }, { SEND, second }, { 0 } };
+        struct purser_credentials *list;
+        struct daemon daemon;
+
+        start(&daemon, script);
+        assert_int_equal(purser_list_credentials(daemon.purser, &list), PURSER_OK);
+        finish(&daemon);
+        assert_int_equal(purser_credentials_count(list), 1000 + n_second);
+        for (int i = 0; i < 1000 + n_second; i++) {
+                char name[16];
+
+                snprintf(name, sizeof(name), "c%04d", i);
+                assert_string_equal(purser_credentials_get(list, (size_t)i)->name, name);
+                assert_string_equal(purser_credentials_get(list, (size_t)i)->description, "ä");
+                assert_int_equal(purser_credentials_get(list, (size_t)i)->generation, i);
+        }
+        assert_int_equal(strncmp(purser_credentials_json(list), "{\"credentials\":[{", 17), 0);
+        assert_string_equal(purser_credentials_json(list) + strlen(purser_credentials_json(list)) - 3, "}]}");
+        purser_credentials_free(list);
+        free(first);
+        free(second);
+}
+
+static void test_a_long_list_is_read_page_by_page(void **state)
+{
+        assert_lists(LIST_AFTER("c0999"), 3);
+        assert_lists(LIST_AFTER("c0999"), 0);
+}
+
+static void test_a_daemon_that_knows_no_pages_is_not_asked_for_ever(void **state)
+{
+        char *page = page_reply(0, 1000);
+        const struct step script[] = { { ACCEPT, NULL }, { READ, LIST },
+                                       { SEND, page },   { READ, LIST_AFTER("c0999") },
+                                       { SEND, page },   { 0 } };
+        struct purser_credentials *list;
+        struct daemon daemon;
+
+        start(&daemon, script);
+        assert_int_equal(purser_list_credentials(daemon.purser, &list), PURSER_E_PROTOCOL);
+        finish(&daemon);
+        free(page);
+}
+
 static void test_a_list_tells_what_there_is(void **state)
 {
         static const struct step script[] = {
                 { ACCEPT, NULL },
-                { READ, "{\"method\":\"io.purser.Tokens.ListCredentials\"}" },
+                { READ, LIST },
                 { SEND,
                   REPLY("{\"credentials\":["
                         "{\"name\":\"acme\",\"description\":\"Acme, "
@@ -277,6 +347,8 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 TEST(test_a_list_tells_what_there_is),
+                TEST(test_a_long_list_is_read_page_by_page),
+                TEST(test_a_daemon_that_knows_no_pages_is_not_asked_for_ever),
                 TEST(test_a_reply_longer_than_any_buffer_arrives_whole),
                 TEST(test_a_call_with_more_hands_over_every_reply),
                 TEST(test_a_call_with_more_ends_as_its_callback_says),

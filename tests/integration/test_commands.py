@@ -505,3 +505,16 @@ def test_socket_is_found_by_the_environment(home, acme):
         shown = subprocess.run([str(BUILD / "purser"), "list"], capture_output=True, text=True, timeout=10,
                                env={**home.environment(), **environment}, check=False)
         assert shown.returncode == EX_OK and "acme" in shown.stdout, shown
+
+
+def test_more_credentials_than_one_answer_holds_are_all_listed(home, standin):
+    names = ["c%04d" % i for i in range(2100)]
+    home.settings["credentials"] = {name: {"client": "jobber-app"} for name in names}
+    home.write()
+    home.start()
+    for command in ("list", "status"):
+        shown = home.purser(command, "--json").expect().json
+        assert [credential["name"] for credential in shown["credentials"]] == names
+    assert len(home.purser("list").expect().out.splitlines()) == 1 + len(names)
+    refused = home.purser("status", "--watch").one_line_of_advice()
+    assert "more than 2000" in refused
