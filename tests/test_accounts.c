@@ -116,6 +116,8 @@ static void test_users_take_turns_and_so_do_the_connections_of_each(void **state
         }
         assert_false(accounts_any_due(&accounts));
         assert_null(accounts_take_due(&accounts));
+        for (size_t i = 0; i < 4; i++)
+                account_leave(&accounts, &entries[i]);
 }
 
 static void test_who_leaves_has_no_turn_any_more_and_who_has_one_is_not_idle(void **state)

@@ -60,6 +60,10 @@ static void on_drained(void *pending)
 
 static void wait_for_test(struct call *call)
 {
+        struct server_stats stats;
+
+        server_get_stats(server, &stats);
+        calls_before_wait = stats.calls;
         waiting[n_waiting] = call;
         call->pending = &waiting[n_waiting];
         call->on_dropped = on_dropped;
@@ -95,12 +99,6 @@ static int on_call(struct call *call, void *userdata)
                 return fault(-EIO);
         else
                 wait_for_test(call);
-        if (strcmp(method, "t.Wait") == 0) {
-                struct server_stats stats;
-
-                server_get_stats(server, &stats);
-                calls_before_wait = stats.calls;
-        }
         return 0;
 }
 
