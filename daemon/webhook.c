@@ -49,7 +49,7 @@ static struct span trim(struct span span)
 }
 
 /* Takes `start` off; false when it does not begin so. */
-static bool skip(struct span *span, const char *start)
+static bool skip_start(struct span *span, const char *start)
 {
         size_t n = strlen(start);
 
@@ -77,7 +77,7 @@ static bool is_element(struct span *element, const char *name)
 {
         struct span rest = *element;
 
-        if (!skip(&rest, name) || !skip(&rest, "="))
+        if (!skip_start(&rest, name) || !skip_start(&rest, "="))
                 return false;
         *element = rest;
         return true;
@@ -155,7 +155,7 @@ static bool holds(const struct provider *provider, struct span text, const struc
 {
         struct digest told = { .n = computed->n };
 
-        return skip(&text, provider->webhook.prefix ? provider->webhook.prefix : "") &&
+        return skip_start(&text, provider->webhook.prefix ? provider->webhook.prefix : "") &&
                decode(provider->webhook.encoding, text, &told) &&
                sodium_memcmp(told.bytes, computed->bytes, computed->n) == 0;
 }

@@ -151,6 +151,36 @@ static void test_clients_and_metrics_without_memory_costs_one_connection_at_most
         fail_each_allocation_of("{\"method\":\"io.purser.Admin.Metrics\"}", NULL);
 }
 
+/* A service starts with the whole of what was asked for, or with nothing. */
+static void test_a_load_without_memory_is_empty_or_whole(void **state)
+{
+        static const char *const ids[] = { "acme", "acme.headers", "acme.json", "none" };
+
+        (void)state;
+        for (size_t k = 0; k < sizeof(ids) / sizeof(ids[0]); k++) {
+                bool came = true;
+
+                for (size_t i = 0; came; i++) {
+                        int fd;
+
+                        assert_true(i < ALL_MOST);
+                        bed = (struct serve_bed){ .in_user_manager = true };
+                        serve_setup(&bed, NULL);
+                        acme = core_give_grant(&bed.core, "acme", "refresh-1", "access-1", 3600);
+                        fd = serve_load(&bed, "any.service", ids[k]);
+                        out_of_memory_at(i);
+                        serve_pump(&bed);
+                        came = out_of_memory_end();
+                        const char *heard = serve_hear(&bed, fd);
+                        if (strcmp(heard, "EOF") != 0 && !strstr(heard, "access-1EOF") &&
+                            !strstr(heard, "\nEOF"))
+                                fail_msg("%s: %s", ids[k], heard);
+                        assert_string_equal(heard + strlen(heard) - 3, "EOF");
+                        serve_teardown(&bed);
+                }
+        }
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -162,6 +192,7 @@ int main(void)
                 cmocka_unit_test(
                         test_a_status_watch_and_a_change_without_memory_costs_one_connection_at_most),
                 cmocka_unit_test(test_a_token_watch_that_ends_without_memory_leaves_nothing_behind),
+                cmocka_unit_test(test_a_load_without_memory_is_empty_or_whole),
                 cmocka_unit_test(test_clients_and_metrics_without_memory_costs_one_connection_at_most),
         };
 
