@@ -20,7 +20,7 @@
 
 /* CSP level 3: the base64 of the SHA-256 of what stands between <style> and </style>. */
 const char page_policy[] =
-        "default-src 'none'; style-src 'sha256-cbHGrJh8zwzYu32sm60MOAHVjv+pELQDkjs8CSKzQO8='; "
+        "default-src 'none'; img-src data:; style-src 'sha256-cbHGrJh8zwzYu32sm60MOAHVjv+pELQDkjs8CSKzQO8='; "
         "base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /*
