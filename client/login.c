@@ -4,6 +4,8 @@
  */
 #include "client/browser.h"
 #include "client/cli.h"
+#include "client/login_line.h"
+#include "client/login_words.h"
 #include "client/loopback.h"
 #include "client/output.h"
 #include "client/page.h"
@@ -50,16 +52,6 @@ struct login {
 static FILE *report_stream(const struct login *login)
 {
         return login->options.no_browser || login->options.paste ? stderr : stdout;
-}
-
-/* What helps a person and nobody else. */
-static void hint(const char *text)
-{
-        if (!isatty(STDERR_FILENO))
-                return;
-        fflush(stdout);
-        output_text(stderr, STYLE_PLAIN, text);
-        fputc('\n', stderr);
 }
 
 /* ---- the daemon's part ---- */
@@ -143,9 +135,11 @@ static void complete(struct login *login, const struct secret *redirect, struct 
         if (ret->status != EX_OK)
                 return;
 
+        login_progress("The provider has answered: getting the grant, and testing it ... ");
         (void)sigprocmask(SIG_UNBLOCK, &login->signals, NULL);
         r = purser_call(cli->purser, method, parameters.text.data, 0, &text);
         (void)sigprocmask(SIG_BLOCK, &login->signals, NULL);
+        login_progress("");
         if (r == PURSER_OK) {
                 ret->status = cli_parse_reply(cli, text, &ret->reply);
                 purser_text_free(text);
@@ -237,6 +231,27 @@ static int too_late(const struct login *login)
         return EX_TEMPFAIL;
 }
 
+/* Waits as loopback_wait() does, and counts down for the person who looks on. */
+static int wait_visibly(const struct login *login, struct loopback *loopback, struct secret **ret)
+{
+        for (;;) {
+                uint64_t now = clock_boot_usec(&clock_system), turn = usec_add(now, USEC_PER_SEC);
+                char left[32], text[128];
+                int r;
+
+                login_time_left(login->deadline > now ? login->deadline - now : 0, left, sizeof(left));
+                snprintf(text, sizeof(text),
+                         "Waiting for the browser to come back: %s left (Ctrl-C ends this) ", left);
+                login_progress(text);
+                r = loopback_wait(loopback, login->signal_fd, turn < login->deadline ? turn : login->deadline,
+                                  ret);
+                if (r != LOOPBACK_E_TIMEOUT || turn >= login->deadline) {
+                        login_progress("");
+                        return r;
+                }
+        }
+}
+
 /* Until a redirect belongs to this login. True when the login is used up: nothing is left to cancel. */
 static bool catch_redirects(struct login *login, struct loopback *loopback, int *ret_status)
 {
@@ -245,7 +260,7 @@ static bool catch_redirects(struct login *login, struct loopback *loopback, int 
                 _cleanup_(secret_freep) struct secret *redirect = NULL;
                 int r;
 
-                r = loopback_wait(loopback, login->signal_fd, login->deadline, &redirect);
+                r = wait_visibly(login, loopback, &redirect);
                 if (r != 0) {
                         *ret_status = r == LOOPBACK_E_INTERRUPTED ? interrupted(login)
                                       : r == LOOPBACK_E_TIMEOUT
@@ -259,20 +274,38 @@ static bool catch_redirects(struct login *login, struct loopback *loopback, int 
                         *ret_status = tell(login, &outcome);
                         return true;
                 }
-                hint("A redirect came that does not belong to this login: waiting for the right one.");
+                login_hint("A redirect came that does not belong to this login: waiting for the right one.");
         }
 }
 
-static void show_url(const struct login *login)
+/* What a program reads is the provider's own address; so is what nobody here could lead to. */
+static bool is_for_program(const struct login *login)
 {
-        if (login->options.no_browser || login->options.paste || !browser_open(login->url)) {
-                hint("Open this page in a browser:");
-                printf("%s\n", login->url);
-                fflush(stdout);
-                return;
-        }
-        printf("The browser opens a page of the provider. If it does not, open this one:\n%s\n", login->url);
-        fflush(stdout);
+        return login->options.no_browser || login->options.paste || !isatty(STDOUT_FILENO);
+}
+
+/* A browser's arguments are seen by all: what stands there leads to the provider once. */
+static bool open_browser(struct loopback *loopback, const char *url)
+{
+        const char *address;
+
+        return loopback_lead(loopback, url, true, &address) == 0 && browser_open(address);
+}
+
+static void invite(const struct login *login, struct loopback *loopback, unsigned port)
+{
+        struct invitation invitation = {
+                .name = login->cli->subject,
+                .address = login->url,
+                .program = is_for_program(login),
+                .port = port,
+        };
+
+        if (!login->options.no_browser && loopback)
+                invitation.opened = open_browser(loopback, login->url);
+        if (!invitation.program)
+                (void)loopback_lead(loopback, login->url, false, &invitation.address);
+        login_invite(&invitation);
 }
 
 static bool by_browser(struct login *login, int *ret_status)
@@ -299,7 +332,7 @@ static bool by_browser(struct login *login, int *ret_status)
                 *ret_status = cli_fault(cli, "listening for the redirect", r);
                 return false;
         }
-        show_url(login);
+        invite(login, loopback, uri.port);
         return catch_redirects(login, loopback, ret_status);
 }
 
@@ -310,44 +343,13 @@ enum {
         LINE_NONE, /* *ret_status says why */
 };
 
-/* Bytes behind the line stay in the buffer. */
-static bool take_line(struct secret_buf *input, bool at_end, struct secret **ret)
-{
-        const char *newline = input->n > 0 ? memchr(input->data, '\n', input->n) : NULL;
-        size_t n = newline ? (size_t)(newline - input->data) : input->n, length = n;
-
-        if (!newline && (!at_end || n == 0))
-                return false;
-        while (length > 0 && strchr(" \t\r", input->data[length - 1]))
-                length--;
-        if (secret_new(ret, input->data, length) < 0)
-                return false;
-        secret_buf_consume(input, newline ? n + 1 : n);
-        return true;
-}
-
-/* What standard input has now. False at its end, and when it holds more than any redirect. */
-static bool read_more(struct secret_buf *input)
-{
-        ssize_t n;
-
-        if (secret_buf_reserve(input, 1024) < 0)
-                return false;
-        n = read(STDIN_FILENO, input->data + input->n, 1024);
-        if (n > 0) {
-                input->n += (size_t)n;
-                input->data[input->n] = '\0';
-        }
-        return n > 0 || (n < 0 && (errno == EINTR || errno == EAGAIN));
-}
-
 static int read_line(struct login *login, struct secret_buf *input, struct secret **ret, int *ret_status)
 {
         struct pollfd fds[] = { { .fd = STDIN_FILENO, .events = POLLIN },
                                 { .fd = login->signal_fd, .events = POLLIN } };
         bool at_end = false;
 
-        while (!take_line(input, at_end, ret)) {
+        while (!login_take_line(input, at_end, ret)) {
                 uint64_t now = clock_boot_usec(&clock_system),
                          msec = (login->deadline - now) / USEC_PER_MSEC + 1;
 
@@ -366,7 +368,7 @@ static int read_line(struct login *login, struct secret_buf *input, struct secre
                         return LINE_NONE;
                 }
                 if (fds[0].revents)
-                        at_end = !read_more(input);
+                        at_end = !login_read_more(input);
         }
         return LINE_READ;
 }
@@ -375,12 +377,12 @@ static bool by_paste(struct login *login, int *ret_status)
 {
         _cleanup_(secret_buf_done) struct secret_buf input = SECRET_BUF_INIT(REDIRECT_MAX);
 
-        show_url(login);
+        invite(login, NULL, 0);
         for (;;) {
                 _cleanup_(outcome_done) struct outcome outcome = { 0 };
                 _cleanup_(secret_freep) struct secret *redirect = NULL;
 
-                hint("Then paste the address that the browser ends at, whatever page it shows:");
+                login_hint("Then paste the address that the browser ends at, whatever page it shows:");
                 if (read_line(login, &input, &redirect, ret_status) != LINE_READ)
                         return false;
                 if (secret_size(redirect) == 0)
@@ -395,7 +397,7 @@ static bool by_paste(struct login *login, int *ret_status)
                         *ret_status = tell(login, &outcome);
                         return false;
                 }
-                hint("This address does not belong to the login.");
+                login_hint("This address does not belong to the login.");
         }
 }
 

@@ -6,9 +6,7 @@
 #include "common/clock.h"
 
 #include <arpa/inet.h>
-#include <assert.h>
 #include <errno.h>
-#include <limits.h>
 #include <limits.h>
 #include <microhttpd.h>
 #include <netinet/in.h>
@@ -16,131 +14,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
+#include <sys/random.h>
 #include <sys/socket.h>
 
 enum {
         LISTENERS_MAX = 2, /* IPv4 and IPv6 */
         CONNECTIONS_MAX = 32,
         CONNECTION_TIMEOUT_SEC = 15,
+        DOORS_MAX = 2,
+        DOOR_KEY = 8, /* letters of five bits each: more than can be tried while a login waits */
         DELIVERY_USEC = 5 * 1000 * 1000, /* for a browser to take its page */
 };
-
-/* ---- the redirect_uri ---- */
-
-static int elsewhere(struct diag *diag, const char *why)
-{
-        diag_set(diag, "%s", why);
-        return LOOPBACK_E_ELSEWHERE;
-}
-
-static int take_port(const char *digits, size_t n, uint16_t *ret)
-{
-        char text[6], *end;
-        long port;
-
-        if (n == 0 || n >= sizeof(text))
-                return -EINVAL;
-        memcpy(text, digits, n);
-        text[n] = '\0';
-        port = strtol(text, &end, 10);
-        if (*end || text[0] < '0' || text[0] > '9' || port < 1 || port > UINT16_MAX)
-                return -EINVAL;
-        *ret = (uint16_t)port;
-        return 0;
-}
-
-/* The name of a host as it stands in the URI, and as it is bound. */
-static const struct {
-        const char *written, *host;
-} hosts[] = { { "127.0.0.1", "127.0.0.1" }, { "[::1]", "::1" }, { "localhost", "localhost" } };
-
-static int take_authority(const char *authority, size_t n, struct loopback_uri *uri)
-{
-        for (size_t i = 0; i < sizeof(hosts) / sizeof(hosts[0]); i++) {
-                size_t length = strlen(hosts[i].written);
-
-                if (n < length || strncasecmp(authority, hosts[i].written, length) != 0)
-                        continue;
-                uri->port = 80;
-                if (n > length && (authority[length] != ':' ||
-                                   take_port(authority + length + 1, n - length - 1, &uri->port) < 0))
-                        continue;
-                strcpy(uri->host, hosts[i].host);
-                snprintf(uri->authority, sizeof(uri->authority), uri->port == 80 ? "%s" : "%s:%u",
-                         hosts[i].written, uri->port);
-                return 0;
-        }
-        return -EINVAL;
-}
-
-int loopback_parse_uri(const char *redirect_uri, struct loopback_uri *ret, struct diag *diag)
-{
-        static const char scheme[] = "http://";
-        struct loopback_uri uri = { 0 };
-        const char *authority, *path;
-        size_t n;
-
-        if (strncasecmp(redirect_uri, scheme, strlen(scheme)) != 0)
-                return elsewhere(diag, "it does not begin with http://");
-        authority = redirect_uri + strlen(scheme);
-        path = authority + strcspn(authority, "/?#");
-        if (take_authority(authority, (size_t)(path - authority), &uri) < 0)
-                return elsewhere(diag, "its host is not 127.0.0.1, [::1] or localhost");
-
-        n = strcspn(path, "?#");
-        if (n >= sizeof(uri.path) || strchr(path, '#'))
-                return elsewhere(diag, "its path is too long, or has a fragment");
-        memcpy(uri.path, path, n);
-        if (n == 0)
-                strcpy(uri.path, "/");
-        *ret = uri;
-        return 0;
-}
-
-/* ---- requests ---- */
-
-/* Another Host is a page of elsewhere whose name was bent to this address (DNS rebinding). */
-static bool is_our_host(const struct loopback_uri *uri, const char *host)
-{
-        size_t n = strlen(uri->authority);
-
-        return host && strncasecmp(host, uri->authority, n) == 0 &&
-               (host[n] == '\0' || (uri->port == 80 && strcmp(host + n, ":80") == 0));
-}
-
-static bool has_state(const char *target)
-{
-        const char *query = strchr(target, '?');
-
-        return query && (strncmp(query, "?state=", 7) == 0 || strstr(query, "&state="));
-}
-
-unsigned loopback_judge(const struct loopback_uri *uri, const struct loopback_request *request)
-{
-        size_t n = strlen(uri->path);
-
-        if (!is_our_host(uri, request->host))
-                return MHD_HTTP_MISDIRECTED_REQUEST;
-        if (strncmp(request->target, uri->path, n) != 0 ||
-            (request->target[n] != '\0' && request->target[n] != '?'))
-                return MHD_HTTP_NOT_FOUND;
-        if (strcmp(request->method, "GET") != 0)
-                return MHD_HTTP_METHOD_NOT_ALLOWED;
-        /*
-         * A redirect is something that a person's browser goes to,
-         * no image or script on somebody's page (Fetch Metadata).
-         */
-        if (request->fetch_dest && strcmp(request->fetch_dest, "document") != 0)
-                return MHD_HTTP_FORBIDDEN;
-        /* A browser without that names the page of elsewhere whose script asks; "null" may be a form on the way. */
-        if (request->origin && strcmp(request->origin, "null") != 0)
-                return MHD_HTTP_FORBIDDEN;
-        /* With nothing of this login's in it, it would be taken for a "no", which other users cannot say. */
-        if (request->by_stranger && !has_state(request->target))
-                return MHD_HTTP_FORBIDDEN;
-        return 0;
-}
 
 /* ---- the listener ---- */
 
@@ -151,8 +35,17 @@ struct request {
         bool answered;
 };
 
+/* A short address that leads to a long one. */
+struct door {
+        struct loopback_uri uri; /* its path is "/" and the key */
+        char *address, *leads_to;
+        bool once, used;
+};
+
 struct loopback {
         struct loopback_uri uri;
+        struct door doors[DOORS_MAX];
+        size_t n_doors;
         struct MHD_Daemon *daemons[LISTENERS_MAX];
         int epoll_fds[LISTENERS_MAX];
         size_t n_daemons;
@@ -175,7 +68,8 @@ static const char *const security_headers[][2] = {
         { MHD_HTTP_HEADER_CONNECTION, "close" },
 };
 
-static enum MHD_Result respond(struct MHD_Connection *connection, unsigned status, const char *html)
+static enum MHD_Result respond(struct MHD_Connection *connection, unsigned status, const char *html,
+                               const char *location)
 {
         struct MHD_Response *response;
         enum MHD_Result r = MHD_YES;
@@ -185,6 +79,8 @@ static enum MHD_Result respond(struct MHD_Connection *connection, unsigned statu
                 return MHD_NO;
         for (size_t i = 0; r == MHD_YES && i < sizeof(security_headers) / sizeof(security_headers[0]); i++)
                 r = MHD_add_response_header(response, security_headers[i][0], security_headers[i][1]);
+        if (r == MHD_YES && location)
+                r = MHD_add_response_header(response, MHD_HTTP_HEADER_LOCATION, location);
         if (r == MHD_YES && status == MHD_HTTP_METHOD_NOT_ALLOWED)
                 r = MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, "GET");
         if (r == MHD_YES)
@@ -205,9 +101,51 @@ static enum MHD_Result refuse(struct MHD_Connection *connection, unsigned status
 
         if (!html)
                 return MHD_NO;
-        r = respond(connection, status, html);
+        r = respond(connection, status, html, NULL);
         free(html);
         return r;
+}
+
+/* Somebody who looks over the list of processes gets no further than this, and the person is told. */
+static enum MHD_Result refuse_used(struct MHD_Connection *connection)
+{
+        const struct page page = {
+                .kind = PAGE_REFUSED,
+                .title = "This link was used already",
+                .text = "It works once. If it was not you who opened it, end the login in the terminal, and "
+                        "begin again.",
+                .detail = "Otherwise open the address that the terminal shows.",
+        };
+        char *html = page_render(&page);
+        enum MHD_Result r;
+
+        if (!html)
+                return MHD_NO;
+        r = respond(connection, MHD_HTTP_GONE, html, NULL);
+        free(html);
+        return r;
+}
+
+/*
+ * False when the request is for no door. What only the terminal shows may be known to a browser of another user than
+ * this program's, as where root logs in.
+ */
+static bool try_doors(struct loopback *loopback, struct MHD_Connection *connection,
+                      const struct loopback_request *said, enum MHD_Result *ret)
+{
+        for (size_t i = 0; i < loopback->n_doors; i++) {
+                struct door *door = &loopback->doors[i];
+                struct loopback_request request = *said;
+
+                request.by_stranger = said->by_stranger && door->once;
+                if (loopback_judge(&door->uri, &request) != 0)
+                        continue;
+                *ret = door->once && door->used ? refuse_used(connection)
+                                                : respond(connection, MHD_HTTP_FOUND, "", door->leads_to);
+                door->used = true;
+                return true;
+        }
+        return false;
 }
 
 static void *on_request_line(void *data, const char *target, struct MHD_Connection *connection)
@@ -249,12 +187,13 @@ static enum MHD_Result on_request(void *data, struct MHD_Connection *connection,
         struct loopback *loopback = data;
         struct request *request = *userdata;
         struct loopback_request said;
+        enum MHD_Result result;
         unsigned status;
 
         if (!request)
                 return MHD_NO;
         if (loopback->held_request == request)
-                return respond(connection, loopback->status, loopback->html);
+                return respond(connection, loopback->status, loopback->html, NULL);
 
         said = (struct loopback_request){
                 .method = method,
@@ -264,6 +203,8 @@ static enum MHD_Result on_request(void *data, struct MHD_Connection *connection,
                 .origin = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Origin"),
                 .by_stranger = is_by_stranger(connection, &loopback->uri),
         };
+        if (try_doors(loopback, connection, &said, &result))
+                return result;
         status = loopback_judge(&loopback->uri, &said);
         if (status == 0 && loopback->held)
                 status = MHD_HTTP_SERVICE_UNAVAILABLE;
@@ -401,6 +342,35 @@ int loopback_new(struct loopback **ret, const struct loopback_uri *uri, struct d
         return r;
 }
 
+/* ---- short addresses ---- */
+
+int loopback_lead(struct loopback *loopback, const char *url, bool once, const char **ret)
+{
+        static const char letters[] = "abcdefghijkmnpqrstuvwxyz23456789"; /* none that is taken for another */
+        struct door *door = &loopback->doors[loopback->n_doors];
+        unsigned char random[DOOR_KEY];
+
+        if (loopback->n_doors == DOORS_MAX)
+                return fault(-ENOBUFS);
+        if (getrandom(random, sizeof(random), 0) != sizeof(random))
+                return fault(-EIO);
+        *door = (struct door){ .uri = loopback->uri, .once = once };
+        door->uri.path[0] = '/';
+        for (size_t i = 0; i < DOOR_KEY; i++)
+                door->uri.path[1 + i] = letters[random[i] % (sizeof(letters) - 1)];
+        door->uri.path[1 + DOOR_KEY] = '\0';
+        if (asprintf(&door->address, "http://%s%s", door->uri.authority, door->uri.path) < 0)
+                return fault(-ENOMEM);
+        door->leads_to = strdup(url);
+        if (!door->leads_to) {
+                free(door->address);
+                return fault(-ENOMEM);
+        }
+        loopback->n_doors++;
+        *ret = door->address;
+        return 0;
+}
+
 /* ---- driving it ---- */
 
 static void run_all(struct loopback *loopback)
@@ -499,6 +469,10 @@ struct loopback *loopback_free(struct loopback *loopback)
         }
         for (size_t i = 0; i < loopback->n_daemons; i++)
                 MHD_stop_daemon(loopback->daemons[i]);
+        for (size_t i = 0; i < loopback->n_doors; i++) {
+                free(loopback->doors[i].address);
+                free(loopback->doors[i].leads_to);
+        }
         free(loopback);
         return NULL;
 }

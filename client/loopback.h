@@ -47,6 +47,12 @@ struct loopback *loopback_free(struct loopback *loopback);
 DEFINE_FREEP(struct loopback *, loopback_free)
 
 /*
+ * Makes a short address of this machine that leads to `url` for as long as the listener lives; `once`: for the
+ * first who comes. What stands in the list of processes, where others read it, had better lead there once.
+ */
+int loopback_lead(struct loopback *loopback, const char *url, bool once, const char **ret);
+
+/*
  * Waits for the redirect until boot time `deadline`, or until other_fd can be read. *ret_redirect: the URL
  * that the browser was sent to. The browser waits for its page from then on. LOOPBACK_E_TIMEOUT,
  * LOOPBACK_E_INTERRUPTED, faults.

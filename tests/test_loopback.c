@@ -371,6 +371,49 @@ static void test_the_redirect_is_handed_over_and_answered(void **state)
         assert_int_equal(connect_to(uri.port), -1);
 }
 
+static void test_short_addresses_lead_on_and_one_of_them_once(void **state)
+{
+        static const char there[] = "https://id.example.com/authorize?client_id=a&state=b";
+        struct loopback_uri uri;
+        struct loopback *loopback = listen_on(&uri);
+        struct browser browser = { .port = uri.port };
+        const char *once, *ever, *third;
+        char requests[4][128], end[128];
+        struct secret *redirect;
+        int n;
+
+        assert_int_equal(loopback_lead(loopback, there, true, &once), 0);
+        assert_int_equal(loopback_lead(loopback, there, false, &ever), 0);
+        assert_true(loopback_lead(loopback, there, false, &third) < 0);
+        assert_string_not_equal(once, ever);
+        n = snprintf(end, sizeof(end), "http://127.0.0.1:%d/", uri.port);
+        assert_int_equal(strncmp(once, end, (size_t)n), 0);
+        assert_int_equal(strlen(once), n + 8);
+
+        for (size_t i = 0; i < 3; i++) {
+                snprintf(requests[i], sizeof(requests[i]), "GET %s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n\r\n",
+                         (i < 2 ? once : ever) + n - 1, uri.port);
+                browser.requests[i] = requests[i];
+        }
+        snprintf(requests[3], sizeof(requests[3]), REQUEST("GET /callback"), uri.port);
+        browser.requests[3] = requests[3];
+        assert_int_equal(pthread_create(&browser.thread, NULL, browse, &browser), 0);
+        assert_int_equal(loopback_wait(loopback, -1, in_ten_seconds(), &redirect), 0);
+        secret_free(redirect);
+        loopback_answer(loopback, 200, "<p>well done");
+        pthread_join(browser.thread, NULL);
+        loopback_free(loopback);
+
+        snprintf(end, sizeof(end), "Location: %s\r\n", there);
+        assert_int_equal(strncmp(browser.answers[0], "HTTP/1.1 302 ", 13), 0);
+        assert_non_null(strstr(browser.answers[0], end));
+        assert_non_null(strstr(browser.answers[0], "Referrer-Policy: no-referrer\r\n"));
+        assert_int_equal(strncmp(browser.answers[1], "HTTP/1.1 410 ", 13), 0);
+        assert_null(strstr(browser.answers[1], "id.example.com"));
+        assert_int_equal(strncmp(browser.answers[2], "HTTP/1.1 302 ", 13), 0);
+        assert_int_equal(strncmp(browser.answers[3], "HTTP/1.1 200 ", 13), 0);
+}
+
 static void test_a_post_is_refused_and_told_what_is_allowed(void **state)
 {
         struct loopback_uri uri;
@@ -461,6 +504,7 @@ int main(void)
                 cmocka_unit_test(test_our_own_connection_is_no_strangers),
                 cmocka_unit_test(test_the_host_may_be_written_as_browsers_do),
                 cmocka_unit_test(test_the_redirect_is_handed_over_and_answered),
+                cmocka_unit_test(test_short_addresses_lead_on_and_one_of_them_once),
                 cmocka_unit_test(test_a_post_is_refused_and_told_what_is_allowed),
                 cmocka_unit_test(test_a_browser_that_waits_is_let_go_when_the_login_ends),
                 cmocka_unit_test(test_waiting_ends_in_time_and_when_interrupted),

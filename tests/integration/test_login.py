@@ -314,10 +314,14 @@ def test_browser_of_a_desktop_is_opened_without_a_shell(home, standin, as_root):
                          environment={"DISPLAY": ":0", "PATH": "%s:/usr/bin:/bin" % desktop})
     until(opened.exists, "the browser")
     count, url = opened.read_text().splitlines()
-    assert count == "1"
-    assert browse(url).status == 200
+    assert count == "1" and url.startswith(standin.redirect_uri.rpartition("/")[0])
+    led = fetch(url)
+    assert led.status == 302 and led.location.startswith(standin.url + "/api/oauth/authorize?")
+    again = fetch(url)
+    assert again.status == 410 and again.location is None and "used already" in again.text
+    assert browse(led.location).status == 200
     result = home.reap(process).expect(EX_OK)
-    assert url in result.out and "Acme Landscaping" in result.out
+    assert result.out.splitlines()[0] == led.location and "Acme Landscaping" in result.out
 
 
 def test_interrupted_login_is_forgotten(home, standin, purserd):
