@@ -18,6 +18,7 @@ cmd:shellcheck=shellcheck cmd:ruby=ruby cmd:php=php-cli cmd:go=golang-go cmd:zsh
 cmd:varlink-go-interface-generator=varlink-go cmd:valgrind=valgrind cmd:jq=jq'
 bench_needs='cmd:nginx=nginx-light cmd:valgrind=valgrind'
 package_needs='cmd:dh=debhelper cmd:lintian=lintian cmd:rpmbuild=rpm cmd:rpmlint=rpmlint cmd:dpkg-buildpackage=dpkg-dev'
+browser_needs='cmd:chromium=chromium'
 
 ci_needs="$ci_needs cmd:promtool=prometheus py:prometheus_client=python3-prometheus-client"
 
@@ -62,7 +63,7 @@ install() {
         as_root env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "$@" >/dev/null
 }
 
-[ "${1-}" != --ci ] || needs="$needs $ci_needs $package_needs"
+[ "${1-}" != --ci ] || needs="$needs $ci_needs $package_needs $browser_needs"
 [ "${1-}" != --bench ] || needs="$needs $bench_needs"
 packages=$(missing $needs)
 
