@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import pathlib
 import re
 import shutil
 import subprocess
@@ -18,7 +19,8 @@ EXAMPLES = TREE / "tests/examples"
 SLOWEST = 120  # the first `go run` on a machine compiles the standard library
 
 INTERPRETERS = {"sh": ["/bin/sh"], "py": ["/usr/bin/python3"], "js": ["node"], "rb": ["ruby"], "php": ["php"],
-                "go": ["go", "run"], "c": ["cc"]}
+                "go": ["go", "run"], "varlink.go": ["go", "run"], "c": ["cc"]}
+GO_LIBRARIES = pathlib.Path("/usr/share/gocode")  # where Debian has them
 
 
 def compiled(tmp_path):
@@ -40,13 +42,17 @@ def example(request, home, tmp_path):
     for program in needed:
         if not shutil.which(program):
             pytest.skip("%s is not installed here" % program)
-    command = interpreter + [str(EXAMPLES / ("get_token." + request.param))]
+    if request.param == "varlink.go" and not (GO_LIBRARIES / "src/github.com/varlink/go").exists():
+        pytest.skip("varlink's library for Go (Debian: golang-github-varlink-go-dev) is not installed")
+    command = interpreter + [str(EXAMPLES / ("get_token" + ("_" if "." in request.param else ".") + request.param))]
     if request.param == "c":
         command = compiled(tmp_path)
     environment = dict(home.environment(), PURSER_SOCKET=str(home.socket))
     environment["PATH"] = "%s:%s" % (BUILD, environment["PATH"])
     # What `go run` has compiled once serves the next test, and the next run.
     environment["GOCACHE"] = str(BUILD.resolve() / "go-cache")
+    if request.param == "varlink.go":
+        environment.update(GO111MODULE="off", GOPATH=str(GO_LIBRARIES))
 
     def run(credential):
         url = [home.standin.url + "/api/graphql"] if request.param == "sh" else []

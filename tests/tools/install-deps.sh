@@ -18,7 +18,7 @@ cmd:shellcheck=shellcheck cmd:ruby=ruby cmd:php=php-cli cmd:go=golang-go cmd:zsh
 cmd:varlink-go-interface-generator=varlink-go cmd:valgrind=valgrind cmd:jq=jq'
 bench_needs='cmd:nginx=nginx-light cmd:valgrind=valgrind'
 package_needs='cmd:dh=debhelper cmd:lintian=lintian cmd:rpmbuild=rpm cmd:rpmlint=rpmlint cmd:dpkg-buildpackage=dpkg-dev'
-browser_needs='cmd:chromium=chromium'
+example_needs='cmd:chromium=chromium file:/usr/share/gocode/src/github.com/varlink/go=golang-github-varlink-go-dev'
 
 ci_needs="$ci_needs cmd:promtool=prometheus py:prometheus_client=python3-prometheus-client"
 
@@ -28,6 +28,7 @@ present() {
         case $1 in
         cmd:*) command -v "$what" >/dev/null ;;
         pc:*) command -v pkg-config >/dev/null && pkg-config --exists "$what" ;;
+        file:*) [ -e "$what" ] ;;
         header:*) echo "#include <$what>" | cc -E -o /dev/null -x c - 2>/dev/null ;;
         py:*) /usr/bin/python3 -c "import $what" 2>/dev/null ;;
         esac
@@ -63,7 +64,7 @@ install() {
         as_root env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "$@" >/dev/null
 }
 
-[ "${1-}" != --ci ] || needs="$needs $ci_needs $package_needs $browser_needs"
+[ "${1-}" != --ci ] || needs="$needs $ci_needs $package_needs $example_needs"
 [ "${1-}" != --bench ] || needs="$needs $bench_needs"
 packages=$(missing $needs)
 
