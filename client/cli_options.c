@@ -29,26 +29,18 @@ int cli_misuse(const struct cli *cli, const char *format, ...)
 
 /* ---- help ---- */
 
-static void print_option(const char *name, const char *argument, const char *help)
+/* From column `first` on, where further lines begin, too. Line ends of the text are kept. */
+static void print_wrapped(const char *text, size_t first)
 {
-        char shown[64];
-
-        snprintf(shown, sizeof(shown), "--%s%s%s", name, argument ? " " : "", argument ? argument : "");
-        printf("  %-22s %s\n", shown, help);
-}
-
-/* Line ends of the text are kept. */
-static void print_wrapped(const char *text)
-{
-        size_t column = 0;
+        size_t column = first;
 
         while (*text) {
                 size_t n = strcspn(text, " \n");
 
-                if (column > 0 && column + 1 + n > HELP_WIDTH) {
-                        putchar('\n');
-                        column = 0;
-                } else if (column > 0) {
+                if (column > first && column + 1 + n > HELP_WIDTH) {
+                        printf("\n%*s", (int)first, "");
+                        column = first;
+                } else if (column > first) {
                         putchar(' ');
                         column++;
                 }
@@ -56,12 +48,22 @@ static void print_wrapped(const char *text)
                 column += n;
                 text += n;
                 if (*text == '\n') {
-                        putchar('\n');
-                        column = 0;
+                        printf("\n%*s", (int)first, "");
+                        column = first;
                 }
                 text += *text != '\0';
         }
         putchar('\n');
+}
+
+static void print_option(const char *name, const char *argument, const char *help)
+{
+        char shown[64];
+        int n;
+
+        snprintf(shown, sizeof(shown), "--%s%s%s", name, argument ? " " : "", argument ? argument : "");
+        n = printf("  %-22s ", shown);
+        print_wrapped(help, (size_t)n);
 }
 
 static void print_usage(const struct cli *cli, const struct cli_option *options, size_t n_options)
@@ -88,7 +90,7 @@ static int print_help(const struct cli *cli, const struct cli_option *options, s
         print_usage(cli, options, n_options);
         printf("\n%s.\n", cli->cmd->summary);
         if (cli->cmd->details)
-                print_wrapped(cli->cmd->details);
+                print_wrapped(cli->cmd->details, 0);
 
         printf("\n");
         for (size_t i = 0; i < n_options; i++)
