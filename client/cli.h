@@ -147,6 +147,11 @@ int cli_tell_grant(const struct cli *cli, FILE *out, const json_t *reply);
 /* "NAME (ID)", or what there is of it; "" without an account. Returns buffer. */
 const char *cli_account(const json_t *account, char *buffer, size_t size);
 
+/* ---- cli_base64.c ---- */
+
+int cli_append_base64(struct secret_buf *out, const void *bytes, size_t n);
+int cli_append_decoded(struct secret_buf *out, const char *text); /* -EBADMSG: it is no base64 */
+
 /* ---- cli_input.c ---- */
 
 /*

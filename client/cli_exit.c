@@ -93,6 +93,18 @@ static const struct row {
         { PURSER_E_OTHER, ADMIN "NotSaved", "", EX_TEMPFAIL, "purserd could not save it[: {reason}]",
           "see `purser status`, and try again when the disk is well" },
 
+        { PURSER_E_OTHER, ADMIN "NoSuchRestore", "", EX_TEMPFAIL,
+          "the restore took too long, another one was begun, or purserd was restarted; nothing was restored",
+          "begin again" },
+        { PURSER_E_OTHER, ADMIN "WrongPassphrase", "", EX_NOPERM,
+          "the backup does not open with this passphrase; nothing was restored",
+          "try again with the one that it was made with" },
+        { PURSER_E_OTHER, ADMIN "BackupUnusable", "", EX_DATAERR, "nothing was restored[: {reason}]",
+          "take another backup" },
+        { PURSER_E_OTHER, ADMIN "CredentialsExist", "", EX_CANTCREAT,
+          "nothing was restored: these are here already: {credentials}",
+          "give --replace to put the backup's in their place" },
+
         { PURSER_E_OTHER, NULL, "", EX_SOFTWARE, "{words}", "see the journal of purserd" },
 };
 

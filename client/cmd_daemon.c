@@ -76,7 +76,7 @@ const struct cmd cmd_metrics = {
         .name = "metrics",
         .synopsis = "",
         .summary = "Print metrics as OpenMetrics text",
-        .details = "Credentials are counted by client and state. With --credentials, up to 5000 of them have "
+        .details = "Credentials are counted by client and state. With --credentials, up to 2000 of them have "
                    "series of\n"
                    "their own, those first that need attention.",
         .run = run_metrics,

@@ -55,6 +55,7 @@ static void print_token(const struct page *page, const json_t *credential)
                 print_field(page, "failures", STYLE_CAUTION, text);
         }
         print_when(page, "authorized", cli_number(credential, "authorized_at", -1));
+        print_when(page, "exported", cli_number(credential, "exported_at", -1));
 }
 
 static void print_test(const struct page *page, const json_t *test)

@@ -7,31 +7,6 @@ enum {
         BODY_MAX = 2 * 1024 * 1024, /* as base64 it must fit into a message */
 };
 
-/* RFC 4648 section 4. */
-static int append_base64(struct secret_buf *out, const unsigned char *p, size_t n)
-{
-        static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-        int r;
-
-        for (; n > 0; p += 3, n -= n < 3 ? n : 3) {
-                unsigned group =
-                        (unsigned)p[0] << 16 | (n > 1 ? (unsigned)p[1] << 8 : 0) | (n > 2 ? p[2] : 0);
-                char four[4] = { digits[group >> 18], digits[group >> 12 & 63], digits[group >> 6 & 63],
-                                 digits[group & 63] };
-
-                if (n < 3)
-                        four[3] = '=';
-                if (n < 2)
-                        four[2] = '=';
-                r = secret_buf_append(out, four, 4);
-                if (r < 0)
-                        return r;
-                if (n < 3)
-                        break;
-        }
-        return secret_buf_append(out, "", 1);
-}
-
 static int verify(struct cli *cli, const char *body, const char *signature)
 {
         _cleanup_(cli_parameters_done) struct cli_parameters parameters = CLI_PARAMETERS_INIT;
@@ -76,10 +51,10 @@ static int run_verify_webhook(struct cli *cli, int argc, char **argv)
         r = cli_read_all(cli, BODY_MAX, &body);
         if (r != EX_OK)
                 return r;
-        r = append_base64(&base64, (const unsigned char *)body.data, body.n);
+        r = cli_append_base64(&base64, body.data, body.n);
         if (r < 0)
                 return cli_fault(cli, "reading the body", r);
-        return verify(cli, base64.data, signature);
+        return verify(cli, base64.n > 0 ? base64.data : "", signature);
 }
 
 const struct cmd cmd_verify_webhook = {

@@ -135,6 +135,29 @@ bool credential_is_elsewhere(const struct credential *credential)
                strcmp(credential->config->client, credential->client_name) != 0;
 }
 
+void credential_mark_exported(struct credential *credential, int64_t wall_usec, bool move)
+{
+        credential->exported_wall_usec = wall_usec;
+        if (!move || credential->refusal != REFUSAL_NONE)
+                return;
+        credential->moved = true;
+        credential->refusal = REFUSAL_REFUSED;
+        free(credential->refusal_reason);
+        /* Its words are made of the mark. */
+        credential->refusal_reason = NULL;
+}
+
+void credential_unmark_exported(struct credential *credential)
+{
+        credential->exported_wall_usec = 0;
+        if (!credential->moved)
+                return;
+        credential->moved = false;
+        /* What ended it since has its reason; a rejected access token of one that was moved has none. */
+        if (!credential->refusal_reason)
+                credential->refusal = REFUSAL_NONE;
+}
+
 bool credential_is_rejected(const struct credential *credential)
 {
         return credential->rejected_generation &&

@@ -70,6 +70,8 @@ struct credential {
         struct test_result test;
         char *notice; /* the provider's own warning in the last token answer; NULL: none */
         bool foreign_refresher; /* that warning means that somebody else refreshes this grant */
+        int64_t exported_wall_usec; /* when its grant left in a backup; 0: never */
+        bool moved; /* and is not refreshed here any more */
 
         struct grant grant;
         struct credential *pending; /* a later login's grant that waits for its test; owned */
@@ -136,6 +138,11 @@ bool credential_is_elsewhere(const struct credential *credential);
 /* Whether the API has rejected its access token. */
 bool credential_is_rejected(const struct credential *credential);
 
+/* Its grant leaves in a backup. move: it is refused here from now on, as by the provider; one that is refused already just leaves. */
+void credential_mark_exported(struct credential *credential, int64_t wall_usec, bool move);
+/* It is this machine's, as if it had never left. */
+void credential_unmark_exported(struct credential *credential);
+
 enum credential_state {
         CREDENTIAL_ACTIVE,
         CREDENTIAL_RETRYING,
@@ -200,6 +207,7 @@ struct boot_moment {
         int64_t wall_usec;
 };
 
+/* boot_id NULL: of no boot that there will be again. */
 int grant_encode(const struct grant *grant, const char *boot_id, struct secret_buf *buf);
 /* Times of another boot are translated by the wall clock; where that is before the time of receipt, the token counts as ended. */
 int grant_decode(const char *bytes, size_t n, const struct boot_moment *now, struct grant *ret);

@@ -27,6 +27,8 @@ enum facts_tag {
         FACTS_NOTICE = 8,
         FACTS_FOREIGN_REFRESHER = 9,
         FACTS_SWITCH_ACCOUNT = 10,
+        FACTS_EXPORTED_WALL_USEC = 11,
+        FACTS_MOVED = 12,
         FACTS_TESTED_WALL_USEC = 16,
         FACTS_TEST_VERDICT = 17,
         FACTS_TEST_VERSION_STATE = 18,
@@ -181,6 +183,10 @@ int credential_encode_facts(const struct credential *credential, struct secret_b
             (r = record_put_u64(buf, FACTS_FOREIGN_REFRESHER, credential->foreign_refresher)) < 0 ||
             (r = record_put_u64(buf, FACTS_SWITCH_ACCOUNT, credential->switch_account)) < 0)
                 return r;
+        if (credential->exported_wall_usec != 0 &&
+            ((r = record_put_i64(buf, FACTS_EXPORTED_WALL_USEC, credential->exported_wall_usec)) < 0 ||
+             (r = record_put_u64(buf, FACTS_MOVED, credential->moved)) < 0))
+                return r;
 
         return encode_test(&credential->test, buf);
 }
@@ -267,6 +273,10 @@ static int facts_field(const struct record_field *field, struct credential *cred
                 return get_flag(field, &credential->foreign_refresher);
         case FACTS_SWITCH_ACCOUNT:
                 return get_flag(field, &credential->switch_account);
+        case FACTS_EXPORTED_WALL_USEC:
+                return record_get_i64(field, &credential->exported_wall_usec);
+        case FACTS_MOVED:
+                return get_flag(field, &credential->moved);
         default:
                 return test_field(field, &credential->test);
         }

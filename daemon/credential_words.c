@@ -3,6 +3,16 @@
 
 #include "common/duration.h"
 
+#include <time.h>
+
+#define MOVED "Its grant was moved to another machine by an export."
+
+/* What has ended it since, wherever it is, has a reason of its own. */
+static bool is_away(const struct credential *credential)
+{
+        return credential->moved && !credential->refusal_reason;
+}
+
 static const char *words_or(const char *words, const char *otherwise)
 {
         return words && *words ? words : otherwise;
@@ -27,6 +37,8 @@ const char *credential_last_error(const struct credential *credential)
                 return "Its record in the store does not open with this sealing key.";
         if (credential->refusal == REFUSAL_NEVER_AUTHORIZED)
                 return login_error(credential);
+        if (is_away(credential))
+                return MOVED;
         if (credential->refusal != REFUSAL_NONE)
                 return words_or(credential->refusal_reason, "The grant has ended.");
         if (credential_is_elsewhere(credential))
@@ -43,15 +55,14 @@ const char *credential_last_error(const struct credential *credential)
 
 static void explain_refused(const struct credential *credential, uint64_t boot_now, struct diag *message)
 {
-        const char *reason = words_or(credential->refusal_reason, "The grant has ended.");
+        const char *reason =
+                words_or(is_away(credential) ? MOVED : credential->refusal_reason, "The grant has ended.");
         char left[64];
 
         if (credential_may_serve(credential, boot_now))
                 diag_set(
-                        message,
-                        "The provider refuses to refresh it: %s Its last access token is served for another "
-                        "%s.",
-                        reason,
+                        message, "%s%s Its last access token is served for another %s.",
+                        is_away(credential) ? "" : "The provider refuses to refresh it: ", reason,
                         duration_format(credential_remaining_usec(credential, boot_now), left, sizeof(left)));
         else
                 diag_set(message, "%s", reason);
@@ -60,7 +71,12 @@ static void explain_refused(const struct credential *credential, uint64_t boot_n
 static void explain_need(const struct credential *credential, uint64_t boot_now, struct diag *message,
                          struct diag *next_step)
 {
-        diag_set(next_step, "purser login %s", credential->name);
+        if (is_away(credential))
+                diag_set(next_step,
+                         "use it on the other machine; or, to have it here after all: purser keep %s",
+                         credential->name);
+        else
+                diag_set(next_step, "purser login %s", credential->name);
 
         if (credential->refusal == REFUSAL_NEVER_AUTHORIZED)
                 diag_set(message, "%s",
@@ -225,10 +241,27 @@ static void warn_of_refreshes(const struct credential *credential, uint64_t boot
                          words_or(credential->last_failure, "no reason was given."));
 }
 
+/* Of one that was moved the refusal says it. */
+static void warn_of_export(const struct credential *credential, struct diag *text)
+{
+        time_t when = (time_t)(credential->exported_wall_usec / (int64_t)USEC_PER_SEC);
+        char date[32] = "";
+        struct tm tm;
+
+        if (credential->exported_wall_usec == 0 || credential->moved)
+                return;
+        if (gmtime_r(&when, &tm))
+                strftime(date, sizeof(date), "%Y-%m-%d %H:%M UTC", &tm);
+        diag_set(text,
+                 "Its grant left in a backup at %s: whoever restores that and refreshes it breaks it here. "
+                 "When nobody will: purser keep %s",
+                 date, credential->name);
+}
+
 void credential_warnings(const struct credential *credential, uint64_t boot_now,
                          void (*on_warning)(const char *sentence, void *userdata), void *userdata)
 {
-        struct diag text = DIAG_INIT, version = DIAG_INIT;
+        struct diag text = DIAG_INIT, version = DIAG_INIT, export = DIAG_INIT;
 
         warn_of_refreshes(credential, boot_now, &text);
         if (text.text[0])
@@ -246,6 +279,9 @@ void credential_warnings(const struct credential *credential, uint64_t boot_now,
                 diag_set(&text, "The provider says: %s", credential->notice);
                 on_warning(text.text, userdata);
         }
+        warn_of_export(credential, &export);
+        if (export.text[0])
+                on_warning(export.text, userdata);
         warn_of_version(&credential->test, &version);
         if (version.text[0])
                 on_warning(version.text, userdata);

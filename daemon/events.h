@@ -23,5 +23,7 @@
 #define EVENT_WEBHOOK_REFUSED "23e0c29eafbd415382e89edb18f27413"
 /* A unit with LoadCredential= from the credentials socket started with an empty file: not allowed, no such credential, or no token. */
 #define EVENT_LOAD_EMPTY "23e0c29eafbd415382e89edb18f27414"
+#define EVENT_EXPORTED "23e0c29eafbd415382e89edb18f27418"
+#define EVENT_RESTORED "23e0c29eafbd415382e89edb18f27419"
 #define EVENT_HOOK_FAILED "23e0c29eafbd415382e89edb18f27420"
 #define EVENT_HOOK_WORKS "23e0c29eafbd415382e89edb18f27421"

@@ -143,7 +143,8 @@ static void forget(struct revoke_op *op)
 
 static bool is_alive(const struct credential *credential)
 {
-        return (credential->grant.refresh_token || credential->grant.access_token) &&
+        /* One that was moved is another machine's, whose grant revoking would end. */
+        return !credential->moved && (credential->grant.refresh_token || credential->grant.access_token) &&
                (credential->refusal == REFUSAL_NONE || credential->refusal == REFUSAL_REFUSED);
 }
 
@@ -164,8 +165,11 @@ static void revoke_next(struct revoke_op *op)
                               0);
         } else if (!op->of_pending && (op->main_done || !is_alive(credential))) {
                 if (!op->revoked)
-                        snprintf(op->note, sizeof(op->note),
-                                 "There was no living grant to revoke; it was forgotten.");
+                        snprintf(op->note, sizeof(op->note), "%s",
+                                 credential->moved ? "Its grant was moved to another machine, where it lives "
+                                                     "on; it was forgotten here."
+                                                   : "There was no living grant to revoke; it was "
+                                                     "forgotten.");
                 forget(op);
         } else if (!target->client) {
                 revoke_failed(op, "Its client is not in the configuration.", 0);

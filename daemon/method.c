@@ -33,6 +33,11 @@ static const struct method methods[] = {
         { "io.purser.Admin.Reload", true, method_reload },
         { "io.purser.Admin.Metrics", true, method_metrics },
         { "io.purser.Admin.ChangeSealingKey", true, method_change_sealing_key },
+        { "io.purser.Admin.Export", true, method_export },
+        { "io.purser.Admin.KeepGrants", true, method_keep_grants },
+        { "io.purser.Admin.BeginRestore", true, method_begin_restore },
+        { "io.purser.Admin.PutRestoreData", true, method_put_restore_data },
+        { "io.purser.Admin.CompleteRestore", true, method_complete_restore },
         { "org.varlink.service.GetInfo", false, method_get_info },
         { "org.varlink.service.GetInterfaceDescription", false, method_get_interface_description },
 };
@@ -300,6 +305,7 @@ int service_new(struct service **ret, const struct service_parts *parts)
         TAILQ_INIT(&service->changed);
         timer_init(&service->changed_timer, watch_tell_tokens, service);
         timer_init(&service->status_timer, watch_tell_status, service);
+        transfer_init(service);
         *ret = service;
         return 0;
 }
@@ -313,6 +319,7 @@ struct service *service_free(struct service *service)
 {
         if (!service)
                 return NULL;
+        transfer_done(service);
         serve_free_all(service);
         timer_stop(service->parts.context->timers, &service->changed_timer);
         timer_stop(service->parts.context->timers, &service->status_timer);

@@ -15,6 +15,7 @@
 #include "daemon/refresh.h"
 #include "daemon/server.h"
 #include "daemon/status.h"
+#include "daemon/transfer.h"
 
 struct service;
 
@@ -38,6 +39,7 @@ struct service_parts {
         /* 0; SERVICE_E_NOT_SAVED: diag says why the old key stays. */
         int (*change_key)(struct key_change *ret, struct diag *diag, void *userdata);
         void *change_key_userdata;
+        struct backup_cost backup_cost; /* all zero: BACKUP_COST */
 };
 
 enum {

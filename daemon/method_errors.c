@@ -44,6 +44,10 @@ static const struct error_row rows[N_OUTCOMES] = {
                                            .retry_after = true },
         [OUTCOME_CONFIGURATION_INVALID] = { "io.purser.Admin.ConfigurationInvalid", .list = "problems" },
         [OUTCOME_NOT_SAVED] = { "io.purser.Admin.NotSaved", .reason = true },
+        [OUTCOME_NO_SUCH_RESTORE] = { "io.purser.Admin.NoSuchRestore", .name = "restore" },
+        [OUTCOME_WRONG_PASSPHRASE] = { "io.purser.Admin.WrongPassphrase" },
+        [OUTCOME_BACKUP_UNUSABLE] = { "io.purser.Admin.BackupUnusable", .reason = true },
+        [OUTCOME_CREDENTIALS_EXIST] = { "io.purser.Admin.CredentialsExist", .list = "credentials" },
 };
 
 const char *outcome_error(enum outcome outcome)

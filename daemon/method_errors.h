@@ -30,9 +30,13 @@ enum outcome {
         OUTCOME_PROVIDER_UNAVAILABLE, /* reason, retry_after */
         OUTCOME_CONFIGURATION_INVALID, /* problems */
         OUTCOME_NOT_SAVED, /* reason */
+        OUTCOME_NO_SUCH_RESTORE, /* restore */
+        OUTCOME_WRONG_PASSPHRASE,
+        OUTCOME_BACKUP_UNUSABLE, /* reason */
+        OUTCOME_CREDENTIALS_EXIST, /* credentials */
 };
 
-enum { N_OUTCOMES = OUTCOME_NOT_SAVED + 1 };
+enum { N_OUTCOMES = OUTCOME_CREDENTIALS_EXIST + 1 };
 
 /* What the parameters are made of; each outcome uses what is listed behind it. Borrowed. */
 struct error_facts {
@@ -40,7 +44,7 @@ struct error_facts {
                 name; /* the interface, method, parameter, credential, client or login that the error is about */
         const char *reason;
         uint64_t retry_after_usec; /* 0: not known */
-        const char *const *list; /* clients, problems */
+        const char *const *list; /* clients, problems, credentials */
         size_t n_list;
         const char *expected_id, *expected_name, *found_id, *found_name;
 };

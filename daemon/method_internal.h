@@ -19,6 +19,16 @@ struct webhook_caller {
         uint64_t used_usec; /* 0: free */
 };
 
+/* A backup on its way in; one at a time, and not for long. */
+struct upload {
+        char id[33]; /* "": none */
+        struct secret *passphrase;
+        bool replace;
+        uint8_t *bytes;
+        size_t n, allocated;
+        struct timer timer;
+};
+
 struct service {
         struct service_parts parts;
         struct server *server;
@@ -32,6 +42,10 @@ struct service {
         size_t rendered_bytes;
         TAILQ_HEAD(, serve) changed; /* whose watches are to be told */
         struct timer changed_timer;
+
+        struct upload upload;
+        struct restorer *restorer; /* NULL: none is under way */
+        struct pending *restoring; /* whose call waits for it; NULL: nobody */
 };
 
 /* credential->serve: what the serve layer keeps of each credential that was asked for. */
@@ -62,12 +76,14 @@ struct pending {
         struct login_call *login_call;
         struct revoke_call *revoke_call;
         struct vault_write *write;
+        struct exporter *exporter;
 
         char *name; /* of a credential or a client, where the answer needs it later */
         bool dirty; /* of a watch: something changed that the peer was not told yet */
         int64_t tested_before_usec; /* of Test: when the last result came that is not this one */
         uint64_t sent_generation; /* of PENDING_WATCH; 0: nothing was sent yet */
         char sent_version[64];
+        bool sending; /* of Export: a piece that the peer has not read yet */
         LIST_ENTRY(pending) serve_link;
         LIST_ENTRY(pending) watch_link;
 };
@@ -112,6 +128,12 @@ method_fn method_refresh, method_test, method_revoke, method_set_client_secret, 
         method_reload, method_change_sealing_key;
 /* method_metrics.c */
 method_fn method_metrics;
+/* method_transfer.c */
+method_fn method_export, method_keep_grants, method_begin_restore, method_put_restore_data,
+        method_complete_restore;
+void transfer_init(struct service *service);
+void transfer_done(struct service *service);
+void transfer_forget(const struct pending *pending); /* its call is gone */
 /* method_login.c */
 method_fn method_begin_authorization, method_complete_authorization, method_cancel_authorization;
 method_fn method_adopt_authorization_code, method_import_grant;

@@ -23,6 +23,8 @@ static void pending_free(struct pending *pending)
         login_call_free(pending->login_call);
         revoke_call_free(pending->revoke_call);
         vault_write_free(pending->write);
+        exporter_free(pending->exporter);
+        transfer_forget(pending);
         if (pending->credential)
                 LIST_REMOVE(pending, serve_link);
         if (pending->kind == PENDING_STATUS_WATCH)

@@ -24,8 +24,9 @@ struct metrics {
 };
 
 enum {
-        METRICS_MOST_CLIENTS = 1000, /* of further ones all credentials are one row */
-        METRICS_MOST_CREDENTIALS = 5000, /* with the longest names, too, their text fits into a reply */
+        METRICS_MOST_CLIENTS = 500, /* of further ones all credentials are one row */
+        METRICS_MOST_CREDENTIALS =
+                2000, /* with the longest names, too, their text fits into a message that clients read */
 };
 
 /* One row for each client and state that occurs; made by counting credentials, in order of their names. */

@@ -14,7 +14,7 @@ struct row {
         char *client;
         unsigned states[N_STATES];
         unsigned versions[N_VERSION_STATES];
-        unsigned n_failing, n_foreign;
+        unsigned n_failing, n_foreign, n_exported, n_moved;
         unsigned n_kept; /* credentials that are kept fresh: the next two are of these */
         int64_t soonest_expiry_sec;
         int64_t oldest_success_sec;
@@ -126,6 +126,8 @@ int metrics_clients_count(struct metrics_clients *clients, const struct credenti
         row->versions[credential->test.version_state]++;
         row->n_failing += credential->failures > 0;
         row->n_foreign += credential->foreign_refresher;
+        row->n_exported += credential->exported_wall_usec != 0;
+        row->n_moved += credential->moved;
         if (is_kept_fresh(credential, state))
                 count_times(row, credential, boot_now);
         return 0;
@@ -175,6 +177,18 @@ static void put_troubles(FILE *out, const struct metrics_clients *clients)
         put_of_client(out, "purser_foreign_refresher_credentials", row, NULL, NULL, row->n_foreign);
 }
 
+static void put_exports(FILE *out, const struct metrics_clients *clients)
+{
+        metrics_family(out, "purser_exported_credentials", "gauge", NULL,
+                       "Credentials whose grant left in a backup, by client.");
+        FOR_EACH_ROW(row, clients)
+        put_of_client(out, "purser_exported_credentials", row, NULL, NULL, row->n_exported);
+        metrics_family(out, "purser_moved_credentials", "gauge", NULL,
+                       "Of these, credentials whose grant was moved to another machine, by client.");
+        FOR_EACH_ROW(row, clients)
+        put_of_client(out, "purser_moved_credentials", row, NULL, NULL, row->n_moved);
+}
+
 static void put_times(FILE *out, const struct metrics_clients *clients)
 {
         metrics_family(out, "purser_soonest_expiry_seconds", "gauge", "seconds",
@@ -194,5 +208,6 @@ void metrics_put_clients(FILE *out, const struct metrics_clients *clients)
 {
         put_states(out, clients);
         put_troubles(out, clients);
+        put_exports(out, clients);
         put_times(out, clients);
 }

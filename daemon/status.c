@@ -133,6 +133,9 @@ static bool add_times(json_t *object, const struct credential *credential, uint6
         if (grant->generation > 0 &&
             !add(object, "refreshed_at", json_integer(grant->received_wall_usec / (int64_t)USEC_PER_SEC)))
                 return false;
+        if (credential->exported_wall_usec != 0 &&
+            !add(object, "exported_at", json_integer(credential->exported_wall_usec / (int64_t)USEC_PER_SEC)))
+                return false;
         return credential->authorized_wall_usec == 0 ||
                add(object, "authorized_at",
                    json_integer(credential->authorized_wall_usec / (int64_t)USEC_PER_SEC));

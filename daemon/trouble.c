@@ -7,13 +7,13 @@ static unsigned bit_if(bool holds, enum hook_event event)
         return holds ? BIT(event) : 0;
 }
 
-/* Nobody has logged in yet: that is no news. */
+/* Nobody has logged in yet, or somebody has moved it: that is no news. */
 static unsigned what_holds(const struct credential *credential, enum credential_state state)
 {
         enum version_state version = credential->test.version_state;
 
         return bit_if(state == CREDENTIAL_AUTHORIZATION_REQUIRED &&
-                              credential->refusal != REFUSAL_NEVER_AUTHORIZED,
+                              credential->refusal != REFUSAL_NEVER_AUTHORIZED && !credential->moved,
                       HOOK_AUTHORIZATION_REQUIRED) |
                bit_if(state == CREDENTIAL_UNAVAILABLE && credential->failures >= TROUBLE_FAILURES,
                       HOOK_UNAVAILABLE) |

@@ -104,6 +104,8 @@ int write_start_or_free(struct vault_write *write, const struct batch *batch, st
 void write_free(struct vault_write *write);
 /* A write that could not even be begun: memory is all that is left, the same as with a disk that refuses. Returns error. */
 int write_failed(struct vault_write *write, int error);
+/* What the one that takes its place knew becomes what the credential knows, none of the old one's past. */
+void vault_install_facts(struct credential *credential, struct credential *from);
 void vault_mark_unsaved(struct credential *credential, const char *problem);
 
 /* ---- vault_save.c ---- */

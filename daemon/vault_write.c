@@ -92,7 +92,7 @@ static void forget_past(struct credential *credential)
 }
 
 /* What the pending one knew becomes what the credential knows. */
-static void install_promotion(struct credential *credential, struct credential *pending)
+void vault_install_facts(struct credential *credential, struct credential *pending)
 {
 #define MOVE(member)                                                                                         \
         do {                                                                                                 \
@@ -120,6 +120,8 @@ static void install_promotion(struct credential *credential, struct credential *
         credential->authorized_wall_usec = pending->authorized_wall_usec;
         credential->refusal = REFUSAL_NONE;
         credential->foreign_refresher = pending->foreign_refresher;
+        credential->exported_wall_usec = 0;
+        credential->moved = false;
         forget_past(credential);
 }
 
@@ -134,7 +136,7 @@ static void apply_grant(struct vault_write *write, int result, const char *probl
                 credential->newest.grant = write->mark.grant;
                 grant_move(&credential->grant, &write->grant);
                 if (write->kind == WRITE_PROMOTION) {
-                        install_promotion(credential, write->pending);
+                        vault_install_facts(credential, write->pending);
                         vault_rebind(write->vault, credential);
                 }
                 if (result < 0)

@@ -74,6 +74,11 @@ static void test_each_outcome_has_its_error_and_parameters(void **state)
                 { OUTCOME_CONFIGURATION_INVALID, "io.purser.Admin.ConfigurationInvalid",
                   "{\"problems\":[\"one\",\"two\"]}" },
                 { OUTCOME_NOT_SAVED, "io.purser.Admin.NotSaved", "{\"reason\":\"because\"}" },
+                { OUTCOME_NO_SUCH_RESTORE, "io.purser.Admin.NoSuchRestore", "{\"restore\":\"thing\"}" },
+                { OUTCOME_WRONG_PASSPHRASE, "io.purser.Admin.WrongPassphrase", "{}" },
+                { OUTCOME_BACKUP_UNUSABLE, "io.purser.Admin.BackupUnusable", "{\"reason\":\"because\"}" },
+                { OUTCOME_CREDENTIALS_EXIST, "io.purser.Admin.CredentialsExist",
+                  "{\"credentials\":[\"one\",\"two\"]}" },
         };
 
         (void)state;

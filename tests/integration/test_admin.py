@@ -252,6 +252,8 @@ def test_provider_that_is_down_at_the_exchange_is_told_as_such(home, standin, pu
     ("Test", {"credential": "acme"}), ("Revoke", {"credential": "acme"}),
     ("SetClientSecret", {"client": "jobber-app", "client_secret": "x"}), ("ListClients", {}), ("Status", {}),
     ("Reload", {}), ("Metrics", {}),
+    ("Export", {"passphrase": "x"}), ("KeepGrants", {}), ("BeginRestore", {"passphrase": "x"}),
+    ("PutRestoreData", {"restore": "x", "data": ""}), ("CompleteRestore", {"restore": "x"}),
 ])
 def test_no_admin_method_is_for_strangers(home, acme, as_root, method, parameters):
     stranger = home.varlink_as(STRANGER)

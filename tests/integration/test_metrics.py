@@ -80,7 +80,7 @@ def test_single_credentials_are_told_to_those_who_ask(busy, families):
     assert abs(samples(found["purser_credential_expiry_seconds"])[labels] - status["expires_in_seconds"]) <= 2
 
 
-@pytest.mark.parametrize("number", ["5001", "-1", "many", "", "99999999999999999999"])
+@pytest.mark.parametrize("number", ["2001", "-1", "many", "", "99999999999999999999"])
 def test_a_number_of_credentials_that_cannot_be_is_refused(home, acme, number):
     result = home.purser("metrics", "--credentials", number)
     assert result.status == EX_USAGE and not result.out, result
