@@ -141,8 +141,8 @@ static void tell_export(const struct export *export, bool move)
                        (long long)export->credentials, (long long)export->client_secrets);
         if (export->left_out > 0)
                 cli_say(cli,
-                        "%lld credentials were left out: moved before, or unreadable; `purser status` "
-                        "shows which",
+                        "%lld credentials were left out: moved before, unreadable, or logins that wait for "
+                        "their test; `purser status` shows which",
                         (long long)export->left_out);
         if (move)
                 cli_say(cli,

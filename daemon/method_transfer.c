@@ -1,4 +1,5 @@
 /* io.purser.Admin: backups out and in, in pieces that fit into messages. Knows base64, and nothing of what the bytes mean. */
+#include "daemon/log.h"
 #include "daemon/method_internal.h"
 
 #include <errno.h>
@@ -126,6 +127,11 @@ int method_export(struct service *service, struct call *call)
                 r = pending_begin(service, call, PENDING_OTHER, NULL, NULL, &pending);
         if (r < 0)
                 return r;
+        log_event(&(struct log_event){ .level = LOG_LEVEL_NOTICE,
+                                       .peer_pid = call->peer->pid,
+                                       .peer_uid = (long)call->peer->uid },
+                  "User %ld makes a backup of all grants%s.", (long)call->peer->uid,
+                  args.move ? ", which are not refreshed here any more" : "");
         call->on_drained = on_drained;
         r = exporter_new(&pending->exporter, service->parts.context, service->parts.refresher, passphrase,
                          &cost, args.move, on_piece, pending);

@@ -23,7 +23,7 @@ struct export_piece {
         const uint8_t *bytes; /* borrowed for the callback */
         size_t n;
         size_t n_credentials, n_client_secrets; /* so far */
-        size_t n_left_out; /* moved before, or unreadable */
+        size_t n_left_out; /* moved before, unreadable, or a login that waits for its test */
         const char *reason;
 };
 

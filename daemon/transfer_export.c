@@ -349,7 +349,7 @@ static int keep_name(struct credential *credential, void *userdata)
         struct exporter *exporter = userdata;
 
         if (!vault_may_export(credential)) {
-                exporter->n_left_out += credential->moved || credential->unreadable;
+                exporter->n_left_out += credential->moved || credential->unreadable || credential->pending;
                 return 0;
         }
         exporter->names[exporter->n_names] = strdup(credential->name);

@@ -133,6 +133,25 @@ static void expect_same_facts(const struct credential *a, const struct credentia
         expect_same_text(a->test.message, b->test.message);
 }
 
+static void test_the_marks_of_an_export_are_read_as_they_were_written(void **state)
+{
+        _cleanup_(credential_freep) struct credential *written = golden_facts(), *read = NULL;
+
+        (void)state;
+        credential_mark_exported(written, WALL, true);
+        assert_false(written->moved); /* it is refused by the provider already */
+        written->refusal = REFUSAL_NONE;
+        credential_mark_exported(written, WALL, true);
+        assert_int_equal(credential_encode_facts(written, &buf), 0);
+        assert_int_equal(credential_new(&read, "acme"), 0);
+        assert_int_equal(credential_decode_facts(buf.data, buf.n, read), 0);
+        assert_true(read->exported_wall_usec == WALL && read->moved);
+        assert_int_equal(read->refusal, REFUSAL_REFUSED);
+        credential_unmark_exported(read);
+        assert_true(read->exported_wall_usec == 0 && !read->moved);
+        assert_int_equal(read->refusal, REFUSAL_NONE);
+}
+
 /* ---- the golden records ---- */
 
 static void test_the_golden_grant_is_read_and_written_the_same(void **state)
@@ -409,6 +428,7 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
         const struct CMUnitTest tests[] = {
+                TEST(test_the_marks_of_an_export_are_read_as_they_were_written),
                 TEST(test_the_golden_grant_is_read_and_written_the_same),
                 TEST(test_the_golden_facts_are_read_and_written_the_same),
                 TEST(test_a_grant_of_a_refresh_token_alone_survives),

@@ -87,6 +87,7 @@ def test_a_grant_that_was_exported_is_marked_until_it_is_kept(home, acme):
     for warnings in (status["warnings"], home.get_token()["warnings"]):
         assert any("left in a backup" in warning and "purser keep acme" in warning for warning in warnings), warnings
     assert "The grant of 'acme' leaves in a backup" in home.daemons[0].log
+    assert "User %d makes a backup of all grants" % os.getuid() in home.daemons[0].log
     home.daemons[0].kill()
     home.start()
     assert home.status()["exported_at"] == status["exported_at"]
