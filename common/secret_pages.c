@@ -26,12 +26,18 @@ struct self {
         bool filtered; /* by seccomp, or perhaps */
 };
 
-/* Others in this process may lock memory too, so what the kernel counts is asked each time. */
+/* Without asking the kernel, which takes longer than locking a few pages does. */
+static struct self self_counted(void)
+{
+        return (struct self){ .locked = n_bytes[PAGES_SECRETMEM] + n_bytes[PAGES_LOCKED] +
+                                        n_bytes[PAGES_PASSING],
+                              .filtered = true };
+}
+
+/* Others in this process may lock memory too, so what the kernel counts is asked each time that pages are to stay. */
 static struct self self_read(void)
 {
-        struct self self = { .locked = n_bytes[PAGES_SECRETMEM] + n_bytes[PAGES_LOCKED] +
-                                       n_bytes[PAGES_PASSING],
-                             .filtered = true };
+        struct self self = self_counted();
         FILE *status = fopen("/proc/self/status", "re");
         char *line = NULL;
         size_t n = 0;
@@ -145,7 +151,7 @@ static char *map_locked(size_t size)
 char *pages_map(size_t size, bool large, bool plain, enum pages_kind *ret_kind)
 {
         enum pages_kind kind = PAGES_PLAIN;
-        struct self self = self_read();
+        struct self self = large ? self_counted() : self_read();
         char *map = NULL;
 
         if (!large && !refused && (!self.filtered || filter_trusted) &&
