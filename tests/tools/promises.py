@@ -12,9 +12,9 @@ TESTS = pathlib.Path("tests")
 
 
 def rows(text):
-    """(who, what, tests) of each row."""
-    table = text.split(HEADING, 1)[1].split("\n## ", 1)[0]
-    for line in table.splitlines():
+    """(who, what, tests) of each row of the section's first table."""
+    section = text.split(HEADING, 1)[1].split("\n## ", 1)[0]
+    for line in section.strip().split("\n\n", 1)[0].splitlines():
         cells = [cell.strip() for cell in line.strip().strip("|").split("|")]
         if line.startswith("|") and not set(cells[0]) <= set("- ") and cells[0] != "who":
             yield cells if len(cells) == 3 else [line, "", ""]
