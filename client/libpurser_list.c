@@ -3,6 +3,7 @@
 
 #include "common/wire.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -176,6 +177,7 @@ static int append_page(struct secret_buf *whole, struct purser_credentials *page
 /* A daemon that knows no pages gives the same one again. */
 static bool is_after(const struct purser_credentials *page, const struct purser_credentials *before)
 {
+        assert(page);
         return page->n == 0 || strcmp(page->items[0].name, before->items[before->n - 1].name) > 0;
 }
 
@@ -209,6 +211,7 @@ int purser_list_credentials(struct purser *purser, struct purser_credentials **r
         r = read_page(purser, NULL, &page);
         if (r != PURSER_OK)
                 return r;
+        assert(page);
         if (page->n != PAGE) {
                 *ret = take_ptr(page);
                 return PURSER_OK;
