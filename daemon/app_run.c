@@ -191,11 +191,11 @@ int app_reload(struct problems *problems, void *userdata)
 /* ---- signals ---- */
 
 /* Callers are answered before the end: what a refresh brought, and what they asked while it was awaited. */
-static void on_drained(void *userdata)
+static void exit_when_all_is_done(void *userdata)
 {
         struct app *app = userdata;
 
-        if (app->refreshes_ended)
+        if (app->refreshes_ended && server_is_drained(app->server) && loads_is_idle(app->loads))
                 sd_event_exit(app->event, EX_OK);
 }
 
@@ -204,8 +204,7 @@ static void on_stopped(void *userdata)
         struct app *app = userdata;
 
         app->refreshes_ended = true;
-        if (server_is_drained(app->server))
-                sd_event_exit(app->event, EX_OK);
+        exit_when_all_is_done(app);
 }
 
 static int on_stop(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata)
@@ -222,8 +221,8 @@ static int on_stop(sd_event_source *source, const struct signalfd_siginfo *info,
         app->stopping = true;
         sd_notify(0, "STOPPING=1\nSTATUS=Waiting for refreshes in flight.");
         log_notice("Stopping; %u refreshes are in flight.", stats.in_flight);
-        loads_stop_accepting(app->loads);
-        server_drain(app->server, on_drained, app);
+        loads_drain(app->loads, exit_when_all_is_done, app);
+        server_drain(app->server, exit_when_all_is_done, app);
         refresher_stop(app->refresher, on_stopped, app);
         return 0;
 }

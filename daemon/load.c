@@ -41,6 +41,8 @@ struct loads {
         struct load_handler handler;
         unsigned n;
         bool stopped;
+        void (*on_idle)(void *userdata);
+        void *on_idle_userdata;
         struct timer resume;
         LIST_HEAD(, entry) entries;
         LIST_HEAD(, door) doors;
@@ -77,6 +79,8 @@ static void entry_free(struct entry *entry)
         free(entry);
         if (loads->n-- == LOADS_MOST)
                 on_resume(loads);
+        if (loads->n == 0 && loads->on_idle)
+                loads->on_idle(loads->on_idle_userdata);
 }
 
 static void drop(struct entry *entry)
@@ -270,7 +274,7 @@ int loads_listen(struct loads *loads, int fd)
         return 0;
 }
 
-void loads_stop_accepting(struct loads *loads)
+static void stop_accepting(struct loads *loads)
 {
         struct door *door;
 
@@ -284,13 +288,26 @@ void loads_stop_accepting(struct loads *loads)
         }
 }
 
+void loads_drain(struct loads *loads, void (*on_idle)(void *userdata), void *userdata)
+{
+        stop_accepting(loads);
+        loads->on_idle = on_idle;
+        loads->on_idle_userdata = userdata;
+}
+
+bool loads_is_idle(const struct loads *loads)
+{
+        return loads->n == 0;
+}
+
 struct loads *loads_free(struct loads *loads)
 {
         struct entry *entry;
 
         if (!loads)
                 return NULL;
-        loads_stop_accepting(loads);
+        loads->on_idle = NULL;
+        stop_accepting(loads);
         while ((entry = LIST_FIRST(&loads->entries)))
                 drop(entry);
         sd_event_unref(loads->event);

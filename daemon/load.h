@@ -10,6 +10,7 @@
 #include "daemon/peer.h"
 #include "daemon/timers.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct loads;
@@ -44,8 +45,12 @@ DEFINE_FREEP(struct loads *, loads_free)
 
 /* Takes a listening socket. */
 int loads_listen(struct loads *loads, int fd);
-/* Who comes from now on waits at the socket for the next daemon. */
-void loads_stop_accepting(struct loads *loads);
+/*
+ * The orderly end: who comes from now on waits at the socket for the next daemon, and those who are there are waited for. on_idle is told
+ * when the last of them ends.
+ */
+void loads_drain(struct loads *loads, void (*on_idle)(void *userdata), void *userdata);
+bool loads_is_idle(const struct loads *loads);
 
 /* The bytes are copied as far as the kernel does not take them at once. The load is gone afterwards. */
 void load_give(struct load *load, const char *bytes, size_t n);

@@ -282,6 +282,32 @@ static void test_more_loads_than_there_is_room_for_wait_at_the_door(void **state
         assert_int_equal(n_given, LOADS_MOST + 8);
 }
 
+static void note(void *userdata)
+{
+        (*(int *)userdata)++;
+}
+
+static void test_an_orderly_end_waits_for_those_who_wait(void **state)
+{
+        int fd, n_told = 0;
+
+        (void)state;
+        set_up(NULL);
+        serve_advance(&bed, 3601);
+        fd = serve_load(&bed, "any.service", "acme");
+        serve_pump(&bed);
+        loads_drain(bed.loads, note, &n_told);
+        assert_false(loads_is_idle(bed.loads));
+        core_answer(
+                &bed.core, 200,
+                "{\"access_token\":\"access-2\",\"refresh_token\":\"refresh-2\",\"token_type\":\"bearer\","
+                "\"expires_in\":3600}");
+        core_save(&bed.core);
+        assert_string_equal(serve_hear(&bed, fd), "access-2EOF");
+        assert_true(loads_is_idle(bed.loads));
+        assert_int_equal(n_told, 1);
+}
+
 #define LOAD_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -304,6 +330,7 @@ int main(void)
                 LOAD_TEST(test_a_credential_that_goes_while_waited_for_is_empty),
                 LOAD_TEST(test_a_manager_that_does_not_read_is_given_up),
                 LOAD_TEST(test_more_loads_than_there_is_room_for_wait_at_the_door),
+                LOAD_TEST(test_an_orderly_end_waits_for_those_who_wait),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
