@@ -393,7 +393,7 @@ install: all ## install under $(DESTDIR)$(PREFIX); an existing purser.yaml is ke
 	$(INSTALL) -D -m 644 client/completion/purser.fish $(DESTDIR)$(FISHCOMPDIR)/purser.fish
 	$(INSTALL) -D -m 644 -t $(DESTDIR)$(DATADIR)/doc/purser/examples systemd/examples/*.conf tests/examples/*.*
 	$(foreach page,$(MAN_PAGES),$(INSTALL) -D -m 644 $(page) $(DESTDIR)$(call man_dir,$(page))/$(notdir $(page))$(newline))
-	$(INSTALL) -d -m 755 $(DESTDIR)$(SYSCONFDIR)/purser $(DESTDIR)$(SYSCONFDIR)/purser/conf.d
+	$(INSTALL) -d -m 755 $(addprefix $(DESTDIR)$(SYSCONFDIR)/purser,/ /conf.d /hooks)
 	test -e $(DESTDIR)$(SYSCONFDIR)/purser/purser.yaml || \
 		$(INSTALL) -m 644 etc/purser.yaml $(DESTDIR)$(SYSCONFDIR)/purser/purser.yaml
 

@@ -1,6 +1,7 @@
 #!/bin/sh
 # on_event_mail.sh ADDRESS...: for on_event of purser.yaml(5): mails what happened, by the sendmail that is found first.
 #
+#     install -m 755 on_event_mail.sh /etc/purser/hooks/
 #     on_event: [{command: [/etc/purser/hooks/on_event_mail.sh, ops@example.com]}]
 #
 # Nothing under purser.service gains rights (NoNewPrivileges=yes), so that a sendmail which enters a spool with rights of its own, as
