@@ -129,7 +129,7 @@ void hooks_on_change(struct hooks *hooks, const struct credential *credential)
 {
         struct trouble_change change;
 
-        if (SLIST_EMPTY(&hooks->list))
+        if (LIST_EMPTY(&hooks->list))
                 return;
         change = trouble_look(credential, context_now(hooks->context), credential->told_troubles);
         if (change.begun || change.recovered || change.now != credential->told_troubles)
@@ -138,7 +138,7 @@ void hooks_on_change(struct hooks *hooks, const struct credential *credential)
 
 void hooks_on_store_change(struct hooks *hooks)
 {
-        if (!SLIST_EMPTY(&hooks->list) &&
+        if (!LIST_EMPTY(&hooks->list) &&
             vault_is_in_trouble(hooks->context->vault) != hooks->told_saving_fails)
                 arm(hooks, HOOKS_DELAY_SEC);
 }
@@ -157,9 +157,9 @@ static struct hook *find_hook(struct hooks *hooks, const struct hook_config *con
 {
         struct hook *hook;
 
-        SLIST_FOREACH(hook, &hooks->list, link)
-        if (!hook->is_configured && hook_is_of(hook, config))
-                return hook;
+        LIST_FOREACH (hook, &hooks->list, link)
+                if (!hook->is_configured && hook_is_of(hook, config))
+                        return hook;
         return NULL;
 }
 
@@ -172,7 +172,7 @@ static int require_hook(struct hooks *hooks, const struct hook_config *config)
                 r = hook_new(&hook, hooks, config);
                 if (r < 0)
                         return r;
-                SLIST_INSERT_HEAD(&hooks->list, hook, link);
+                LIST_INSERT_HEAD(&hooks->list, hook, link);
         }
         hook->is_configured = true;
         hook->events = config->events;
@@ -184,11 +184,11 @@ static void drop_hooks(struct hooks *hooks, bool all)
 {
         struct hook *hook, *next;
 
-        for (hook = SLIST_FIRST(&hooks->list); hook; hook = next) {
-                next = SLIST_NEXT(hook, link);
+        for (hook = LIST_FIRST(&hooks->list); hook; hook = next) {
+                next = LIST_NEXT(hook, link);
                 if (!all && hook->is_configured)
                         continue;
-                SLIST_REMOVE(&hooks->list, hook, hook, link);
+                LIST_REMOVE(hook, link);
                 hook_free(hook);
         }
 }
@@ -196,19 +196,19 @@ static void drop_hooks(struct hooks *hooks, bool all)
 int hooks_reload(struct hooks *hooks)
 {
         const struct config *config = hooks->context->config;
-        bool had_none = SLIST_EMPTY(&hooks->list);
+        bool had_none = LIST_EMPTY(&hooks->list);
         struct hook *hook;
         int r = 0;
 
-        SLIST_FOREACH(hook, &hooks->list, link)
-        hook->is_configured = false;
+        LIST_FOREACH (hook, &hooks->list, link)
+                hook->is_configured = false;
         for (size_t i = 0; i < config->n_hooks && r == 0; i++)
                 r = require_hook(hooks, &config->hooks[i]);
         drop_hooks(hooks, false);
         if (had_none) {
                 hooks->told_saving_fails = vault_is_in_trouble(hooks->context->vault);
                 (void)vault_each(hooks->context->vault, false, take_as_told, hooks);
-        } else if (!SLIST_EMPTY(&hooks->list)) {
+        } else if (!LIST_EMPTY(&hooks->list)) {
                 arm(hooks, HOOKS_DELAY_SEC);
         }
         return r;
@@ -223,7 +223,7 @@ int hooks_new(struct hooks **ret, struct context *context, void *event)
                 return fault(-ENOMEM);
         hooks->context = context;
         hooks->event = event;
-        SLIST_INIT(&hooks->list);
+        LIST_INIT(&hooks->list);
         timer_init(&hooks->timer, on_due, hooks);
         if (gethostname(hooks->host, sizeof(hooks->host) - 1) < 0)
                 hooks->host[0] = '\0';

@@ -21,19 +21,19 @@ struct hook {
         char **command;
         unsigned events;
         uint64_t timeout_usec;
-        STAILQ_HEAD(, hook_job) jobs;
+        STAILQ_HEAD(hook_jobs, hook_job) jobs;
         unsigned n_jobs;
         struct child *child;
         unsigned failures; /* in a row */
         bool is_configured;
-        SLIST_ENTRY(hook) link;
+        LIST_ENTRY(hook) link;
 };
 
 struct hooks {
         struct context *context;
         void *event; /* sd_event */
         char host[65];
-        SLIST_HEAD(, hook) list;
+        LIST_HEAD(hook_list, hook) list;
         struct timer timer;
         struct rate rate;
         bool told_saving_fails;

@@ -143,9 +143,9 @@ bool hooks_want(const struct hooks *hooks, enum hook_event event, enum hook_even
 {
         const struct hook *hook;
 
-        SLIST_FOREACH(hook, &hooks->list, link)
-        if (wants(hook, event, after))
-                return true;
+        LIST_FOREACH (hook, &hooks->list, link)
+                if (wants(hook, event, after))
+                        return true;
         return false;
 }
 
@@ -153,9 +153,9 @@ void hooks_tell(struct hooks *hooks, enum hook_event event, enum hook_event afte
 {
         struct hook *hook;
 
-        SLIST_FOREACH(hook, &hooks->list, link)
-        if (wants(hook, event, after))
-                enqueue(hook, text);
+        LIST_FOREACH (hook, &hooks->list, link)
+                if (wants(hook, event, after))
+                        enqueue(hook, text);
 }
 
 /* ---- making ---- */

@@ -45,7 +45,7 @@ bool hook_is_of(const struct hook *hook, const struct hook_config *config)
 
 bool hooks_want(const struct hooks *owner, enum hook_event event, enum hook_event after)
 {
-        const struct hook *hook = SLIST_FIRST(&owner->list);
+        const struct hook *hook = LIST_FIRST(&owner->list);
 
         return (hook->events & (1u << event)) && (after == N_HOOK_EVENTS || (hook->events & (1u << after)));
 }

@@ -68,19 +68,19 @@ static int setup(void **state)
         context = (struct context){ .clock = &clock_system, .timers = &timers, .own_uid = geteuid() };
         assert_true(sd_event_new(&event) >= 0);
         hooks = (struct hooks){ .context = &context, .event = event };
-        SLIST_INIT(&hooks.list);
+        LIST_INIT(&hooks.list);
         assert_int_equal(hook_new(&hook, &hooks, &config), 0);
         assert_true(hook_is_of(hook, &config));
         hook->events = 1u << HOOK_SAVING_FAILS | 1u << HOOK_RECOVERED;
         hook->timeout_usec = 10 * USEC_PER_SEC;
-        SLIST_INSERT_HEAD(&hooks.list, hook, link);
+        LIST_INSERT_HEAD(&hooks.list, hook, link);
         memset(&told, 0, sizeof(told));
         return 0;
 }
 
 static int teardown(void **state)
 {
-        hook_free(SLIST_FIRST(&hooks.list));
+        hook_free(LIST_FIRST(&hooks.list));
         sd_event_unref(hooks.event);
         timers_done(&timers);
         unlink(program);
@@ -97,7 +97,7 @@ static void run_all(void)
 {
         uint64_t deadline = clock_boot_usec(&clock_system) + 30 * USEC_PER_SEC;
 
-        while (SLIST_FIRST(&hooks.list)->child) {
+        while (LIST_FIRST(&hooks.list)->child) {
                 assert_true(clock_boot_usec(&clock_system) < deadline);
                 assert_true(sd_event_run(hooks.event, 10 * USEC_PER_MSEC) >= 0);
                 timers_run(&timers, clock_boot_usec(&clock_system));
