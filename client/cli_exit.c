@@ -266,9 +266,12 @@ static void strip_full_stop(char *text)
                 text[n - 1] = '\0';
 }
 
-/* The command that an advice names, or else the advice whole, stands in the words already. */
+/* The command that an advice names, or else the advice whole, stands in the words already; or they know better: they have one of their own. */
 static bool says_already(const char *words, const char *advice)
 {
+        if (strstr(words, "`purser keep "))
+                return true;
+
         const char *begin = strstr(advice, "`purser "), *end = begin ? strchr(begin + 1, '`') : NULL;
         char command[256];
 

@@ -55,17 +55,21 @@ const char *credential_last_error(const struct credential *credential)
 
 static void explain_refused(const struct credential *credential, uint64_t boot_now, struct diag *message)
 {
-        const char *reason =
-                words_or(is_away(credential) ? MOVED : credential->refusal_reason, "The grant has ended.");
+        bool away = is_away(credential);
+        struct diag reason = DIAG_INIT;
         char left[64];
 
+        if (away)
+                diag_set(&reason, MOVED " To have it here after all: `purser keep %s`.", credential->name);
+        else
+                diag_set(&reason, "%s", words_or(credential->refusal_reason, "The grant has ended."));
         if (credential_may_serve(credential, boot_now))
                 diag_set(
                         message, "%s%s Its last access token is served for another %s.",
-                        is_away(credential) ? "" : "The provider refuses to refresh it: ", reason,
+                        away ? "" : "The provider refuses to refresh it: ", reason.text,
                         duration_format(credential_remaining_usec(credential, boot_now), left, sizeof(left)));
         else
-                diag_set(message, "%s", reason);
+                diag_set(message, "%s", reason.text);
 }
 
 static void explain_need(const struct credential *credential, uint64_t boot_now, struct diag *message,

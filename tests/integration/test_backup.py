@@ -62,6 +62,7 @@ def test_a_moved_grant_goes_on_elsewhere_and_is_not_refreshed_here(home, other, 
     home.start()
     result = home.purser("refresh", "acme").expect(EX_CONFIG)
     assert "moved to another machine" in result.one_line_of_advice()
+    assert "purser keep acme" in result.err and "purser login" not in result.err
     status = home.status()
     assert status["state"] == "authorization-required" and "purser keep acme" in status["next_step"]
     assert status["exported_at"] > 0
