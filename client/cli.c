@@ -7,7 +7,6 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <locale.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,7 +29,6 @@ enum {
 void cli_init(void)
 {
         json_set_alloc_funcs(wipe_malloc, wipe_free);
-        setlocale(LC_CTYPE, "C.UTF-8");
         setvbuf(stderr, NULL, _IOLBF, BUFSIZ);
 #ifndef MAY_BE_TRACED
         (void)prctl(PR_SET_DUMPABLE, 0);

@@ -5,6 +5,7 @@
 #include "common/duration.h"
 #include "common/utf8.h"
 
+#include <locale.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -75,11 +76,24 @@ const char *output_append(char *buffer, size_t size, const char *text)
 }
 
 enum { NARROWEST = 20 }; /* no text is wrapped to fewer columns */
+/* Set when the first letter asks for it: to read the locale's files takes longer than to print a token. */
+static void use_utf8(void)
+{
+        static bool set;
+
+        if (!set)
+                setlocale(LC_CTYPE, "C.UTF-8");
+        set = true;
+}
 
 static size_t shown_width(struct shown shown)
 {
-        int width = wcwidth((wchar_t)decode(shown.bytes, shown.n));
+        int width;
 
+        if (shown.n == 1)
+                return 1;
+        use_utf8();
+        width = wcwidth((wchar_t)decode(shown.bytes, shown.n));
         return width >= 0 ? (size_t)width : 1;
 }
 

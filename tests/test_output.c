@@ -1,7 +1,6 @@
 // links: client/output.c common/clock.c common/duration.c common/fault.c
 #include "client/output.h"
 
-#include <locale.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -274,6 +273,5 @@ int main(void)
                 cmocka_unit_test(test_a_stream_that_is_no_terminal_has_neither_colour_nor_columns),
         };
 
-        setlocale(LC_CTYPE, "C.UTF-8");
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
