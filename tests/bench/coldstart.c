@@ -1,10 +1,11 @@
 /*
  * coldstart SOCKET REQUEST-FILE COMMAND [ARGUMENT...]: how long a caller waits for the first reply of a server that does not run yet. A child
  * plays the service manager: it waits for a connection at SOCKET and then becomes the command, LISTEN_FDS and all. Time goes from connect()
- * to the reply's last byte. Prints it in microseconds, and what the server was told to say of its memory is left to others: it is stopped at once.
+ * to the reply's last byte. Prints it in microseconds.
  */
 #include "tests/bench/latency.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -47,8 +48,8 @@ static void become(int listener, char **command)
         snprintf(pid, sizeof(pid), "%d", (int)getpid());
         setenv("LISTEN_FDS", "1", 1);
         setenv("LISTEN_PID", pid, 1);
-        /* Echo makes its calls without waiting; purserd makes its own so. */
-        if (dup2(listener, PASSED_FD) < 0 || poll(&waiting, 1, PATIENCE_MSEC) != 1)
+        /* A descriptor that is in its place already would be closed all the same. */
+        if ((listener == PASSED_FD ? fcntl(listener, F_SETFD, 0) : dup2(listener, PASSED_FD)) < 0 || poll(&waiting, 1, PATIENCE_MSEC) != 1)
                 _exit(126);
         execv(command[0], command);
         _exit(127);
@@ -68,9 +69,11 @@ static size_t read_request(const char *path, char *request)
 static void ask(const struct sockaddr_un *address, const char *request, size_t n, char *reply)
 {
         int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        struct timeval patience = { .tv_sec = PATIENCE_MSEC / 1000 };
         size_t got = 0;
         ssize_t more;
 
+        setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
         if (connect(fd, (const struct sockaddr *)address, sizeof(*address)) < 0 ||
             send(fd, request, n, MSG_NOSIGNAL) != (ssize_t)n)
                 die("connect");

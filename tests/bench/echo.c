@@ -3,6 +3,7 @@
  * every request that ends with NUL: what a Unix socket costs when nothing is done for it. Started with LISTEN_FDS it takes that socket.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,7 +23,7 @@ static int listen_at(const char *path)
         int fd;
 
         if (getenv("LISTEN_FDS"))
-                return PASSED_FD;
+                return fcntl(PASSED_FD, F_SETFL, O_NONBLOCK) < 0 ? -1 : PASSED_FD;
         if (strlen(path) >= sizeof(address.sun_path))
                 return -1;
         strcpy(address.sun_path, path);
