@@ -24,8 +24,8 @@ def memory(options):
     yield Row("memory", "private memory with 1 credential", "", number(one / 1024) + " MB", "", "≤ 4 MB", one <= 4096,
               {"kb": one})
     yield Row("memory", "each further one, token of 1.2 KB", "", number(each) + " KB", "", "≤ 4 KB", each <= 4, {"kb": each})
-    yield growth_by_requests(options)
-    yield growth_by_refreshes(options)
+    yield growth_by_requests(options, "memory")
+    yield growth_by_refreshes(options, "memory")
 
 
 class Watch:
@@ -53,7 +53,7 @@ class Watch:
                    {"kb": kb, "descriptors": fds, "count": count})
 
 
-def growth_by_requests(options):
+def growth_by_requests(options, part="growth"):
     count = options.requests
     with Place() as place:
         place.populate("c", 100, TOKEN_BYTES)
@@ -67,10 +67,10 @@ def growth_by_requests(options):
         ask(count // 10)
         watch = Watch(process)
         ask(count)
-        return watch.row("memory", "growth over {} requests", count + count // 20)
+        return watch.row(part, "growth over {} requests", count + count // 20)
 
 
-def growth_by_refreshes(options):
+def growth_by_refreshes(options, part="growth"):
     count = options.refreshes
     with Place() as place, endpoint(place.directory) as (url, ca):
         # Tokens that live for 2 s: refreshing never ends.
@@ -84,4 +84,4 @@ def growth_by_refreshes(options):
         refresh(count // 10)
         watch = Watch(process)
         refresh(count // 10 + count)
-        return watch.row("memory", "growth over {} refreshes", count)
+        return watch.row(part, "growth over {} refreshes", count)

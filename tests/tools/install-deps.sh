@@ -15,7 +15,7 @@ cmd:npm=npm cmd:curl=curl cmd:openssl=openssl cmd:systemd-socket-activate=system
 cmd:faketime=faketime cmd:mandoc=mandoc cmd:man=man-db cmd:gcore=gdb cmd:strace=strace"
 ci_needs='cmd:clang=clang cmd:clang-format=clang-format cmd:clang-tidy=clang-tidy cmd:cppcheck=cppcheck
 cmd:shellcheck=shellcheck cmd:ruby=ruby cmd:php=php-cli cmd:go=golang-go cmd:zsh=zsh cmd:fish=fish
-cmd:varlink-go-interface-generator=varlink-go cmd:valgrind=valgrind cmd:jq=jq'
+cmd:varlink-go-interface-generator=varlink-go cmd:nginx=nginx-light cmd:valgrind=valgrind cmd:jq=jq'
 bench_needs='cmd:nginx=nginx-light cmd:valgrind=valgrind'
 package_needs='cmd:dh=debhelper cmd:lintian=lintian cmd:rpmbuild=rpm cmd:rpmlint=rpmlint cmd:dpkg-buildpackage=dpkg-dev'
 example_needs='cmd:chromium=chromium file:/usr/share/gocode/src/github.com/varlink/go=golang-github-varlink-go-dev'

@@ -1,0 +1,39 @@
+"""What may not grow, and is judged: instructions for a request beside a recorded budget, memory and descriptors over many requests."""
+
+import json
+import pathlib
+import re
+
+import memory
+from place import Place, load, need
+from report import Row, number
+
+BUDGET = pathlib.Path(__file__).with_name("instructions.json")
+TOKEN_BYTES = 440
+FEW, MANY = 500, 3500
+MARGIN = 1.10
+
+
+def growth(options):
+    yield instructions_row()
+    yield memory.growth_by_requests(options)
+    yield memory.growth_by_refreshes(options)
+
+
+def instructions(requests):
+    """Of a whole run of purserd that answers so many calls; they are the same whatever else the machine does."""
+    valgrind = need("valgrind")
+    with Place() as place:
+        place.populate("c", 1, TOKEN_BYTES)
+        out = place.directory / "callgrind.out"
+        process = place.start(valgrind, "-q", "--tool=callgrind", "--callgrind-out-file=%s" % out)
+        load(place.socket, place.requests("c0"), "-c", "1", "-n", str(requests), "-d", "3600", "-w", "0", "-x", "access_token")
+        place.stop(process)
+        return int(re.search(r"^(?:summary|totals): (\d+)", out.read_text(), re.MULTILINE).group(1))
+
+
+def instructions_row():
+    budget = json.loads(BUDGET.read_text())["get_token"]
+    each = (instructions(MANY) - instructions(FEW)) / (MANY - FEW)
+    return Row("growth", "instructions of purserd for a GetToken (callgrind)", number(budget), number(each),
+               "%.2f" % (each / budget), "≤ %.2f" % MARGIN, each <= budget * MARGIN, {"budget": budget, "instructions": each})
