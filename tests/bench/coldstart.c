@@ -49,7 +49,8 @@ static void become(int listener, char **command)
         setenv("LISTEN_FDS", "1", 1);
         setenv("LISTEN_PID", pid, 1);
         /* A descriptor that is in its place already would be closed all the same. */
-        if ((listener == PASSED_FD ? fcntl(listener, F_SETFD, 0) : dup2(listener, PASSED_FD)) < 0 || poll(&waiting, 1, PATIENCE_MSEC) != 1)
+        if ((listener == PASSED_FD ? fcntl(listener, F_SETFD, 0) : dup2(listener, PASSED_FD)) < 0 ||
+            poll(&waiting, 1, PATIENCE_MSEC) != 1)
                 _exit(126);
         execv(command[0], command);
         _exit(127);

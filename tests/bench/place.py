@@ -56,12 +56,12 @@ def need(program):
     return path
 
 
-def run_json(*command, cpu=None, check=True):
+def run_json(*command, cpu=None, quiet=False):
     """Runs a program of ours, on one CPU where that is asked for, and reads what it prints."""
     command = [str(word) for word in command]
     if cpu is not None:
         command = ["taskset", "-c", str(cpu), *command]
-    done = subprocess.run(command, stdout=subprocess.PIPE, check=check)
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL if quiet else None, check=True)
     return json.loads(done.stdout)
 
 

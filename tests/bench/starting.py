@@ -24,7 +24,7 @@ def cold_start(place, requests, command, runs):
     """Milliseconds, the median of some starts: the first ones read the programs from disk."""
     times = []
     for _ in range(runs):
-        result = run_json(PROGRAMS / "coldstart", place.directory / "cold.sock", requests, *command)
+        result = run_json(PROGRAMS / "coldstart", place.directory / "cold.sock", requests, *command, quiet=True)
         assert not result["is_error"], result
         times.append(result["usec"] / 1000)
     return median(times)
@@ -39,8 +39,9 @@ def start(options):
             place.populate("c", count)
             requests = place.requests("c%d" % (count // 2))
             echo = [PROGRAMS / "echo", "-", "1200"]
+            rounds = options.rounds if count == 1 else 1
             pairs = [(cold_start(place, requests, echo, 3), cold_start(place, requests, place.command(), 3))
-                     for _ in range(max(3, options.rounds // (1 if count == 1 else 3)))]
+                     for _ in range(rounds)]
             floor, purser = (median(pair[i] for pair in pairs) for i in (0, 1))
         if count == 1:
             one_ms = purser
