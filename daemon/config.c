@@ -33,6 +33,8 @@ bool name_is_valid(const char *name)
 static const struct yaml_range befores = { 1, 7 * 86400, BEFORE_MUST };
 static const struct yaml_range timeouts = { 1, 600, "must be a duration from 1s to 10m" };
 static const struct yaml_range parallels = { 1, 256, "must be a number from 1 to 256" };
+static const struct yaml_range rates = { 1, 10000,
+                                         "must be a number from 1 to 10000, of refreshes in a second" };
 static const struct yaml_range tests = { 1, 365 * 86400, "must be off, or a duration from 1s to 365d" };
 
 /* True when it is digits and a percent sign; *ret is 0 when there are too many of them. */
@@ -79,6 +81,7 @@ static const struct yaml_key refresh_keys[] = {
         { "before", read_before, 0, &befores, false },
         { "timeout", yaml_read_duration, offsetof(struct refresh_config, timeout_usec), &timeouts, false },
         { "parallel", yaml_read_number, offsetof(struct refresh_config, parallel), &parallels, false },
+        { "rate", yaml_read_number, offsetof(struct refresh_config, rate), &rates, false },
         { "test", read_test, offsetof(struct refresh_config, test_every_usec), &tests, false },
         { 0 },
 };

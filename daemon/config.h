@@ -65,6 +65,7 @@ struct refresh_config {
         uint64_t before_usec;
         uint64_t timeout_usec; /* one request to a provider, and a waiting caller's patience; default 30 s */
         unsigned parallel; /* requests in flight to one provider; default 8 */
+        unsigned rate; /* refreshes begun in a second, of one provider; default 0: no limit */
         uint64_t test_every_usec; /* `test: 1d`; 0: off (`test: off`) */
 };
 

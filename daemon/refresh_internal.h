@@ -6,6 +6,7 @@
 
 #include "daemon/discovery.h"
 #include "daemon/log.h"
+#include "daemon/rate.h"
 #include "daemon/refresh.h"
 #include "daemon/vault.h"
 
@@ -19,6 +20,8 @@ struct lane {
         struct refresher *refresher;
         char *provider;
         unsigned in_flight;
+        struct rate rate; /* what `refresh.rate` leaves for now */
+        struct timer rate_timer;
         bool is_pumping;
         struct job_queue waited_for; /* comes first */
         struct job_queue queue;

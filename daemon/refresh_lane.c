@@ -7,6 +7,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+static void lane_pump(struct lane *lane);
+
+static void on_rate(void *userdata)
+{
+        lane_pump(userdata);
+}
+
 static int require_lane(struct refresher *refresher, const char *provider, struct lane **ret)
 {
         struct lane *lane = refresher->lanes;
@@ -22,6 +29,7 @@ static int require_lane(struct refresher *refresher, const char *provider, struc
                         return fault(-ENOMEM);
                 }
                 lane->refresher = refresher;
+                timer_init(&lane->rate_timer, on_rate, lane);
                 TAILQ_INIT(&lane->waited_for);
                 TAILQ_INIT(&lane->queue);
                 lane->next = refresher->lanes;
@@ -38,6 +46,7 @@ void lanes_free(struct refresher *refresher)
                 struct lane *lane = refresher->lanes;
 
                 refresher->lanes = lane->next;
+                timer_stop(refresher->context->timers, &lane->rate_timer);
                 free(lane->provider);
                 free(lane);
         }
@@ -55,6 +64,23 @@ static void dequeue(struct refresh_job *job)
         TAILQ_REMOVE(job->waited_for ? &job->lane->waited_for : &job->lane->queue, job, queued);
 }
 
+/* As many as `refresh.rate` allows, the next of them after a while. A hundredth of a second's worth may come at once, since timers are no finer. */
+static bool rate_allows(struct lane *lane)
+{
+        const struct context *context = lane->refresher->context;
+        unsigned rate = context->config->refresh.rate;
+        uint64_t every_usec, now = context_now(context);
+
+        if (rate == 0)
+                return true;
+        every_usec = USEC_PER_SEC / rate;
+        if (rate_take(&lane->rate, now, 1 + rate / 100, every_usec))
+                return true;
+        /* Without memory for the timer, the next refresh that ends or falls due looks again. */
+        (void)timer_set(context->timers, &lane->rate_timer, lane->rate.refilled_usec + every_usec);
+        return false;
+}
+
 static void lane_pump(struct lane *lane)
 {
         struct refresher *refresher = lane->refresher;
@@ -69,7 +95,7 @@ static void lane_pump(struct lane *lane)
                 job = TAILQ_FIRST(&lane->waited_for);
                 if (!job)
                         job = TAILQ_FIRST(&lane->queue);
-                if (!job)
+                if (!job || !rate_allows(lane))
                         break;
                 dequeue(job);
                 job->phase = JOB_DISCOVERY;

@@ -147,6 +147,7 @@ static void test_an_empty_configuration_has_every_default(void **state)
                 assert_int_equal(config->refresh.before_share, 25);
                 assert_int_equal(config->refresh.timeout_usec, 30 * USEC_PER_SEC);
                 assert_int_equal(config->refresh.parallel, 8);
+                assert_int_equal(config->refresh.rate, 0);
                 assert_int_equal(config->refresh.test_every_usec, 86400 * USEC_PER_SEC);
                 assert_false(config->admins.given);
                 assert_null(config_find_client(config, "x"));
@@ -187,7 +188,7 @@ static void test_clients_and_credentials_are_read(void **state)
                    "  acme: {client: app, description: \"Acme, Z\xc3\xbcrich\", api_version: 2024-01-01, "
                    "allow: [{user: 0}]}\n"
                    "  bare: {client: open, description: ''}\n"
-                   "refresh: {before: 5m, timeout: 10m, parallel: 256, test: off}\n"
+                   "refresh: {before: 5m, timeout: 10m, parallel: 256, rate: 10000, test: off}\n"
                    "admins: [{group: 0}]\n"
                    "providers:\n"
                    "  public: {" ENDPOINTS ", token_endpoint_auth_method: none}\n");
@@ -242,6 +243,7 @@ static void test_clients_and_credentials_are_read(void **state)
         assert_int_equal(config->refresh.before_usec, 300 * USEC_PER_SEC);
         assert_int_equal(config->refresh.timeout_usec, 600 * USEC_PER_SEC);
         assert_int_equal(config->refresh.parallel, 256);
+        assert_int_equal(config->refresh.rate, 10000);
         assert_int_equal(config->refresh.test_every_usec, 0);
         assert_true(config->admins.given);
 }
@@ -737,6 +739,10 @@ static void test_every_mistake_has_its_line(void **state)
                   "purser.yaml:1:20: refresh.timeout: must be a duration from 1s to 10m\n" },
                 { "refresh: {parallel: 0}\n",
                   "purser.yaml:1:21: refresh.parallel: must be a number from 1 to 256\n" },
+                { "refresh: {rate: 0}\n", "purser.yaml:1:17: refresh.rate: must be a number from 1 to 10000, "
+                                          "of refreshes in a second\n" },
+                { "refresh: {rate: 10001}\n", "purser.yaml:1:17: refresh.rate: must be a number from 1 to "
+                                              "10000, of refreshes in a second\n" },
                 { "refresh: {parallel: 257}\n",
                   "purser.yaml:1:21: refresh.parallel: must be a number from 1 to 256\n" },
                 { "refresh: {parallel: {}}\n",
