@@ -13,6 +13,7 @@ TOKEN_BYTES = 440
 LIFETIME_SEC = 3600
 LATENCY_MSEC = 100
 SPREAD_RATE = 100 # `refresh.rate`: two and a half times what is due in ordinary times
+FEW = 1000
 SAMPLE = 20000 # credentials that are refreshed for real
 
 
@@ -25,18 +26,20 @@ def scaling(options):
 def requests_rows(options):
     seconds = ("-c", "64", "-d", str(options.seconds), "-w", "0.1", "-x", "access_token")
     with Place() as few, Place() as many:
-        few.populate("c", 1, TOKEN_BYTES)
+        few.populate("c", FEW, TOKEN_BYTES)
         many.populate("c", options.most, TOKEN_BYTES)
         few.start()
         many.start()
-        one = few.requests("c0")
+        # In turn with both, since what was asked for a moment ago is answered from memory.
+        some = few.requests(*("c%d" % i for i in range(FEW)))
         all_of_them = many.requests(*("c%d" % (i * 7919 % options.most) for i in range(min(options.most, 20000))))
-        pairs = alternate(options.rounds, lambda: load(few.socket, one, *seconds), lambda: load(many.socket, all_of_them, *seconds))
-        yield ratio_row("scaling", "GetToken of {:,} credentials in turn, beside 1: requests/s".format(options.most), pairs, "rate",
+        pairs = alternate(options.rounds, lambda: load(few.socket, some, *seconds), lambda: load(many.socket, all_of_them, *seconds))
+        yield ratio_row("scaling", "GetToken of {:,} credentials in turn, beside {:,}: requests/s".format(options.most, FEW), pairs, "rate",
                         0.9, True, "")
-        idle = ("-i", str(options.idle))
-        pairs = alternate(options.rounds, lambda: load(few.socket, one, *seconds),
-                          lambda: load(few.socket, one, *seconds, *idle))
+        # All of them are accepted before anything is counted.
+        idle = ("-i", str(options.idle), "-w", "1")
+        pairs = alternate(options.rounds, lambda: load(few.socket, some, *seconds),
+                          lambda: load(few.socket, some, *seconds, *idle))
         yield ratio_row("scaling", "GetToken beside {:,} idle connections, beside none: requests/s".format(options.idle), pairs,
                         "rate", 0.9, True, "")
 
