@@ -266,5 +266,7 @@ int main(void)
                 cmocka_unit_test(test_a_terminal_that_ends_gives_no_secret),
         };
 
+        /* A shell that starts this in the background has it ignored, and what is ignored stays so in every child. */
+        signal(SIGINT, SIG_DFL);
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
