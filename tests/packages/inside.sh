@@ -62,7 +62,9 @@ upgraded() {
 }
 
 removed() {
+        systemctl start purser-metrics.timer && systemctl is-active purser-credentials.socket || return 1
         dpkg --remove purser || return 1
+        ! systemctl is-active purser-metrics.timer purser-credentials.socket || return 1
         [ ! -e /run/purser/purser.sock ] && [ ! -e /usr/sbin/purserd ] && exits 3 systemctl is-active --quiet purser.service
 }
 
