@@ -103,7 +103,7 @@ static int slot_receive(struct slot *slot, int flags)
 
         if (n < 0 && (errno == EAGAIN || errno == EINTR))
                 return 0;
-        if (n <= 0)
+        if (n <= 0 || !slot->reply)
                 return -1;
         slot->got += (size_t)n;
         return slot->reply[slot->got - 1] == 0;

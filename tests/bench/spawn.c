@@ -12,8 +12,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-extern char **environ;
-
 /* In microseconds; it ends the program when the command fails. */
 static double run(char **command, const posix_spawn_file_actions_t *actions)
 {
