@@ -28,6 +28,12 @@ struct allow_list {
         size_t n;
 };
 
+/* How a client comes by tokens; the words are RFC 6749's. */
+enum grant_type {
+        GRANT_AUTHORIZATION_CODE, /* section 4.1: a person logs in, and refresh tokens follow; the default */
+        GRANT_CLIENT_CREDENTIALS, /* section 4.4: the client asks for itself, as often as it needs one */
+};
+
 enum secret_source { SECRET_FROM_CREDENTIAL, SECRET_FROM_FILE, SECRET_FROM_STORE, SECRET_NONE };
 
 /* Where in the files something stands, for mistakes that show later. */
@@ -40,6 +46,7 @@ struct client {
         char *name;
         const struct provider *provider; /* of the same config */
         char *client_id;
+        enum grant_type grant_type;
         enum secret_source secret_source;
         char *secret_name; /* the systemd credential's name, or the file's path; NULL otherwise */
         struct config_place secret_place;

@@ -215,6 +215,9 @@ static int read_description(const struct yaml_place *at, const struct yaml_node 
         return 0;
 }
 
+static const struct yaml_word grant_types[] = { { "authorization_code", GRANT_AUTHORIZATION_CODE },
+                                                { "client_credentials", GRANT_CLIENT_CREDENTIALS },
+                                                { NULL, 0 } };
 static const struct yaml_text_rule client_id = { is_client_id,
                                                  "must be visible ASCII (RFC 6749 appendix A.1)" };
 static const struct yaml_text_rule redirect = {
@@ -229,6 +232,7 @@ static const struct yaml_key client_keys[] = {
         { "provider", read_provider_reference, CLIENT(provider), NULL, true },
         { "client_id", yaml_read_text, CLIENT(client_id), &client_id, true },
         { "client_secret", read_client_secret, 0, NULL, false },
+        { "grant_type", yaml_read_word, CLIENT(grant_type), grant_types, false },
         { "redirect_uri", yaml_read_text, CLIENT(redirect_uri), &redirect, false },
         { "api_version", yaml_read_text, CLIENT(api_version), &version, false },
         { "scopes", read_scopes, 0, NULL, false },

@@ -139,6 +139,20 @@ static int check_secret_source(const struct yaml_place *at, const struct entry *
         return yaml_mistake(&here, entry->node, "is missing: it needs one of " THREE_WAYS);
 }
 
+/* RFC 6749 section 4.4: only of a client that can say who it is. */
+static int check_grant_type(const struct yaml_place *at, const struct entry *entry,
+                            const struct client *client)
+{
+        struct yaml_place here = yaml_place_key(at, "grant_type");
+        const struct yaml_node *node = yaml_node_get(entry->node, "grant_type");
+
+        if (client->grant_type != GRANT_CLIENT_CREDENTIALS || client->provider->has_mistakes ||
+            client->provider->auth_method != AUTH_METHOD_NONE)
+                return 0;
+        return yaml_mistake(&here, node ? node : entry->node,
+                            "is not for a public client: the provider's token_endpoint_auth_method is none");
+}
+
 static int finish_client(struct loader *loader, const struct entry *entry, struct client *client)
 {
         struct yaml_place at = entry_place(loader, entry);
@@ -149,6 +163,8 @@ static int finish_client(struct loader *loader, const struct entry *entry, struc
         if (r < 0 || !client->provider)
                 return r;
         r = check_secret_source(&at, entry, client);
+        if (r == 0)
+                r = check_grant_type(&at, entry, client);
         if (r < 0 || client->api_version)
                 return r < 0 ? r : check_version(&at, entry, client->provider);
         if (client->provider->api.default_version) {

@@ -129,6 +129,16 @@ const char *credential_api_version(const struct credential *credential)
         return credential->client ? credential->client->api_version : NULL;
 }
 
+bool credential_is_of_client(const struct credential *credential)
+{
+        return credential->client && credential->client->grant_type == GRANT_CLIENT_CREDENTIALS;
+}
+
+bool credential_is_renewable(const struct credential *credential)
+{
+        return credential->grant.refresh_token || credential_is_of_client(credential);
+}
+
 bool credential_is_elsewhere(const struct credential *credential)
 {
         return credential->config && *credential->client_name &&
@@ -171,7 +181,7 @@ bool credential_may_serve(const struct credential *credential, uint64_t boot_now
         if (credential->refusal == REFUSAL_CUT || credential->refusal == REFUSAL_NEVER_AUTHORIZED)
                 return false;
         /* A rejected token is replaced; where that cannot be, it was the last one. */
-        if (!credential->grant.refresh_token && credential_is_rejected(credential))
+        if (!credential_is_renewable(credential) && credential_is_rejected(credential))
                 return false;
 
         return credential_remaining_usec(credential, boot_now) > 0;
@@ -185,7 +195,7 @@ static bool needs_person(const struct credential *credential, uint64_t boot_now)
                 return true;
 
         /* Without a refresh token the access token's end is the end of the grant. */
-        return !credential->grant.refresh_token &&
+        return !credential_is_renewable(credential) &&
                (!credential_remaining_usec(credential, boot_now) || credential_is_rejected(credential));
 }
 

@@ -133,6 +133,10 @@ DEFINE_FREEP(struct credential *, credential_free)
 /* It becomes what credential_new() makes; but its name, its pending one and what the vault knows of its writes stay. */
 void credential_reset(struct credential *credential);
 
+/* Whether its client asks for itself, so that nobody logs in (RFC 6749 section 4.4). */
+bool credential_is_of_client(const struct credential *credential);
+/* Whether a new access token can be had without a person. */
+bool credential_is_renewable(const struct credential *credential);
 /* Whether the configuration has moved it to another client than the one that its grant was given to. */
 bool credential_is_elsewhere(const struct credential *credential);
 /* Whether the API has rejected its access token. */

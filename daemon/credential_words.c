@@ -92,7 +92,7 @@ static void explain_need(const struct credential *credential, uint64_t boot_now,
         else if (credential_is_elsewhere(credential))
                 diag_set(message, "Its grant belongs to client '%s', but the configuration says client '%s'.",
                          credential->client_name, credential->config->client);
-        else if (!credential->grant.refresh_token)
+        else if (!credential_is_renewable(credential))
                 diag_set(message, "Its access token %s, and the provider gave no refresh token.",
                          credential_is_rejected(credential) ? "was rejected by the API" : "has ended");
         else {
@@ -121,6 +121,8 @@ static void explain_unavailable(const struct credential *credential, struct diag
                          words_or(credential->last_failure, "no reason was given."));
                 diag_set(next_step, "correct client_id or client secret of '%s', then: purser refresh %s",
                          credential->client_name, credential->name);
+        } else if (credential_is_of_client(credential) && !credential->last_failure) {
+                diag_set(message, "Its client asks the provider for a token.");
         } else {
                 diag_set(message, "It has no valid token now; purserd keeps trying. %s",
                          words_or(credential->last_failure, ""));

@@ -106,9 +106,15 @@ static const struct client *choose_client(struct logins *logins, const char *nam
         }
 
         client = config_find_client(config, client_name);
-        if (!client)
+        if (!client) {
                 refuse(on_done, userdata, LOGIN_NO_SUCH_CLIENT, client_name,
                        "The configuration has no such client.");
+        } else if (client->grant_type == GRANT_CLIENT_CREDENTIALS) {
+                refuse(on_done, userdata, LOGIN_INVALID, "client",
+                       "This client asks for itself (grant_type: client_credentials), so that nobody logs "
+                       "in: name it under credentials in the configuration, and ask for its token.");
+                client = NULL;
+        }
         return client;
 }
 

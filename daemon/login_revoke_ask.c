@@ -45,8 +45,7 @@ static void ask_endpoint(struct revoke_op *op, const struct credential *target,
         _cleanup_(secret_freep) struct secret *client_secret = NULL;
         struct context *context = op->logins->context;
         const struct client *client = target->client;
-        const struct secret *token =
-                target->grant.refresh_token ? target->grant.refresh_token : target->grant.access_token;
+        const struct grant *grant = &target->grant;
         struct http_request *request;
         struct diag diag = DIAG_INIT;
         int r;
@@ -61,7 +60,9 @@ static void ask_endpoint(struct revoke_op *op, const struct credential *target,
                                                .endpoints = *endpoints,
                                                .client_id = client->client_id,
                                                .secret = client_secret };
-                r = oauth_revoke_request(&asking, token, &request);
+                r = grant->refresh_token
+                            ? oauth_revoke_request(&asking, grant->refresh_token, "refresh_token", &request)
+                            : oauth_revoke_request(&asking, grant->access_token, "access_token", &request);
         }
         if (r == 0)
                 r = http_start(context->http, request, NULL, context->config->refresh.timeout_usec,

@@ -47,8 +47,11 @@ int oauth_exchange_request(const struct oauth_client *client, const struct secre
 /* RFC 6749 section 6. */
 int oauth_refresh_request(const struct oauth_client *client, const struct secret *refresh_token,
                           struct http_request **ret);
-/* RFC 7009 section 2.1, of a refresh token. */
-int oauth_revoke_request(const struct oauth_client *client, const struct secret *token,
+/* RFC 6749 section 4.4.2. */
+int oauth_client_credentials_request(const struct oauth_client *client, const char *const *scopes,
+                                     size_t n_scopes, struct http_request **ret);
+/* RFC 7009 section 2.1. type_hint: "refresh_token" or "access_token". */
+int oauth_revoke_request(const struct oauth_client *client, const struct secret *token, const char *type_hint,
                          struct http_request **ret);
 
 enum oauth_verdict {
@@ -77,6 +80,13 @@ struct oauth_answer {
 /* wall_sec: the local clock when the answer came. 0 or a fault of memory; every answer has a verdict. */
 int oauth_read_token_answer(const struct provider *provider, const struct http_response *response,
                             int64_t wall_sec, struct oauth_answer *ret);
+/*
+ * The same for a client that asked for itself (RFC 6749 section 4.4.3): there is no grant that could be refused, rotated or in doubt, so that a
+ * refusal is the client's, and a refresh token is left alone.
+ */
+int oauth_read_client_credentials_answer(const struct provider *provider,
+                                         const struct http_response *response, int64_t wall_sec,
+                                         struct oauth_answer *ret);
 void oauth_answer_done(struct oauth_answer *answer); /* safe on a zeroed one */
 
 /* RFC 7009 section 2.2: OAUTH_GRANTED means revoked (or never valid). */

@@ -16,6 +16,7 @@
 /* What goes in, and what is being filled in. */
 struct reading {
         const struct provider *provider;
+        bool of_client; /* it asked for itself: there is no grant */
         struct answer answer;
         struct oauth_answer *result;
 };
@@ -85,6 +86,11 @@ static void refuse(const struct reading *reading, enum oauth_verdict verdict, co
 {
         struct oauth_answer *result = reading->result;
 
+        if (reading->of_client && verdict == OAUTH_GRANT_REFUSED) {
+                verdict = OAUTH_CLIENT_REFUSED;
+                sentence = "The provider gives this client no token: check client_id, its secret and the "
+                           "app's settings at the provider";
+        }
         result->verdict = verdict;
         result->retry_after_usec = answer_retry_after_usec(&reading->answer);
         answer_explain(&reading->answer, sentence, NULL, result->reason, sizeof result->reason);
@@ -288,7 +294,7 @@ static int take_tokens(const struct reading *reading)
         if (!answer_is_success(&reading->answer))
                 return 0;
         int r = take_token(reading, "access_token", token_is_usable, &reading->result->access_token);
-        if (r < 0)
+        if (r < 0 || reading->of_client)
                 return r;
         return take_token(reading, "refresh_token", refresh_token_is_usable, &reading->result->refresh_token);
 }
@@ -306,11 +312,13 @@ static void judge(const struct reading *reading, int64_t wall_sec)
                 refuse_by_status(reading);
 }
 
-int oauth_read_token_answer(const struct provider *provider, const struct http_response *response,
-                            int64_t wall_sec, struct oauth_answer *ret)
+static int read_token_answer(const struct provider *provider, bool of_client,
+                             const struct http_response *response, int64_t wall_sec, struct oauth_answer *ret)
 {
         _cleanup_(oauth_answer_done) struct oauth_answer result = { 0 };
-        _cleanup_(reading_done) struct reading reading = { .provider = provider, .result = &result };
+        _cleanup_(reading_done) struct reading reading = { .provider = provider,
+                                                           .of_client = of_client,
+                                                           .result = &result };
 
         if (response->result != HTTP_ANSWERED)
                 read_unanswered(response, &result);
@@ -325,6 +333,23 @@ int oauth_read_token_answer(const struct provider *provider, const struct http_r
         *ret = result;
         result.access_token = result.refresh_token = NULL;
         return 0;
+}
+
+int oauth_read_token_answer(const struct provider *provider, const struct http_response *response,
+                            int64_t wall_sec, struct oauth_answer *ret)
+{
+        return read_token_answer(provider, false, response, wall_sec, ret);
+}
+
+int oauth_read_client_credentials_answer(const struct provider *provider,
+                                         const struct http_response *response, int64_t wall_sec,
+                                         struct oauth_answer *ret)
+{
+        int r = read_token_answer(provider, true, response, wall_sec, ret);
+
+        if (r == 0)
+                ret->outcome_unknown = ret->disconnected = ret->foreign_refresher = false;
+        return r;
 }
 
 /* RFC 7009 section 2.2: the body of a good answer says nothing; but a page where none belongs comes from somebody else. */

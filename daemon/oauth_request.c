@@ -120,28 +120,6 @@ int oauth_refresh_request(const struct oauth_client *client, const struct secret
         return r < 0 ? r : client_request(client, client->endpoints.token, &body, ret);
 }
 
-int oauth_revoke_request(const struct oauth_client *client, const struct secret *token,
-                         struct http_request **ret)
-{
-        _cleanup_(secret_buf_done) struct secret_buf body = SECRET_BUF_INIT(FORM_MAX);
-
-        int r = form_append_secret(&body, "token", token);
-        if (r == 0)
-                r = form_append(&body, "token_type_hint", "refresh_token");
-        return r < 0 ? r : client_request(client, client->endpoints.revocation, &body, ret);
-}
-
-/* The endpoint with a '?' to append to; its own query is kept, a fragment is not (RFC 6749 section 3.1). */
-static int append_endpoint(struct secret_buf *url, const char *endpoint)
-{
-        size_t n = strcspn(endpoint, "#");
-        int r = secret_buf_append(url, endpoint, n);
-
-        if (r == 0 && !memchr(endpoint, '?', n))
-                r = secret_buf_append(url, "?", 1);
-        return r;
-}
-
 static int append_scopes(struct secret_buf *url, const char *const *scopes, size_t n_scopes)
 {
         _cleanup_(secret_buf_done) struct secret_buf joined = SECRET_BUF_INIT(URL_MAX);
@@ -156,6 +134,39 @@ static int append_scopes(struct secret_buf *url, const char *const *scopes, size
                         r = secret_buf_append_string(&joined, scopes[i]);
         }
         return r < 0 ? r : form_append(url, "scope", joined.data ? joined.data : "");
+}
+
+int oauth_client_credentials_request(const struct oauth_client *client, const char *const *scopes,
+                                     size_t n_scopes, struct http_request **ret)
+{
+        _cleanup_(secret_buf_done) struct secret_buf body = SECRET_BUF_INIT(FORM_MAX);
+
+        int r = form_append(&body, "grant_type", "client_credentials");
+        if (r == 0 && client->provider->scope_in_url)
+                r = append_scopes(&body, scopes, n_scopes);
+        return r < 0 ? r : client_request(client, client->endpoints.token, &body, ret);
+}
+
+int oauth_revoke_request(const struct oauth_client *client, const struct secret *token, const char *type_hint,
+                         struct http_request **ret)
+{
+        _cleanup_(secret_buf_done) struct secret_buf body = SECRET_BUF_INIT(FORM_MAX);
+
+        int r = form_append_secret(&body, "token", token);
+        if (r == 0)
+                r = form_append(&body, "token_type_hint", type_hint);
+        return r < 0 ? r : client_request(client, client->endpoints.revocation, &body, ret);
+}
+
+/* The endpoint with a '?' to append to; its own query is kept, a fragment is not (RFC 6749 section 3.1). */
+static int append_endpoint(struct secret_buf *url, const char *endpoint)
+{
+        size_t n = strcspn(endpoint, "#");
+        int r = secret_buf_append(url, endpoint, n);
+
+        if (r == 0 && !memchr(endpoint, '?', n))
+                r = secret_buf_append(url, "?", 1);
+        return r;
 }
 
 /* No parameter may be there twice (RFC 6749 section 3.1), and none of these is the provider file's to choose. */

@@ -241,6 +241,11 @@ void refresher_end(struct refresher *refresher, struct credential *credential, c
 
         if (credential->refusal == REFUSAL_CUT)
                 return;
+        if (credential_is_of_client(credential)) {
+                (void)note_rejection(refresher, credential);
+                refresh_plan(refresher, credential);
+                return;
+        }
 
         copy = strdup(reason);
         refresher_hold(refresher, credential);
@@ -257,6 +262,11 @@ void refresher_end(struct refresher *refresher, struct credential *credential, c
 
 void refresher_cut(struct refresher *refresher, struct credential *credential, const char *reason)
 {
+        /* Nobody could log in for it: whether the app may have a token again is asked. */
+        if (credential_is_of_client(credential)) {
+                refresher_reject(refresher, credential);
+                return;
+        }
         if (credential->refusal != REFUSAL_CUT)
                 log_event(&(struct log_event){ .message_id = EVENT_AUTHORIZATION_REQUIRED,
                                                .level = LOG_LEVEL_ERROR,

@@ -47,7 +47,7 @@ static int make_grant(const struct refresh_job *job, struct oauth_answer *answer
 
         if (answer->refresh_token)
                 grant.refresh_token = take_ptr(answer->refresh_token);
-        else if ((r = secret_copy(&grant.refresh_token, old->refresh_token)) < 0)
+        else if (old->refresh_token && (r = secret_copy(&grant.refresh_token, old->refresh_token)) < 0)
                 return r;
 
         if (answer->access_token) {
@@ -106,6 +106,22 @@ static void drop_ended_token(struct oauth_answer *answer)
                  "The access token that came had ended already: check this host's clock and the provider's.");
 }
 
+/* Nobody has logged in for a client that asks for itself: its first token makes the credential's record. */
+static int name_client(struct credential *credential, int64_t wall_usec)
+{
+        char *name;
+
+        if (*credential->client_name || !credential->client)
+                return 0;
+        name = strdup(credential->client->name);
+        if (!name)
+                return fault(-ENOMEM);
+        free(credential->client_name);
+        credential->client_name = name;
+        credential->authorized_wall_usec = wall_usec;
+        return 0;
+}
+
 static void save_granted(struct refresh_job *job, struct oauth_answer *answer)
 {
         struct credential *credential = job->credential;
@@ -121,7 +137,9 @@ static void save_granted(struct refresh_job *job, struct oauth_answer *answer)
                          : "The answer held no usable access token; its new refresh token was saved.");
         note_provider_words(credential, answer);
 
-        r = make_grant(job, answer, &grant);
+        r = name_client(credential, clock_wall_usec(job->refresher->context->clock));
+        if (r == 0)
+                r = make_grant(job, answer, &grant);
         if (r < 0) {
                 refresh_take_intent_back(job);
                 refresh_end_in_failure(job, "Out of memory while an answer was read.", 0);
@@ -190,7 +208,9 @@ static void on_answer(const struct http_response *response, void *userdata)
 
         job->transfer = http_transfer_free(job->transfer);
 
-        r = oauth_read_token_answer(refresh_provider_of(credential), response, wall_sec, &answer);
+        r = (credential_is_of_client(credential)
+                     ? oauth_read_client_credentials_answer
+                     : oauth_read_token_answer)(refresh_provider_of(credential), response, wall_sec, &answer);
         if (r < 0) {
                 credential->outcome_unknown = job->unanswered = true;
                 credential->replays++;
@@ -231,7 +251,11 @@ static int send_request(struct refresh_job *job, const struct secret *client_sec
         struct http_request *request;
         int r;
 
-        r = oauth_refresh_request(&client, credential->grant.refresh_token, &request);
+        if (credential_is_of_client(credential))
+                r = oauth_client_credentials_request(&client, (const char *const *)credential->client->scopes,
+                                                     credential->client->n_scopes, &request);
+        else
+                r = oauth_refresh_request(&client, credential->grant.refresh_token, &request);
         if (r < 0)
                 return r;
 
@@ -304,6 +328,11 @@ static void save_intent(struct refresh_job *job, const struct oauth_endpoints *e
                 return;
         }
 
+        /* Where there is no grant to lose, nothing need be known of the request after a crash. */
+        if (credential_is_of_client(job->credential)) {
+                prepare_and_send(job);
+                return;
+        }
         job->phase = JOB_INTENT;
         r = vault_save_intent(job->refresher->context->vault, job->credential, on_intent_saved, job,
                               &job->write);

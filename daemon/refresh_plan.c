@@ -6,8 +6,9 @@
 
 bool refresh_is_possible(const struct credential *credential)
 {
-        return credential->client && credential->grant.refresh_token && credential->refusal == REFUSAL_NONE &&
-               !credential->unreadable && !credential_is_elsewhere(credential);
+        return credential->client && credential_is_renewable(credential) &&
+               credential->refusal == REFUSAL_NONE && !credential->unreadable &&
+               !credential_is_elsewhere(credential);
 }
 
 static void on_refresh_due(void *userdata)
@@ -86,7 +87,7 @@ void refresh_job_cancel(struct refresher *refresher, struct credential *credenti
         enum job_phase phase = credential->job->phase;
 
         refresh_job_free(credential->job);
-        if (phase == JOB_REQUEST) {
+        if (phase == JOB_REQUEST && !credential_is_of_client(credential)) {
                 credential->outcome_unknown = true;
                 credential->replays++;
                 credential->replays_spent = refresh_has_spent_replays(credential);
@@ -106,8 +107,10 @@ static int plan_one(struct credential *credential, void *userdata)
         if (credential->held)
                 return 0;
 
-        /* What was begun with the old configuration and has not been sent begins anew. */
-        if (credential->job && !refresh_job_is_sent(credential->job))
+        /* What was begun with the old configuration and costs no grant to ask again begins anew. */
+        if (credential->job &&
+            (!refresh_job_is_sent(credential->job) ||
+             (credential_is_of_client(credential) && credential->job->phase == JOB_REQUEST)))
                 refresh_job_cancel(refresher, credential);
         if (credential->client_refused)
                 credential->retry_at_usec = 0;

@@ -190,15 +190,53 @@ int vault_each(struct vault *vault, bool sorted,
         return r;
 }
 
+static bool asks_for_itself(const struct config *config, const char *client_name)
+{
+        const struct client *client = config_find_client(config, client_name);
+
+        return client && client->grant_type == GRANT_CLIENT_CREDENTIALS;
+}
+
+/*
+ * A client that asks for itself takes over from another one by that the configuration says so, unless a refresh token would be lost. The token of
+ * the other one, or one that is just being saved, is not served any more.
+ */
+static void take_over(const struct config *config, struct credential *credential)
+{
+        if (!credential_is_elsewhere(credential) || credential->is_pending ||
+            credential->grant.refresh_token || !asks_for_itself(config, credential->config->client))
+                return;
+
+        credential->client_name[0] = '\0';
+        credential->grant.access_token = secret_free(credential->grant.access_token);
+        free(take_ptr(credential->account_id));
+        free(take_ptr(credential->account_name));
+        test_result_done(&credential->test);
+        credential->newest.grant = credential->n_grants;
+}
+
+/* Whether a person must have logged in depends on the client, and that on the configuration. */
+static void settle_refusal(struct credential *credential)
+{
+        if (credential->is_pending)
+                return;
+        if (credential_is_of_client(credential) && !credential_is_elsewhere(credential))
+                credential->refusal = REFUSAL_NONE;
+        else if (!*credential->client_name && !has_grant(credential))
+                credential->refusal = REFUSAL_NEVER_AUTHORIZED;
+}
+
 void vault_rebind(struct vault *vault, struct credential *credential)
 {
         const struct config *config = vault->context->config;
         const char *client = credential->client_name;
 
         credential->config = config_find_credential(config, credential->name);
+        take_over(config, credential);
         if (!*client && credential->config)
                 client = credential->config->client;
         credential->client = config_find_client(config, client);
+        settle_refusal(credential);
         if (credential->client && credential->outcome_unknown)
                 credential->replays_spent = credential->replays > credential->client->provider->max_replays;
 

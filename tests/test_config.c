@@ -630,7 +630,7 @@ static void test_every_mistake_has_its_line(void **state)
                   "\n" },
                 { CLIENT "    client_secret: {store: true}\n    secret: hunter2\n",
                   "purser.yaml:7:5: clients.app.secret: unknown key; known here: provider, client_id, "
-                  "client_secret, redirect_uri, "
+                  "client_secret, grant_type, redirect_uri, "
                   "api_version, scopes, allow\n" },
                 { CLIENT "    clientSecret: hunter2\n",
                   "purser.yaml:6:5: clients.app.clientSecret: unknown key; did you mean 'client_secret'?\n"
@@ -654,6 +654,13 @@ static void test_every_mistake_has_its_line(void **state)
                 { WHOLE "credentials: {c: {client: app, api_version: 1}}\n",
                   "purser.yaml:7:45: credentials.c.api_version: the provider 'p' has no api.version_header "
                   "to send it in\n" },
+                { WHOLE "    grant_type: password\n",
+                  "purser.yaml:7:17: clients.app.grant_type: must be one of: authorization_code, "
+                  "client_credentials\n" },
+                { "providers: {p: {" ENDPOINTS ", token_endpoint_auth_method: none}}\n"
+                  "clients: {a: {provider: p, client_id: x, grant_type: client_credentials}}\n",
+                  "purser.yaml:2:54: clients.a.grant_type: is not for a public client: the provider's "
+                  "token_endpoint_auth_method is none\n" },
                 { WHOLE "    scopes: read\n",
                   "purser.yaml:7:13: clients.app.scopes: must be a list (- item)\n" },
                 { WHOLE "    scopes: [a b]\n", "purser.yaml:7:14: clients.app.scopes[0]: must be one scope "

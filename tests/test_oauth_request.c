@@ -128,9 +128,27 @@ static void test_a_revocation_names_the_kind_of_token(void **state)
         _cleanup_(http_request_freep) struct http_request *request = NULL;
         struct oauth_client client = client_of(&sample_plain, "app", NULL);
 
-        assert_int_equal(oauth_revoke_request(&client, token, &request), 0);
+        assert_int_equal(oauth_revoke_request(&client, token, "refresh_token", &request), 0);
         expect_form(request, "https://id.example.com/revoke",
                     "token=r&token_type_hint=refresh_token&client_id=app");
+}
+
+static void test_a_client_that_asks_for_itself_sends_its_scopes_and_no_token(void **state)
+{
+        static const char *const scopes[] = { "jobs:read", "jobs:write" };
+        _cleanup_(secret_freep) struct secret *secret = secret_of("s");
+        _cleanup_(http_request_freep) struct http_request *with = NULL, *without = NULL, *set_on_app = NULL;
+        struct oauth_client client = client_of(&sample_plain, "app", secret);
+
+        assert_int_equal(oauth_client_credentials_request(&client, scopes, 2, &with), 0);
+        expect_form(with, "https://id.example.com/token",
+                    "grant_type=client_credentials&scope=jobs%3Aread+jobs%3Awrite");
+        assert_int_equal(oauth_client_credentials_request(&client, NULL, 0, &without), 0);
+        expect_form(without, "https://id.example.com/token", "grant_type=client_credentials");
+        client = client_of(&sample_jobber, "app", secret);
+        assert_int_equal(oauth_client_credentials_request(&client, scopes, 2, &set_on_app), 0);
+        expect_form(set_on_app, "https://api.getjobber.com/api/oauth/token",
+                    "grant_type=client_credentials&client_id=app&client_secret=s");
 }
 
 static void test_the_endpoint_in_force_is_asked(void **state)
@@ -151,7 +169,7 @@ static void test_an_endpoint_that_is_not_known_is_a_fault_of_the_caller(void **s
         struct http_request *request = NULL;
         char *url = NULL;
 
-        assert_int_equal(oauth_revoke_request(&client, token, &request), -EINVAL);
+        assert_int_equal(oauth_revoke_request(&client, token, "refresh_token", &request), -EINVAL);
         assert_null(request);
         client.endpoints.authorization = NULL;
         assert_int_equal(
@@ -266,6 +284,7 @@ int main(void)
                 cmocka_unit_test(test_an_exchange_carries_code_redirect_uri_and_verifier),
                 cmocka_unit_test(test_an_exchange_without_a_promised_verifier_sends_none),
                 cmocka_unit_test(test_a_revocation_names_the_kind_of_token),
+                cmocka_unit_test(test_a_client_that_asks_for_itself_sends_its_scopes_and_no_token),
                 cmocka_unit_test(test_the_endpoint_in_force_is_asked),
                 cmocka_unit_test(test_an_endpoint_that_is_not_known_is_a_fault_of_the_caller),
                 cmocka_unit_test(test_a_secret_of_many_bytes_fits),

@@ -3,7 +3,8 @@
 //
 //     node server.mjs REDIRECT_URI [ACCESS_TOKEN_SECONDS]
 //
-// Prints `ready http://127.0.0.1:PORT`. Clients: purser-basic, purser-post (secrets below), purser-public. Whoever comes
+// Prints `ready http://127.0.0.1:PORT`. Clients: purser-basic, purser-post (secrets below), purser-public,
+// and purser-itself, which asks for itself. Whoever comes
 // is logged in as acme-owner and consents; `_account` and `_decision=deny` in the authorization URL change that.
 // GET /_control/state tells what happened; POST /_control/revoke ends all grants as their owner might, elsewhere.
 
@@ -31,6 +32,11 @@ const clients = [
     client('purser-basic', 'client_secret_basic', 'basic: a secret/with+odd%signs & blanks'),
     client('purser-post', 'client_secret_post', 'post-secret-0123456789abcdefghijklmnop'),
     client('purser-public', 'none'),
+    {
+        client_id: 'purser-itself', client_secret: 'itself-secret-0123456789abcdefghijklmno', redirect_uris: [],
+        token_endpoint_auth_method: 'client_secret_basic', grant_types: ['client_credentials'], response_types: [],
+        id_token_signed_response_alg: 'ES256',
+    },
 ];
 
 const signingKey = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({ format: 'jwk' });
@@ -42,7 +48,9 @@ const configuration = {
     findAccount: (_, id) => ({ accountId: id, claims: () => ({ sub: id }) }),
     scopes: ['openid'],
     extraParams: ['_account', '_decision'],
-    features: { devInteractions: { enabled: false }, revocation: { enabled: true } },
+    features: {
+        devInteractions: { enabled: false }, revocation: { enabled: true }, clientCredentials: { enabled: true },
+    },
     interactions: { url: (_, interaction) => `/interaction/${interaction.uid}` },
     pkce: { methods: ['S256'], required: () => true },
     issueRefreshToken: async (_, owner) => owner.grantTypeAllowed('refresh_token'),
@@ -94,6 +102,7 @@ server.listen(0, '127.0.0.1', () => {
     provider.on('grant.revoked', () => { seen.revoked += 1; });
     provider.on('refresh_token.saved', (token) => seen.refresh_token.push(token.jti));
     provider.on('access_token.saved', (token) => seen.access_token.push(token.jti));
+    provider.on('client_credentials.saved', (token) => seen.access_token.push(token.jti));
     provider.on('authorization_code.saved', (code) => seen.code.push(code.jti));
 
     const callback = provider.callback();

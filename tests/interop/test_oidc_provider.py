@@ -18,6 +18,7 @@ from waiting import PATIENCE, free_port, until
 HERE = pathlib.Path(__file__).parent
 SECRETS = {"purser-basic": "basic: a secret/with+odd%signs & blanks",
            "purser-post": "post-secret-0123456789abcdefghijklmnop", "purser-public": None}
+ITSELF = "itself-secret-0123456789abcdefghijklmno"
 METHODS = {"purser-basic": "client_secret_basic", "purser-post": "client_secret_post", "purser-public": "none"}
 
 
@@ -213,3 +214,18 @@ def test_wrong_secret_says_so(begin):
     home.purser("reload").expect(EX_OK)
     result = log_in(home, EX_CONFIG)
     assert "secret" in result.one_line_of_advice()
+
+
+def test_client_that_asks_for_itself_needs_no_login(begin):
+    home, server = begin()
+    home.secret_file.write_text(ITSELF)
+    home.settings["clients"]["app"].update(client_id="purser-itself", grant_type="client_credentials", scopes=[])
+    home.settings["credentials"] = {"nightly": {"client": "app"}}
+    home.settings["providers"]["standin"]["api"] = {"url": server.url}
+    home.write()
+    home.purser("reload").expect(EX_OK)
+    assert home.get_token("nightly")["access_token"] == server.state()["access_token"][-1]
+    fresh = home.get_token("nightly", rejected=home.get_token("nightly")["access_token"])
+    assert fresh["generation"] == 2 and fresh["access_token"] == server.state()["access_token"][-1]
+    home.purser("logout", "nightly").expect(EX_OK)
+    assert server.state()["errors"] == []

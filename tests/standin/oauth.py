@@ -146,6 +146,8 @@ def token(world, request):
                 return _exchange(world, app, form)
             if kind == "refresh_token":
                 return _refresh(world, app, form)
+            if kind == "client_credentials" and app["auth"] != "none":
+                return _client_credentials(world, app, form)
             raise Refused("unsupported_grant_type", "unknown grant_type")
         except Refused as refused:
             return refused.response(world.switches)
@@ -226,6 +228,16 @@ def _refresh(world, app, form):
         world.new_refresh_token(grant)
     shown = grant.current if switches["refresh_token_in_refresh"] else None
     return _tokens(world, grant, world.new_access_token(grant), shown, warning, refreshed=True)
+
+
+def _client_credentials(world, app, form):
+    """RFC 6749 section 4.4: whose account it is depends on the app; no refresh token."""
+    grant = next((grant for grant in world.grants.values() if grant.app == app["client_id"] and grant.of_client), None)
+    if not grant or not grant.alive:
+        grant = world.new_grant(app, world.switches["account"], form.get("scope"))
+        grant.of_client = True
+    grant.exchanges += 1
+    return _tokens(world, grant, world.new_access_token(grant), None)
 
 
 def _tokens(world, grant, access_token, refresh_token, warning=None, refreshed=False):

@@ -69,7 +69,7 @@ class Grant:
     """One grant family: everything that descends from one authorization."""
 
     __slots__ = ("id", "app", "account", "alive", "ended", "current", "refreshes", "replays", "exchanges", "generation",
-                 "oldest_good", "access_token", "scope")
+                 "oldest_good", "access_token", "scope", "of_client")
 
     def __init__(self, gid, app, account, scope):
         self.id = gid
@@ -85,6 +85,7 @@ class Grant:
         self.oldest_good = 0
         self.access_token = None
         self.scope = scope
+        self.of_client = False
 
     def show(self):
         return {name: getattr(self, name) for name in self.__slots__}
