@@ -38,6 +38,9 @@ struct api_answer {
 
 /* True when the provider has a test to run. */
 bool api_has_test(const struct provider *provider);
+/* The access token, in the header where the provider wants it. */
+int api_add_authorization(struct http_request *request, const struct provider *provider,
+                          const char *token_type, const struct secret *access_token);
 /* api_version NULL: none is pinned. */
 int api_test_request(const struct provider *provider, const char *api_version, const char *token_type,
                      const struct secret *access_token, struct http_request **ret);

@@ -12,9 +12,13 @@ bool api_has_test(const struct provider *provider)
         return (provider->api.test_query && provider->api.url) || provider->api.test_url;
 }
 
-static int add_authorization(struct http_request *request, const char *token_type,
-                             const struct secret *access_token)
+int api_add_authorization(struct http_request *request, const struct provider *provider,
+                          const char *token_type, const struct secret *access_token)
 {
+        if (provider->api.token_header)
+                return http_request_add_header(request, provider->api.token_header,
+                                               secret_expose(access_token), secret_size(access_token));
+
         _cleanup_(secret_buf_done) struct secret_buf value = SECRET_BUF_INIT(AUTHORIZATION_MAX);
 
         int r = secret_buf_append_string(&value, token_type && *token_type ? token_type : "Bearer");
@@ -55,7 +59,7 @@ static int api_request(const struct provider *provider, const char *url, const c
         if (r == 0)
                 r = add_header(request, "Accept", "application/json");
         if (r == 0)
-                r = add_authorization(request, token_type, access_token);
+                r = api_add_authorization(request, provider, token_type, access_token);
         if (r == 0 && provider->api.version_header && api_version)
                 r = add_header(request, provider->api.version_header, api_version);
         if (r == 0 && query)

@@ -55,19 +55,23 @@ static const char *scheme(const char *token_type)
         return !token_type || strcasecmp(token_type, "bearer") == 0 ? "Bearer" : token_type;
 }
 
-static void put_authorization(struct writer *writer, const struct grant *grant)
+/* header: what carries the bare token instead; NULL: Authorization. */
+static void put_authorization(struct writer *writer, const struct grant *grant, const char *header)
 {
         struct secret_buf value = SECRET_BUF_INIT(writer->buf->max);
         struct writer inner = { .buf = &value, .r = writer->r };
 
-        put(&inner, scheme(grant->token_type));
-        put(&inner, " ");
+        if (!header) {
+                put(&inner, scheme(grant->token_type));
+                put(&inner, " ");
+        }
         if (inner.r == 0)
                 inner.r = secret_buf_append(&value, secret_expose(grant->access_token),
                                             secret_size(grant->access_token));
         writer->r = inner.r;
 
-        put(writer, ",\"headers\":[{\"name\":\"Authorization\",\"value\":");
+        put_member(writer, ",\"headers\":[{\"name\":", header ? header : "Authorization");
+        put(writer, ",\"value\":");
         put_string(writer, value.data, value.n);
         put(writer, "}");
         secret_buf_done(&value);
@@ -78,7 +82,7 @@ static void put_headers(struct writer *writer, const struct credential *credenti
         const struct provider *provider = credential->client ? credential->client->provider : NULL;
         const char *version = credential_api_version(credential);
 
-        put_authorization(writer, &credential->grant);
+        put_authorization(writer, &credential->grant, provider ? provider->api.token_header : NULL);
         if (provider && provider->api.version_header && version) {
                 put_member(writer, ",{\"name\":", provider->api.version_header);
                 put_member(writer, ",\"value\":", version);

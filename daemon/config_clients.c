@@ -14,11 +14,17 @@ static int read_provider_reference(const struct yaml_place *at, const struct yam
         const struct config *config = ((struct loader *)at->context)->config;
         _cleanup_(freep) const char **names = NULL;
         const struct provider *provider;
+        char variable[64];
         int r;
 
         if (!yaml_check_text(at, node, false, &r))
                 return r;
         provider = config_find_provider(config, node->scalar);
+        if (provider && provider_find_missing_variable(provider, variable, sizeof(variable)))
+                return yaml_mistake(at, node,
+                                    "the addresses of '%s' need a value for {%s}: under providers, write one "
+                                    "with `extends: %s` and `variables: {%s: ...}`",
+                                    provider->name, variable, provider->name, variable);
         if (provider) {
                 *(const struct provider **)field = provider;
                 return 0;

@@ -146,8 +146,12 @@ static int check_grant_type(const struct yaml_place *at, const struct entry *ent
         struct yaml_place here = yaml_place_key(at, "grant_type");
         const struct yaml_node *node = yaml_node_get(entry->node, "grant_type");
 
-        if (client->grant_type != GRANT_CLIENT_CREDENTIALS || client->provider->has_mistakes ||
-            client->provider->auth_method != AUTH_METHOD_NONE)
+        if (client->grant_type != GRANT_CLIENT_CREDENTIALS || client->provider->has_mistakes)
+                return 0;
+        if (client->provider->grant_types && !(client->provider->grant_types & GRANT_TYPE_CLIENT_CREDENTIALS))
+                return yaml_mistake(&here, node ? node : entry->node,
+                                    "is none of the provider's grant_types_supported");
+        if (client->provider->auth_method != AUTH_METHOD_NONE)
                 return 0;
         return yaml_mistake(&here, node ? node : entry->node,
                             "is not for a public client: the provider's token_endpoint_auth_method is none");

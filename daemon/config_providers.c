@@ -182,6 +182,7 @@ static int compare_providers(const void *a, const void *b)
 static int hand_over(struct loader *loader)
 {
         struct config *config = loader->config;
+        int r = 0;
 
         config->providers = calloc(loader->n_definitions + 1, sizeof(struct provider *));
         if (!config->providers)
@@ -190,7 +191,10 @@ static int hand_over(struct loader *loader)
                 if (is_topmost(loader, i))
                         config->providers[config->n_providers++] = take_ptr(loader->definitions[i].provider);
         qsort(config->providers, config->n_providers, sizeof(struct provider *), compare_providers);
-        return 0;
+        for (size_t i = 0; i < config->n_providers && r == 0; i++)
+                if (config->providers[i])
+                        r = provider_fill_in_variables(config->providers[i]);
+        return r;
 }
 
 int read_providers(struct loader *loader)

@@ -288,8 +288,10 @@ static bool set_body(struct http_transfer *transfer)
         const struct http_request *request = transfer->request;
 
         if (!request->post)
-                return SET(transfer, CURLOPT_HTTPGET, 1L);
-        return SET(transfer, CURLOPT_POST, 1L) &&
+                return SET(transfer, CURLOPT_HTTPGET, 1L) &&
+                       (!request->method || SET(transfer, CURLOPT_CUSTOMREQUEST, request->method));
+        return (!request->method || SET(transfer, CURLOPT_CUSTOMREQUEST, request->method)) &&
+               SET(transfer, CURLOPT_POST, 1L) &&
                SET(transfer, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)secret_size(request->body)) &&
                SET(transfer, CURLOPT_READFUNCTION, give_body) && SET(transfer, CURLOPT_READDATA, transfer) &&
                SET(transfer, CURLOPT_SEEKFUNCTION, refuse_to_rewind) &&

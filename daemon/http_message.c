@@ -76,6 +76,9 @@ struct http_request *http_request_free(struct http_request *request)
         }
         secret_free(request->body);
         free(request->ca_file);
+        /* Some providers want a token in it. */
+        if (request->url)
+                explicit_bzero(request->url, strlen(request->url));
         free(request->url);
         free(request);
         return NULL;

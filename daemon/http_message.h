@@ -19,8 +19,9 @@ struct http_header {
 
 struct http_request {
         bool post; /* POST with body, or GET */
+        const char *method; /* another one than that, with body or not as post says; NULL: none. Static */
         char *url;
-        struct http_header headers[6];
+        struct http_header headers[12];
         size_t n_headers;
         struct secret *body; /* NULL for GET */
         char *ca_file; /* NULL: the system's CAs */

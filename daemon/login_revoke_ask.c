@@ -110,18 +110,84 @@ static void find_endpoints(struct revoke_op *op)
                 revoke_failed(op, no_memory, 0);
 }
 
+/* ---- a request of the provider's own kind ---- */
+
+static void ask_for_token(struct revoke_op *op);
+
+static void on_ending_answer(const struct http_response *response, void *userdata)
+{
+        struct revoke_op *op = userdata;
+        struct credential *target = revoke_target(op);
+
+        if (response->result == HTTP_ANSWERED && response->status == 401 && !op->again && target &&
+            target->client && provider_revokes_by_access_token(target->client->provider)) {
+                op->transfer = http_transfer_free(op->transfer);
+                op->again = true;
+                if (op->generation == target->grant.generation)
+                        refresher_reject(op->logins->refresher, target);
+                ask_for_token(op);
+                return;
+        }
+        on_revocation_answer(response, op);
+}
+
+static void send_ending(struct revoke_op *op, const struct credential *target)
+{
+        _cleanup_(secret_freep) struct secret *client_secret = NULL;
+        struct context *context = op->logins->context;
+        const struct client *client = target->client;
+        const char *missing = "";
+        struct http_request *request;
+        struct diag diag = DIAG_INIT;
+        int r;
+
+        op->generation = target->grant.generation;
+        r = vault_client_secret(context->vault, client, &client_secret, &diag);
+        if (r == 0) {
+                struct oauth_client asking = { .provider = client->provider,
+                                               .client_id = client->client_id,
+                                               .secret = client_secret };
+                struct oauth_ending ending = { target->grant.access_token, target->grant.refresh_token,
+                                               target->grant.token_type, target->account_id };
+                r = oauth_ending_request(&asking, &ending, &request, &missing);
+                if (r > 0)
+                        diag_set(&diag, "The provider wants its %s to revoke it, and there is none.",
+                                 missing);
+        }
+        if (r > 0) {
+                revoke_failed(op, diag.text, 0);
+                return;
+        }
+        if (r == 0)
+                r = http_start(context->http, request, NULL, context->config->refresh.timeout_usec,
+                               on_ending_answer, op, &op->transfer);
+        if (r < 0)
+                revoke_failed(op, no_memory, 0);
+}
+
+/* Nothing of it is on the wire. */
+static void ask_in_quiet(struct revoke_op *op)
+{
+        struct credential *target = revoke_target(op);
+
+        if (has_gone(op, target))
+                return;
+        if (target->client->provider->revocation == REVOCATION_REQUEST)
+                send_ending(op, target);
+        else
+                find_endpoints(op);
+}
+
 static void on_quiet(const struct token_answer *answer, void *userdata)
 {
         struct revoke_op *op = userdata;
 
         (void)answer; /* however it ended, the newest token there is will be revoked */
         op->waiter = waiter_free(op->waiter);
-        find_endpoints(op);
+        ask_in_quiet(op);
 }
 
 /* ---- a mutation of the API ---- */
-
-static void ask_for_token(struct revoke_op *op);
 
 static void on_mutation_answer(const struct http_response *response, void *userdata)
 {
@@ -162,6 +228,14 @@ static void send_mutation(struct revoke_op *op, const struct credential *target)
                 revoke_failed(op, no_memory, 0);
 }
 
+static void send_with_token(struct revoke_op *op, const struct credential *target)
+{
+        if (target->client->provider->revocation == REVOCATION_REQUEST)
+                send_ending(op, target);
+        else
+                send_mutation(op, target);
+}
+
 /* Whether that there is no token means that there is no grant any more, and not merely that a person must look. */
 static bool has_ended(const struct credential *target)
 {
@@ -177,7 +251,7 @@ static void on_token(const struct token_answer *answer, void *userdata)
         if (has_gone(op, target))
                 return;
         if (answer->verdict == TOKEN_READY)
-                send_mutation(op, target);
+                send_with_token(op, target);
         else if (answer->verdict == TOKEN_AUTHORIZATION_REQUIRED && has_ended(target))
                 revoke_was_ended(op);
         else
@@ -194,7 +268,7 @@ static void ask_for_token(struct revoke_op *op)
         if (credential_is_rejected(target) && target->grant.access_token) {
                 demand.rejected = secret_expose(target->grant.access_token);
         } else if (credential_remaining_usec(target, context_now(op->logins->context))) {
-                send_mutation(op, target);
+                send_with_token(op, target);
                 return;
         }
 
@@ -213,11 +287,17 @@ void revoke_ask(struct revoke_op *op, struct credential *target)
         case REVOCATION_GRAPHQL:
                 ask_for_token(op);
                 break;
+        case REVOCATION_REQUEST:
+                if (provider_revokes_by_access_token(target->client->provider)) {
+                        ask_for_token(op);
+                        break;
+                }
+                /* fall through */
         case REVOCATION_RFC7009:
                 /* A refresh on the wire would make a token that nobody revokes. */
                 r = refresher_quiesce(op->logins->refresher, target, on_quiet, op, &op->waiter);
                 if (r == 0)
-                        find_endpoints(op);
+                        ask_in_quiet(op);
                 else if (r < 0)
                         revoke_failed(op, no_memory, 0);
                 break;

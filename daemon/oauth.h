@@ -54,6 +54,20 @@ int oauth_client_credentials_request(const struct oauth_client *client, const ch
 int oauth_revoke_request(const struct oauth_client *client, const struct secret *token, const char *type_hint,
                          struct http_request **ret);
 
+/* What a grant is revoked by where the provider has a way of its own. Borrowed; NULL: none. */
+struct oauth_ending {
+        const struct secret *access_token, *refresh_token;
+        const char *token_type, *account_id;
+};
+
+enum {
+        OAUTH_E_NO_VALUE = 1, /* the request needs something that this grant has not; *ret_missing names it */
+};
+
+/* REVOCATION_REQUEST. The answer is read as one of a revocation endpoint. */
+int oauth_ending_request(const struct oauth_client *client, const struct oauth_ending *ending,
+                         struct http_request **ret, const char **ret_missing);
+
 enum oauth_verdict {
         OAUTH_GRANTED, /* the answer holds an access token, or at least a new refresh token */
         OAUTH_GRANT_REFUSED, /* final: a person must log in */

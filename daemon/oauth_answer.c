@@ -361,6 +361,15 @@ static bool is_page(const struct reading *reading)
                strcmp(reading->answer.response->content_type, "text/html") == 0;
 }
 
+/* A good status beside words that say otherwise. */
+static bool is_complaint(const struct reading *reading)
+{
+        const json_t *complaint = json_text_at(reading->answer.root, reading->provider->revocation_error);
+
+        return (json_is_string(complaint) && json_string_length(complaint) > 0) ||
+               json_array_size(complaint) > 0;
+}
+
 static void read_revocation(const struct reading *reading)
 {
         static const char dead[] = "The grant had ended already";
@@ -376,7 +385,7 @@ static void read_revocation(const struct reading *reading)
         else if (!judged && answer_is_success(&reading->answer) && reading->answer.n_body > 0 &&
                  is_page(reading))
                 refuse(reading, OAUTH_TRY_AGAIN, "The provider sent a page instead of an answer");
-        else if (!judged && answer_is_success(&reading->answer))
+        else if (!judged && answer_is_success(&reading->answer) && !is_complaint(reading))
                 reading->result->verdict = OAUTH_GRANTED;
         else if (!judged)
                 refuse(reading, OAUTH_TRY_AGAIN, "The provider did not revoke the grant");

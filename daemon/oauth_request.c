@@ -2,8 +2,10 @@
 #include "daemon/oauth.h"
 
 #include "daemon/form.h"
+#include "daemon/oauth_internal.h"
 
 #include <errno.h>
+#include <jansson.h>
 #include <sodium.h>
 #include <string.h>
 
@@ -58,19 +60,64 @@ static int add_basic_header(struct http_request *request, const struct oauth_cli
 
 static int add_headers(struct http_request *request, const struct oauth_client *client)
 {
-        static const char json[] = "application/json", form[] = "application/x-www-form-urlencoded";
+        static const char type[] = "application/json";
+        int r = http_request_add_header(request, "Accept", type, sizeof type - 1);
 
-        int r = http_request_add_header(request, "Accept", json, sizeof json - 1);
-        if (r == 0)
-                r = http_request_add_header(request, "Content-Type", form, sizeof form - 1);
         if (r == 0 && uses_basic(client))
                 r = add_basic_header(request, client);
         return r;
 }
 
-/* Takes the body's bytes. */
-static int client_request(const struct oauth_client *client, const char *url, struct secret_buf *body,
-                          struct http_request **ret)
+static int append_bytes(const char *bytes, size_t n, void *userdata)
+{
+        return secret_buf_append(userdata, bytes, n) < 0 ? -1 : 0;
+}
+
+static int add_member(json_t *root, const struct form_pair *pair)
+{
+        _cleanup_(secret_buf_done) struct secret_buf name = SECRET_BUF_INIT(FORM_MAX),
+                                                     value = SECRET_BUF_INIT(FORM_MAX);
+        int r = form_append_decoded(&name, pair->name, pair->n_name);
+
+        if (r == 0)
+                r = form_append_decoded(&value, pair->value, pair->n_value);
+        if (r == 0)
+                r = secret_buf_append(&name, "", 1);
+        if (r != 0)
+                return r < 0 ? r : fault(-EINVAL);
+        return json_object_set_new(root, name.data, json_stringn(value.n ? value.data : "", value.n)) < 0
+                       ? fault(-ENOMEM)
+                       : 0;
+}
+
+/* The pairs of a form as an object of strings. Its tree lies in memory that jansson wipes. */
+static int form_to_json(const struct secret_buf *form, struct secret_buf *ret)
+{
+        _cleanup_(json_decrefp) json_t *root = json_object();
+        struct form_reader reader = { .at = form->data, .end = form->data + form->n };
+        struct form_pair pair;
+        int r = root ? 0 : fault(-ENOMEM);
+
+        while (r == 0 && form->n > 0 && form_next(&reader, &pair) == 0)
+                r = add_member(root, &pair);
+        if (r == 0 && json_dump_callback(root, append_bytes, ret, JSON_COMPACT) < 0)
+                r = fault(-ENOMEM);
+        return r;
+}
+
+int oauth_set_body(struct http_request *request, struct secret_buf *form, bool as_json)
+{
+        _cleanup_(secret_buf_done) struct secret_buf json = SECRET_BUF_INIT(FORM_MAX);
+        const char *type = as_json ? "application/json" : "application/x-www-form-urlencoded";
+
+        int r = http_request_add_header(request, "Content-Type", type, strlen(type));
+        if (r == 0 && as_json)
+                r = form_to_json(form, &json);
+        return r < 0 ? r : secret_buf_take(as_json ? &json : form, &request->body);
+}
+
+int oauth_client_request(const struct oauth_client *client, const char *url, struct secret_buf *form,
+                         bool as_json, struct http_request **ret)
 {
         _cleanup_(http_request_freep) struct http_request *request = NULL;
 
@@ -80,9 +127,9 @@ static int client_request(const struct oauth_client *client, const char *url, st
         if (r == 0)
                 r = add_headers(request, client);
         if (r == 0)
-                r = append_client(body, client);
+                r = append_client(form, client);
         if (r == 0)
-                r = secret_buf_take(body, &request->body);
+                r = oauth_set_body(request, form, as_json);
         if (r < 0)
                 return r;
         if (client->provider->ca_file) {
@@ -90,6 +137,30 @@ static int client_request(const struct oauth_client *client, const char *url, st
                 if (!request->ca_file)
                         return fault(-ENOMEM);
         }
+        *ret = take_ptr(request);
+        return 0;
+}
+
+/* With what the provider wants in each request to its token endpoint. */
+static int token_request(const struct oauth_client *client, struct secret_buf *form,
+                         struct http_request **ret)
+{
+        const struct provider *provider = client->provider;
+        _cleanup_(http_request_freep) struct http_request *request = NULL;
+        int r = 0;
+
+        for (size_t i = 0; r == 0 && i < provider->token_parameters.n; i++)
+                r = form_append(form, provider->token_parameters.items[i].name,
+                                provider->token_parameters.items[i].value);
+        if (r == 0)
+                r = oauth_client_request(client, client->endpoints.token, form, provider->json_requests,
+                                         &request);
+        for (size_t i = 0; r == 0 && i < provider->token_headers.n; i++) {
+                const struct parameter *header = &provider->token_headers.items[i];
+                r = http_request_add_header(request, header->name, header->value, strlen(header->value));
+        }
+        if (r < 0)
+                return r;
         *ret = take_ptr(request);
         return 0;
 }
@@ -106,7 +177,7 @@ int oauth_exchange_request(const struct oauth_client *client, const struct secre
                 r = form_append(&body, "redirect_uri", redirect_uri);
         if (r == 0 && verifier)
                 r = form_append_secret(&body, "code_verifier", verifier);
-        return r < 0 ? r : client_request(client, client->endpoints.token, &body, ret);
+        return r < 0 ? r : token_request(client, &body, ret);
 }
 
 int oauth_refresh_request(const struct oauth_client *client, const struct secret *refresh_token,
@@ -117,7 +188,7 @@ int oauth_refresh_request(const struct oauth_client *client, const struct secret
         int r = form_append(&body, "grant_type", "refresh_token");
         if (r == 0)
                 r = form_append_secret(&body, "refresh_token", refresh_token);
-        return r < 0 ? r : client_request(client, client->endpoints.token, &body, ret);
+        return r < 0 ? r : token_request(client, &body, ret);
 }
 
 static int append_scopes(struct secret_buf *url, const char *const *scopes, size_t n_scopes)
@@ -144,7 +215,7 @@ int oauth_client_credentials_request(const struct oauth_client *client, const ch
         int r = form_append(&body, "grant_type", "client_credentials");
         if (r == 0 && client->provider->scope_in_url)
                 r = append_scopes(&body, scopes, n_scopes);
-        return r < 0 ? r : client_request(client, client->endpoints.token, &body, ret);
+        return r < 0 ? r : token_request(client, &body, ret);
 }
 
 int oauth_revoke_request(const struct oauth_client *client, const struct secret *token, const char *type_hint,
@@ -155,7 +226,7 @@ int oauth_revoke_request(const struct oauth_client *client, const struct secret 
         int r = form_append_secret(&body, "token", token);
         if (r == 0)
                 r = form_append(&body, "token_type_hint", type_hint);
-        return r < 0 ? r : client_request(client, client->endpoints.revocation, &body, ret);
+        return r < 0 ? r : oauth_client_request(client, client->endpoints.revocation, &body, false, ret);
 }
 
 /* The endpoint with a '?' to append to; its own query is kept, a fragment is not (RFC 6749 section 3.1). */
@@ -187,8 +258,8 @@ static int append_provider_parameters(struct secret_buf *url, const struct provi
 {
         int r = 0;
 
-        for (size_t i = 0; r == 0 && i < provider->n_authorization_parameters; i++) {
-                const struct parameter *parameter = &provider->authorization_parameters[i];
+        for (size_t i = 0; r == 0 && i < provider->authorization_parameters.n; i++) {
+                const struct parameter *parameter = &provider->authorization_parameters.items[i];
                 if (!is_ours(parameter->name))
                         r = form_append(url, parameter->name, parameter->value);
         }

@@ -5,44 +5,16 @@
 #include "daemon/provider_rules.h"
 #include "daemon/yaml_read.h"
 
-#include <ctype.h>
 #include <string.h>
-#include <strings.h>
 
-enum {
-        PARAMETERS_MAX = 32,
-        VERSION_LENGTH_MAX = 63,
-};
+enum { VERSION_LENGTH_MAX = 63 };
 
 /* ---- what a value must be ---- */
-
-/* RFC 9110 section 5.6.2. */
-static bool is_token(const char *text)
-{
-        for (const char *p = text; *p; p++)
-                if (!((unsigned char)*p < 0x80 && isalnum((unsigned char)*p)) &&
-                    !strchr("!#$%&'*+-.^_`|~", *p))
-                        return false;
-        return *text;
-}
-
-/* Headers that every request has already; a second one would change who asks, or whom. */
-static bool is_version_header(const char *text)
-{
-        static const char *const taken[] = { "Authorization",    "Connection", "Content-Length",
-                                             "Content-Type",     "Cookie",     "Host",
-                                             "Transfer-Encoding" };
-
-        for (size_t i = 0; i < sizeof(taken) / sizeof(taken[0]); i++)
-                if (strcasecmp(text, taken[i]) == 0)
-                        return false;
-        return is_token(text);
-}
 
 /* RFC 8414 section 2: an issuer has neither query nor fragment. */
 static bool is_issuer(const char *text)
 {
-        return url_is_acceptable(text) && !strchr(text, '?');
+        return is_url_template(text) && !strchr(text, '?');
 }
 
 static bool is_absolute_path(const char *text)
@@ -64,15 +36,15 @@ bool api_version_is_valid(const char *version)
 
 #define URL_MUST "must be an https URL without user or fragment (http only to a loopback address)"
 
-static const struct yaml_text_rule url = { url_is_acceptable, URL_MUST };
+static const struct yaml_text_rule url = { is_url_template, URL_MUST };
 static const struct yaml_text_rule issuer_url = { is_issuer,
                                                   URL_MUST ", and without query (RFC 8414 section 2)" };
 static const struct yaml_text_rule path = { is_absolute_path, "must be an absolute path" };
 static const struct yaml_text_rule header = {
-        is_token, "must be the name of an HTTP header (a token, RFC 9110 section 5.6.2)"
+        is_http_token, "must be the name of an HTTP header (a token, RFC 9110 section 5.6.2)"
 };
 static const struct yaml_text_rule version_header = {
-        is_version_header,
+        is_free_header,
         "must be the name of an HTTP header (a token, RFC 9110 section 5.6.2) that nothing else uses"
 };
 static const struct yaml_text_rule version = { api_version_is_valid, API_VERSION_MUST };
@@ -92,14 +64,51 @@ static const struct yaml_word challenge_methods[] = { { "S256", true }, { "off",
 static const struct yaml_word revocations[] = { { "none", REVOCATION_NONE },
                                                 { "rfc7009", REVOCATION_RFC7009 },
                                                 { "graphql", REVOCATION_GRAPHQL },
+                                                { "request", REVOCATION_REQUEST },
                                                 { NULL, 0 } };
 static const struct yaml_range tolerances = { 1, 86400, "must be a duration, like 5m; 1s to 1d" };
 static const struct yaml_word algorithms[] = { { "hmac-sha256", WEBHOOK_HMAC_SHA256 },
                                                { "hmac-sha512", WEBHOOK_HMAC_SHA512 },
                                                { NULL, 0 } };
+static const struct yaml_word rotations[] = { { "always", ROTATION_ALWAYS },
+                                              { "never", ROTATION_NEVER },
+                                              { "optional", ROTATION_OPTIONAL },
+                                              { NULL, 0 } };
+static const struct yaml_word formats[] = { { "form", false }, { "json", true }, { NULL, 0 } };
+static const struct yaml_word request_methods[] = {
+        { "POST", REQUEST_POST }, { "GET", REQUEST_GET }, { "DELETE", REQUEST_DELETE }, { NULL, 0 }
+};
+static const struct yaml_word authentications[] = { { "client", REVOCATION_BY_CLIENT },
+                                                    { "client_secret_basic", REVOCATION_BY_BASIC },
+                                                    { "token", REVOCATION_BY_TOKEN },
+                                                    { "none", REVOCATION_BY_NOTHING },
+                                                    { NULL, 0 } };
 static const struct yaml_word encodings[] = { { "base64", WEBHOOK_BASE64 },
                                               { "hex", WEBHOOK_HEX },
                                               { NULL, 0 } };
+
+static const char *word_of(const struct yaml_word *words, int value)
+{
+        for (; words->name; words++)
+                if (words->value == value)
+                        return words->name;
+        return NULL;
+}
+
+const char *rotation_name(enum rotation rotation)
+{
+        return word_of(rotations, (int)rotation);
+}
+
+const char *revocation_name(enum revocation revocation)
+{
+        return word_of(revocations, (int)revocation);
+}
+
+const char *auth_method_name(enum auth_method method)
+{
+        return word_of(auth_methods, (int)method);
+}
 
 /* ---- readers of this file's own ---- */
 
@@ -114,56 +123,42 @@ static int read_challenge_method(const struct yaml_place *at, const struct yaml_
         return r;
 }
 
-/*
- * What the authorization request is made of already (RFC 6749 section 4.1.1, RFC 7636 section 4.3), and what
- * it must never hold.
- */
-static bool is_own_parameter(const char *name)
+static const struct yaml_word grant_types[] = {
+        { "authorization_code", GRANT_TYPE_AUTHORIZATION_CODE },
+        { "refresh_token", GRANT_TYPE_REFRESH_TOKEN },
+        { "client_credentials", GRANT_TYPE_CLIENT_CREDENTIALS },
+        { "urn:ietf:params:oauth:grant-type:device_code", GRANT_TYPE_DEVICE_CODE },
+        { NULL, 0 },
+};
+
+static int read_grant_types(const struct yaml_place *at, const struct yaml_node *node,
+                            const struct yaml_key *key, void *field)
 {
-        static const char *const own[] = { "client_id",      "client_secret",
-                                           "code_challenge", "code_challenge_method",
-                                           "redirect_uri",   "response_type",
-                                           "scope",          "state" };
-
-        for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++)
-                if (strcmp(name, own[i]) == 0)
-                        return true;
-        return false;
-}
-
-static int read_parameter(const struct yaml_place *at, const char *name, const struct yaml_node *node,
-                          struct provider *provider)
-{
-        struct parameter *old = provider_find_parameter(provider, name);
-        int r;
-
-        if (is_own_parameter(name))
-                return yaml_mistake(at, node, "is not for a provider to set");
-        if (!yaml_is_null(node) && !yaml_check_text(at, node, false, &r))
-                return r;
-        if (old)
-                provider_drop_parameter(provider, old);
-        if (yaml_is_null(node))
-                return 0;
-        if (provider->n_authorization_parameters >= PARAMETERS_MAX)
-                return yaml_mistake(at, node, "is one parameter too many: at most %d", PARAMETERS_MAX);
-        return provider_add_parameter(provider, name, node->scalar);
-}
-
-static int read_parameters(const struct yaml_place *at, const struct yaml_node *node,
-                           const struct yaml_key *key, void *field)
-{
+        static const struct yaml_key word = { "grant_type", NULL, 0, grant_types, false };
+        unsigned *types = field;
         int r = 0;
 
-        if (!yaml_check_kind(at, node, YAML_MAPPING, &r))
+        if (!yaml_check_kind(at, node, YAML_SEQUENCE, &r))
                 return r;
+        *types = 0;
         for (size_t i = 0; i < node->n_items && r == 0; i++) {
-                struct yaml_place here = yaml_place_key(at, node->keys[i]->scalar);
+                struct yaml_place here = yaml_place_index(at, i);
+                int type = 0;
 
-                if (!yaml_check_text(&here, node->keys[i], false, &r))
-                        continue;
-                r = read_parameter(&here, node->keys[i]->scalar, node->items[i], field);
+                r = yaml_read_word(&here, node->items[i], &word, &type);
+                *types |= (unsigned)type;
         }
+        return r;
+}
+
+static int read_format(const struct yaml_place *at, const struct yaml_node *node, const struct yaml_key *key,
+                       void *field)
+{
+        bool *json = field;
+        int value = *json, r;
+
+        r = yaml_read_word(at, node, key, &value);
+        *json = value;
         return r;
 }
 
@@ -182,6 +177,7 @@ static const struct yaml_key test_answer_keys[] = {
 
 static const struct yaml_key api_keys[] = {
         { "url", yaml_read_text, FIELD(api.url), &url, false },
+        { "token_header", yaml_read_text, FIELD(api.token_header), &version_header, false },
         { "version_header", yaml_read_text, FIELD(api.version_header), &version_header, false },
         { "default_version", yaml_read_text, FIELD(api.default_version), &version, false },
         { "test_query", yaml_read_long_text, FIELD(api.test_query), NULL, false },
@@ -194,6 +190,15 @@ static const struct yaml_key api_keys[] = {
 static const struct yaml_key revocation_keys[] = {
         { "method", yaml_read_word, FIELD(revocation), revocations, false },
         { "mutation", yaml_read_long_text, FIELD(revocation_mutation), NULL, false },
+        { "url", yaml_read_text, FIELD(revocation_request.url), &url, false },
+        { "request_method", yaml_read_word, FIELD(revocation_request.method), request_methods, false },
+        { "authentication", yaml_read_word, FIELD(revocation_request.authentication), authentications,
+          false },
+        { "format", read_format, FIELD(revocation_request.json), formats, false },
+        { "parameters", provider_read_parameters, FIELD(revocation_request.parameters),
+          &provider_revocation_parameters, false },
+        { "headers", provider_read_parameters, FIELD(revocation_request.headers),
+          &provider_revocation_headers, false },
         { "error", yaml_read_text, FIELD(revocation_error), &pointer, false },
         { "ends_account", yaml_read_bool, FIELD(revocation_ends_account), NULL, false },
         { 0 },
@@ -225,7 +230,15 @@ static const struct yaml_key provider_keys[] = {
         { "code_challenge_method", read_challenge_method, FIELD(pkce), challenge_methods, false },
         { "ca_file", yaml_read_text, FIELD(ca_file), &path, false },
         { "scope_in_url", yaml_read_bool, FIELD(scope_in_url), NULL, false },
-        { "authorization_parameters", read_parameters, 0, NULL, false },
+        { "authorization_parameters", provider_read_parameters, FIELD(authorization_parameters),
+          &provider_authorization_parameters, false },
+        { "token_parameters", provider_read_parameters, FIELD(token_parameters), &provider_token_parameters,
+          false },
+        { "token_headers", provider_read_parameters, FIELD(token_headers), &provider_headers, false },
+        { "token_request_format", read_format, FIELD(json_requests), formats, false },
+        { "grant_types_supported", read_grant_types, FIELD(grant_types), NULL, false },
+        { "refresh_token_rotation", yaml_read_word, FIELD(rotation), rotations, false },
+        { "variables", provider_read_parameters, FIELD(variables), &provider_variables, false },
         { "default_token_lifetime", yaml_read_duration, FIELD(default_token_lifetime_usec), &lifetimes,
           false },
         { "max_replays", yaml_read_number, FIELD(max_replays), &replays, false },
@@ -313,6 +326,8 @@ static int check_demands(const struct yaml_place *at, const struct yaml_node *ma
                 { graphql && !p->api.url, "api", "url", "is missing, but revocation.method is graphql" },
                 { graphql && !p->revocation_mutation, "revocation", "mutation",
                   "is missing, but method is graphql" },
+                { p->revocation == REVOCATION_REQUEST && !p->revocation_request.url, "revocation", "url",
+                  "is missing, but method is request" },
                 { p->webhook.disconnect_pointer && !p->webhook.disconnect_value, "webhooks",
                   "disconnect_value", "is missing, but there is a disconnect_pointer" },
                 { p->webhook.disconnect_value && !p->webhook.disconnect_pointer, "webhooks",
@@ -345,6 +360,8 @@ int provider_read(struct provider **ret, const char *name, const struct provider
                 provider_forget_endpoints(provider);
         if (r == 0)
                 r = yaml_read_mapping(&root, mapping, provider_keys, provider, NULL);
+        if (r == 0)
+                r = provider_check_variables(provider, &root, mapping);
         if (r == 0 && (mapping->kind == YAML_MAPPING || yaml_is_nothing(mapping)) &&
             !(base && base->has_mistakes))
                 r = check_demands(&root, mapping, provider);

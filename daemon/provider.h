@@ -51,6 +51,33 @@ enum revocation {
         REVOCATION_NONE,
         REVOCATION_RFC7009, /* at the revocation_endpoint, where there is one; the default */
         REVOCATION_GRAPHQL, /* a mutation sent to the API's URL */
+        REVOCATION_REQUEST, /* a request of the provider's own kind */
+};
+
+/* What a revocation of the provider's own kind is authenticated by. */
+enum revocation_authentication {
+        REVOCATION_BY_CLIENT, /* as requests to the token endpoint are; the default */
+        REVOCATION_BY_BASIC, /* the client, by client_secret_basic whatever the token endpoint wants */
+        REVOCATION_BY_TOKEN, /* the access token, as requests to the API are */
+        REVOCATION_BY_NOTHING, /* but what headers and parameters say */
+};
+
+enum request_method { REQUEST_POST, REQUEST_GET, REQUEST_DELETE };
+
+/* Whether a refresh brings a new refresh token and ends the old one. For people: purserd takes what comes. */
+enum rotation {
+        ROTATION_UNKNOWN,
+        ROTATION_ALWAYS,
+        ROTATION_NEVER,
+        ROTATION_OPTIONAL, /* a setting of the app, or as the provider likes */
+};
+
+/* Bits of provider.grant_types; the words are RFC 8414's. */
+enum {
+        GRANT_TYPE_AUTHORIZATION_CODE = 1 << 0,
+        GRANT_TYPE_REFRESH_TOKEN = 1 << 1,
+        GRANT_TYPE_CLIENT_CREDENTIALS = 1 << 2,
+        GRANT_TYPE_DEVICE_CODE = 1 << 3,
 };
 
 enum webhook_encoding { WEBHOOK_BASE64, WEBHOOK_HEX };
@@ -59,6 +86,11 @@ enum webhook_algorithm { WEBHOOK_HMAC_SHA256, WEBHOOK_HMAC_SHA512 };
 struct parameter {
         char *name;
         char *value;
+};
+
+struct parameter_list {
+        struct parameter *items;
+        size_t n;
 };
 
 struct provider {
@@ -73,12 +105,16 @@ struct provider {
         bool pkce; /* code_challenge_method: S256 | off */
         char *ca_file; /* private CA; NULL: the system's */
         bool scope_in_url; /* false where scopes are set on the app (Jobber) */
-        struct parameter
-                *authorization_parameters; /* further query parameters of the authorization request */
-        size_t n_authorization_parameters;
+        struct parameter_list authorization_parameters; /* further ones of the authorization request */
+        struct parameter_list token_parameters, token_headers; /* of each request to the token endpoint */
+        bool json_requests; /* token_request_format: form | json */
+        unsigned grant_types; /* GRANT_TYPE_*; 0: not told */
+        enum rotation rotation;
+        struct parameter_list variables; /* what stands for {name} in URLs */
 
         struct {
                 char *url;
+                char *token_header; /* carries the bare access token instead of Authorization; NULL: as RFC 6750 */
                 char *version_header; /* NULL: the API has no pinned versions */
                 char *default_version;
                 char *test_query; /* GraphQL text, POSTed as {"query": ...}; NULL: GET test_url instead */
@@ -101,6 +137,13 @@ struct provider {
         enum revocation revocation;
         char *revocation_mutation; /* REVOCATION_GRAPHQL */
         char *revocation_error; /* JSON pointer to an array or string that is not empty when it failed */
+        struct {
+                char *url; /* a template, as are the values of parameters and headers: see provider_templates[] */
+                enum request_method method;
+                enum revocation_authentication authentication;
+                bool json; /* format: form | json */
+                struct parameter_list parameters, headers;
+        } revocation_request; /* REVOCATION_REQUEST */
         bool revocation_ends_account; /* it ends every grant of the same account at this client */
 
         struct {
@@ -151,6 +194,17 @@ bool url_is_redirect(const char *url);
 /* What can stand behind a version header: visible ASCII and inner blanks, at most 63. */
 bool api_version_is_valid(const char *version);
 #define API_VERSION_MUST "must be 1 to 63 visible ASCII characters"
+
+/* Puts the variables that there are into the URLs: when nothing will extend it any more. */
+int provider_fill_in_variables(struct provider *provider);
+/* The name of a variable that a URL asks for and nothing gives; false: there is none. */
+bool provider_find_missing_variable(const struct provider *provider, char *buffer, size_t size);
+/* Whether a revocation of the provider's own kind needs an access token that lives. */
+bool provider_revokes_by_access_token(const struct provider *provider);
+/* A word of the provider's peculiarities, as in provider files: "always"; NULL: unknown. */
+const char *rotation_name(enum rotation rotation);
+const char *revocation_name(enum revocation revocation);
+const char *auth_method_name(enum auth_method method);
 
 /* True when everything the provider needs to be asked is known without discovery. */
 bool provider_has_endpoints(const struct provider *provider);

@@ -8,39 +8,74 @@
 
 #define FIELD(name) offsetof(struct provider, name)
 
-struct parameter *provider_find_parameter(struct provider *provider, const char *name)
+struct parameter *parameters_find(struct parameter_list *parameters, const char *name)
 {
-        for (size_t i = 0; i < provider->n_authorization_parameters; i++)
-                if (strcmp(provider->authorization_parameters[i].name, name) == 0)
-                        return &provider->authorization_parameters[i];
+        for (size_t i = 0; i < parameters->n; i++)
+                if (strcmp(parameters->items[i].name, name) == 0)
+                        return &parameters->items[i];
         return NULL;
 }
 
-int provider_add_parameter(struct provider *provider, const char *name, const char *value)
+int parameters_add(struct parameter_list *parameters, const char *name, const char *value)
 {
-        size_t n = provider->n_authorization_parameters;
         _cleanup_(freep) char *name_copy = strdup(name), *value_copy = strdup(value);
-        struct parameter *parameters;
+        struct parameter *items;
 
         if (!name_copy || !value_copy)
                 return fault(-ENOMEM);
-        parameters = reallocarray(provider->authorization_parameters, n + 1, sizeof(*parameters));
-        if (!parameters)
+        items = reallocarray(parameters->items, parameters->n + 1, sizeof(*items));
+        if (!items)
                 return fault(-ENOMEM);
-        provider->authorization_parameters = parameters;
-        parameters[n].name = take_ptr(name_copy);
-        parameters[n].value = take_ptr(value_copy);
-        provider->n_authorization_parameters++;
+        parameters->items = items;
+        items[parameters->n].name = take_ptr(name_copy);
+        items[parameters->n].value = take_ptr(value_copy);
+        parameters->n++;
         return 0;
 }
 
-void provider_drop_parameter(struct provider *provider, struct parameter *parameter)
+void parameters_drop(struct parameter_list *parameters, struct parameter *parameter)
 {
-        struct parameter *last = &provider->authorization_parameters[--provider->n_authorization_parameters];
+        struct parameter *last = &parameters->items[--parameters->n];
 
         free(parameter->name);
         free(parameter->value);
         *parameter = *last;
+}
+
+static void parameters_done(struct parameter_list *parameters)
+{
+        while (parameters->n > 0)
+                parameters_drop(parameters, &parameters->items[0]);
+        free(parameters->items);
+}
+
+static int parameters_copy(struct parameter_list *parameters, const struct parameter_list *from)
+{
+        int r = 0;
+
+        for (size_t i = 0; i < from->n && r == 0; i++)
+                r = parameters_add(parameters, from->items[i].name, from->items[i].value);
+        return r;
+}
+
+/* Every list of parameters. */
+static const size_t lists[] = { FIELD(authorization_parameters),
+                                FIELD(token_parameters),
+                                FIELD(token_headers),
+                                FIELD(variables),
+                                FIELD(revocation_request.parameters),
+                                FIELD(revocation_request.headers) };
+
+enum { N_LISTS = sizeof(lists) / sizeof(lists[0]) };
+
+static struct parameter_list *list_field(struct provider *provider, size_t i)
+{
+        return (void *)((char *)provider + lists[i]);
+}
+
+static const struct parameter_list *list_of(const struct provider *provider, size_t i)
+{
+        return (const void *)((const char *)provider + lists[i]);
 }
 
 /* Every text of a provider beside its name, for copying and freeing. */
@@ -51,6 +86,7 @@ static const size_t texts[] = {
         FIELD(revocation_endpoint),
         FIELD(ca_file),
         FIELD(api.url),
+        FIELD(api.token_header),
         FIELD(api.version_header),
         FIELD(api.default_version),
         FIELD(api.test_query),
@@ -62,6 +98,7 @@ static const size_t texts[] = {
         FIELD(api.served_version_header),
         FIELD(revocation_mutation),
         FIELD(revocation_error),
+        FIELD(revocation_request.url),
         FIELD(webhook.header),
         FIELD(webhook.prefix),
         FIELD(webhook.signature_element),
@@ -91,11 +128,8 @@ struct provider *provider_free(struct provider *provider)
                 return NULL;
         for (size_t i = 0; i < N_TEXTS; i++)
                 free(*text_field(provider, i));
-        for (size_t i = 0; i < provider->n_authorization_parameters; i++) {
-                free(provider->authorization_parameters[i].name);
-                free(provider->authorization_parameters[i].value);
-        }
-        free(provider->authorization_parameters);
+        for (size_t i = 0; i < N_LISTS; i++)
+                parameters_done(list_field(provider, i));
         answer_rules_free(provider->token_rules, provider->n_token_rules);
         answer_rules_free(provider->api_rules, provider->n_api_rules);
         free(provider->name);
@@ -140,9 +174,8 @@ static int copy_lists(struct provider *provider, const struct provider *base)
 {
         int r = 0;
 
-        for (size_t i = 0; i < base->n_authorization_parameters && r == 0; i++)
-                r = provider_add_parameter(provider, base->authorization_parameters[i].name,
-                                           base->authorization_parameters[i].value);
+        for (size_t i = 0; i < N_LISTS && r == 0; i++)
+                r = parameters_copy(list_field(provider, i), list_of(base, i));
         if (r == 0)
                 r = answer_rules_copy(&provider->token_rules, &provider->n_token_rules, base->token_rules,
                                       base->n_token_rules);
@@ -161,7 +194,13 @@ int provider_inherit(struct provider *provider, const struct provider *base)
         provider->scope_in_url = base->scope_in_url;
         provider->default_token_lifetime_usec = base->default_token_lifetime_usec;
         provider->max_replays = base->max_replays;
+        provider->json_requests = base->json_requests;
+        provider->grant_types = base->grant_types;
+        provider->rotation = base->rotation;
         provider->revocation = base->revocation;
+        provider->revocation_request.method = base->revocation_request.method;
+        provider->revocation_request.authentication = base->revocation_request.authentication;
+        provider->revocation_request.json = base->revocation_request.json;
         provider->revocation_ends_account = base->revocation_ends_account;
         provider->webhook.algorithm = base->webhook.algorithm;
         provider->webhook.encoding = base->webhook.encoding;

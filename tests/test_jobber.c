@@ -1,5 +1,5 @@
 // links: daemon/config.c daemon/config_files.c daemon/config_hooks.c daemon/config_providers.c daemon/config_clients.c
-// links: daemon/config_entries.c daemon/config_allow.c daemon/provider.c daemon/provider_make.c
+// links: daemon/config_entries.c daemon/config_allow.c daemon/provider.c daemon/provider_make.c daemon/provider_templates.c
 // links: daemon/provider_rules.c daemon/provider_url.c daemon/yaml_read.c daemon/yaml_doc.c daemon/problems.c
 // links: common/duration.c common/fault.c common/wipe.c daemon/oauth_answer.c daemon/api_answer.c
 // links: daemon/api_version.c daemon/answer.c daemon/lifetime.c daemon/json_text.c daemon/plain_words.c

@@ -151,6 +151,26 @@ static void test_a_client_that_asks_for_itself_sends_its_scopes_and_no_token(voi
                     "grant_type=client_credentials&client_id=app&client_secret=s");
 }
 
+static void test_a_provider_that_wants_json_gets_the_same_as_strings_of_an_object(void **state)
+{
+        _cleanup_(secret_freep) struct secret *secret = secret_of("s&\"1"), *token = secret_of("r+1");
+        _cleanup_(http_request_freep) struct http_request *request = NULL;
+        struct parameter extra[] = { { (char *)"audience", (char *)"https://a.example" } };
+        struct parameter headers[] = { { (char *)"X-Version", (char *)"2026-03-11" } };
+        struct provider provider = sample_jobber;
+        struct oauth_client client = client_of(&provider, "app", secret);
+
+        provider.json_requests = true;
+        provider.token_parameters = (struct parameter_list){ extra, 1 };
+        provider.token_headers = (struct parameter_list){ headers, 1 };
+        assert_int_equal(oauth_refresh_request(&client, token, &request), 0);
+        assert_string_equal(secret_expose(request->body),
+                            "{\"grant_type\":\"refresh_token\",\"refresh_token\":\"r+1\",\"audience\":"
+                            "\"https://a.example\",\"client_id\":\"app\",\"client_secret\":\"s&\\\"1\"}");
+        assert_string_equal(sample_expose_header(request, "Content-Type"), "application/json");
+        assert_string_equal(sample_expose_header(request, "X-Version"), "2026-03-11");
+}
+
 static void test_the_endpoint_in_force_is_asked(void **state)
 {
         _cleanup_(secret_freep) struct secret *token = secret_of("r");
@@ -265,8 +285,8 @@ static void test_the_providers_parameters_never_replace_ours(void **state)
                 { TEXT("prompt"), TEXT("select account") },
         };
         struct provider provider = sample_plain;
-        provider.authorization_parameters = parameters;
-        provider.n_authorization_parameters = sizeof parameters / sizeof parameters[0];
+        provider.authorization_parameters =
+                (struct parameter_list){ parameters, sizeof parameters / sizeof parameters[0] };
         struct oauth_client client = client_of(&provider, "app", NULL);
 
         expect_url(&client, &(struct oauth_authorization){ .state = "s" },
@@ -285,6 +305,7 @@ int main(void)
                 cmocka_unit_test(test_an_exchange_without_a_promised_verifier_sends_none),
                 cmocka_unit_test(test_a_revocation_names_the_kind_of_token),
                 cmocka_unit_test(test_a_client_that_asks_for_itself_sends_its_scopes_and_no_token),
+                cmocka_unit_test(test_a_provider_that_wants_json_gets_the_same_as_strings_of_an_object),
                 cmocka_unit_test(test_the_endpoint_in_force_is_asked),
                 cmocka_unit_test(test_an_endpoint_that_is_not_known_is_a_fault_of_the_caller),
                 cmocka_unit_test(test_a_secret_of_many_bytes_fits),

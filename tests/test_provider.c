@@ -1,4 +1,4 @@
-// links: daemon/provider.c daemon/provider_make.c daemon/provider_rules.c daemon/provider_url.c
+// links: daemon/provider.c daemon/provider_make.c daemon/provider_templates.c daemon/provider_rules.c daemon/provider_url.c
 // links: daemon/yaml_read.c daemon/yaml_doc.c daemon/problems.c common/duration.c common/fault.c
 // libs: yaml-0.1
 #include "daemon/provider.h"
@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#define URL_MUST "must be an https URL without user or fragment (http only to a loopback address)"
 #define N(array) (sizeof(array) / sizeof((array)[0]))
 #define SEC UINT64_C(1000000)
 
@@ -67,6 +68,28 @@ static void test_an_issuer_stands_for_the_endpoints(void **state)
         assert_false(provider_has_endpoints(p));
 }
 
+static void test_variables_stand_in_the_urls_of_those_who_extend(void **state)
+{
+        static const char shops[] = "authorization_endpoint: https://{shop}.example.com/authorize\n"
+                                    "token_endpoint: https://{shop}.example.com/{area}/token\n"
+                                    "revocation: {method: request, url: 'https://{shop}.example.com/"
+                                    "{access_token}'}\n";
+        _cleanup_(provider_freep) struct provider *base = read_well(shops);
+        char name[64];
+
+        assert_true(provider_find_missing_variable(base, name, sizeof(name)));
+        assert_string_equal(name, "shop");
+        assert_true(provider_revokes_by_access_token(base));
+
+        _cleanup_(provider_freep) struct provider *p = NULL;
+        read_base(&p, base, "variables: {shop: acme-1, area: eu}");
+        assert_int_equal(provider_fill_in_variables(p), 0);
+        assert_false(provider_find_missing_variable(p, name, sizeof(name)));
+        assert_string_equal(p->authorization_endpoint, "https://acme-1.example.com/authorize");
+        assert_string_equal(p->token_endpoint, "https://acme-1.example.com/eu/token");
+        assert_string_equal(p->revocation_request.url, "https://acme-1.example.com/{access_token}");
+}
+
 #define EVERYTHING                                                                                           \
         ENDPOINTS                                                                                            \
         "issuer: https://id.example.com\n"                                                                   \
@@ -86,6 +109,7 @@ static void test_an_issuer_stands_for_the_endpoints(void **state)
         "  - {member: /warning, means: notice}\n"                                                            \
         "api:\n"                                                                                             \
         "  url: https://api.example.com/graphql\n"                                                           \
+        "  token_header: X-Token\n"                                                                          \
         "  version_header: X-Version\n"                                                                      \
         "  default_version: 2023-08-18\n"                                                                    \
         "  test_query: |\n"                                                                                  \
@@ -98,7 +122,15 @@ static void test_an_issuer_stands_for_the_endpoints(void **state)
         "  - {status: 401, means: token_rejected}\n"                                                         \
         "  - {status: 404, means: version_unsupported}\n"                                                    \
         "  - {contains: soon, means: version_to_be_removed}\n"                                               \
-        "revocation: {method: graphql, mutation: 'mutation { x }', error: /e, ends_account: true}\n"         \
+        "revocation: {method: graphql, mutation: 'mutation { x }', error: /e, ends_account: true, "          \
+        "url: 'https://api.example.com/{client_id}', request_method: DELETE, authentication: token, "        \
+        "format: json, parameters: {token: '{refresh_token}'}, headers: {Authorization: x}}\n"               \
+        "token_parameters: {audience: https://a.example}\n"                                                  \
+        "token_headers: {X-Version: '1'}\n"                                                                  \
+        "token_request_format: json\n"                                                                       \
+        "grant_types_supported: [authorization_code, client_credentials]\n"                                  \
+        "refresh_token_rotation: optional\n"                                                                 \
+        "variables: {shop: acme}\n"                                                                          \
         "webhooks: {signature_header: X-Sig, algorithm: hmac-sha512, encoding: hex, prefix: sha256=, "       \
         "signature_element: v1, timestamp_element: t, timestamp_separator: ':', tolerance: 2m, "             \
         "disconnect_pointer: /t, disconnect_value: GONE, occurred_at: /o, account_id: /i}\n"
@@ -111,9 +143,22 @@ static void expect_everything(const struct provider *p)
         assert_false(p->pkce);
         assert_string_equal(p->ca_file, "/etc/ssl/private-ca.pem");
         assert_false(p->scope_in_url);
-        assert_int_equal(p->n_authorization_parameters, 2);
-        assert_string_equal(p->authorization_parameters[1].name, "prompt");
-        assert_string_equal(p->authorization_parameters[1].value, "consent");
+        assert_int_equal(p->authorization_parameters.n, 2);
+        assert_string_equal(p->authorization_parameters.items[1].name, "prompt");
+        assert_string_equal(p->authorization_parameters.items[1].value, "consent");
+        assert_string_equal(p->token_parameters.items[0].value, "https://a.example");
+        assert_string_equal(p->token_headers.items[0].name, "X-Version");
+        assert_true(p->json_requests);
+        assert_int_equal(p->grant_types, GRANT_TYPE_AUTHORIZATION_CODE | GRANT_TYPE_CLIENT_CREDENTIALS);
+        assert_int_equal(p->rotation, ROTATION_OPTIONAL);
+        assert_string_equal(p->variables.items[0].value, "acme");
+        assert_string_equal(p->api.token_header, "X-Token");
+        assert_string_equal(p->revocation_request.url, "https://api.example.com/{client_id}");
+        assert_int_equal(p->revocation_request.method, REQUEST_DELETE);
+        assert_int_equal(p->revocation_request.authentication, REVOCATION_BY_TOKEN);
+        assert_true(p->revocation_request.json);
+        assert_string_equal(p->revocation_request.parameters.items[0].value, "{refresh_token}");
+        assert_string_equal(p->revocation_request.headers.items[0].name, "Authorization");
         assert_int_equal(p->default_token_lifetime_usec, 5400 * SEC);
         assert_int_equal(p->max_replays, 0);
         assert_int_equal(p->n_token_rules, 5);
@@ -193,7 +238,7 @@ static void test_an_extension_merges_mappings_and_replaces_lists(void **state)
         assert_string_equal(p->authorization_endpoint, "https://id.example.com/authorize");
         assert_int_equal(p->auth_method, AUTH_METHOD_POST);
         assert_true(p->pkce);
-        assert_int_equal(p->n_authorization_parameters, 3);
+        assert_int_equal(p->authorization_parameters.n, 3);
         assert_int_equal(p->n_token_rules, 1);
         assert_int_equal(p->token_rules[0].status, 418);
         assert_string_equal(p->api.url, "http://localhost:1/graphql");
@@ -225,8 +270,8 @@ static void test_null_takes_back_what_was_inherited(void **state)
         assert_null(p->api.default_version);
         assert_int_equal(p->n_api_rules, 0);
         assert_int_equal(p->n_token_rules, 0);
-        assert_int_equal(p->n_authorization_parameters, 1);
-        assert_string_equal(p->authorization_parameters[0].name, "prompt");
+        assert_int_equal(p->authorization_parameters.n, 1);
+        assert_string_equal(p->authorization_parameters.items[0].name, "prompt");
         assert_null(p->webhook.prefix);
 }
 
@@ -255,7 +300,6 @@ static void test_a_section_without_anything_in_it_says_nothing(void **state)
         assert_int_equal(p->n_token_rules, 0);
 }
 
-#define URL_MUST "must be an https URL without user or fragment (http only to a loopback address)"
 #define HEADER_MUST "must be the name of an HTTP header (a token, RFC 9110 section 5.6.2)"
 #define RULE "token_endpoint_answers:\n  - "
 
@@ -281,8 +325,10 @@ static void test_every_mistake_has_its_line(void **state)
                   "f:3:7: api.test-query: unknown key; did you mean 'test_query'?" },
                 { ENDPOINTS "api: {defualt_version: x}\n",
                   "f:3:7: api.defualt_version: unknown key; did you mean 'default_version'?" },
-                { ENDPOINTS "revocation: {zzzzzzzz: x}\n", "f:3:14: revocation.zzzzzzzz: unknown key; known "
-                                                           "here: method, mutation, error, ends_account" },
+                { ENDPOINTS "revocation: {zzzzzzzz: x}\n",
+                  "f:3:14: revocation.zzzzzzzz: unknown key; known "
+                  "here: method, mutation, url, request_method, authentication, format, parameters, headers, "
+                  "error, ends_account" },
                 { ENDPOINTS "api: text\n", "f:3:6: api: must be a mapping (key: value)" },
                 { ENDPOINTS "api: null\n", "f:3:6: api: must be a mapping (key: value)" },
                 { ENDPOINTS "api: {answers: {status: 1}}\n", "f:3:16: api.answers: must be a list (- item)" },
@@ -332,6 +378,41 @@ static void test_every_mistake_has_its_line(void **state)
                   "f:3:31: authorization_parameters.a: must be text" },
                 { ENDPOINTS "authorization_parameters: {'': b}\n",
                   "f:3:28: authorization_parameters.'': must not be empty" },
+                { ENDPOINTS "token_parameters: {code_verifier: a}\n",
+                  "f:3:35: token_parameters.code_verifier: is not for a provider to set" },
+                { ENDPOINTS "token_headers: {authorization: a}\n",
+                  "f:3:32: token_headers.authorization: must be the name of an HTTP header that nothing "
+                  "else uses, and a value of visible ASCII" },
+                { ENDPOINTS "token_headers: {X-A: \"\xc3\xa4\"}\n",
+                  "f:3:22: token_headers.X-A: must be the name of an HTTP header that nothing else uses, and "
+                  "a value of visible ASCII" },
+                { ENDPOINTS "token_request_format: xml\n",
+                  "f:3:23: token_request_format: must be one of: form, json" },
+                { ENDPOINTS "grant_types_supported: [authorization_code, password]\n",
+                  "f:3:45: grant_types_supported[1]: must be one of: authorization_code, refresh_token, "
+                  "client_credentials, urn:ietf:params:oauth:grant-type:device_code" },
+                { ENDPOINTS "refresh_token_rotation: perhaps\n",
+                  "f:3:25: refresh_token_rotation: must be one of: always, never, optional" },
+                { ENDPOINTS "api: {token_header: Cookie}\n",
+                  "f:3:21: api.token_header: must be the name of an HTTP header (a token, RFC 9110 section "
+                  "5.6.2) that nothing else uses" },
+                { ENDPOINTS "revocation: {method: request}\n",
+                  "f:3:13: revocation.url: is missing, but method is request" },
+                { ENDPOINTS "revocation: {method: request, url: 'https://a.example/{Token}'}\n",
+                  "f:3:36: revocation.url: " URL_MUST },
+                { ENDPOINTS "revocation: {method: request, url: 'https://a.example/', parameters: {a: "
+                            "'{code}'}}\n",
+                  "f:3:74: revocation.parameters.a: must be visible ASCII, with no other {names} than "
+                  "client_id, client_secret, access_token, refresh_token and account_id" },
+                { ENDPOINTS "variables: {shop: a/b}\n",
+                  "f:3:19: variables.shop: must be a name of lower case letters and underscores, and a "
+                  "value of letters, digits, dots, hyphens and underscores" },
+                { ENDPOINTS "variables: {client_id: a}\n",
+                  "f:3:24: variables.client_id: must be a name of lower case letters and underscores, and a "
+                  "value of letters, digits, dots, hyphens and underscores" },
+                { "authorization_endpoint: https://{shop}.example.com/\n"
+                  "token_endpoint: https://a.example\nvariables: {shop: -}\n",
+                  "f:3:12: variables: make no URL: https://-.example.com/" },
                 { ENDPOINTS RULE "{status: 200}\n", "f:4:5: token_endpoint_answers[0].means: is missing" },
                 { ENDPOINTS RULE "{means: try_again}\n", "f:4:5: token_endpoint_answers[0]: must name at "
                                                          "least one of status, error, member, contains" },
@@ -381,7 +462,7 @@ static void test_every_mistake_has_its_line(void **state)
                 { ENDPOINTS "revocation: {method: rfc7009}\n",
                   "f:1:1: revocation_endpoint: is missing, but revocation.method is rfc7009" },
                 { ENDPOINTS "revocation: {method: post}\n",
-                  "f:3:22: revocation.method: must be one of: none, rfc7009, graphql" },
+                  "f:3:22: revocation.method: must be one of: none, rfc7009, graphql, request" },
                 { ENDPOINTS "api: {url: https://a.example}\nrevocation: {method: graphql}\n",
                   "f:4:13: revocation.mutation: is missing, but method is graphql" },
                 { ENDPOINTS "revocation: {method: graphql, mutation: x}\n",
@@ -591,6 +672,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_two_endpoints_are_enough_and_the_rest_has_defaults),
                 cmocka_unit_test(test_an_issuer_stands_for_the_endpoints),
+                cmocka_unit_test(test_variables_stand_in_the_urls_of_those_who_extend),
                 cmocka_unit_test(test_every_key_is_read),
                 cmocka_unit_test(test_an_extension_has_all_that_its_base_has),
                 cmocka_unit_test(test_an_extension_merges_mappings_and_replaces_lists),

@@ -1,4 +1,4 @@
-// links: daemon/provider.c daemon/provider_make.c daemon/provider_rules.c daemon/provider_url.c
+// links: daemon/provider.c daemon/provider_make.c daemon/provider_templates.c daemon/provider_rules.c daemon/provider_url.c
 // links: daemon/yaml_read.c daemon/yaml_doc.c daemon/problems.c common/duration.c common/fault.c
 // libs: yaml-0.1
 /*
@@ -41,7 +41,7 @@ static void check_extension(const struct provider *base, const struct yaml_node 
         fuzz_check(provider_read(&provider, "again", base, "f", "providers.again", node, problems) == 0);
         check_provider(provider);
         fuzz_check(provider->n_token_rules == base->n_token_rules);
-        fuzz_check(provider->n_authorization_parameters == base->n_authorization_parameters);
+        fuzz_check(provider->authorization_parameters.n == base->authorization_parameters.n);
         provider_free(provider);
 }
 
