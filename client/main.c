@@ -5,10 +5,10 @@
 #include <string.h>
 
 static const struct cmd *const commands[] = {
-        &cmd_token,   &cmd_headers,    &cmd_exec,           &cmd_list,       &cmd_clients,
-        &cmd_status,  &cmd_watch,      &cmd_login,          &cmd_import,     &cmd_test,
-        &cmd_refresh, &cmd_logout,     &cmd_verify_webhook, &cmd_secret_set, &cmd_reload,
-        &cmd_metrics, &cmd_key_change, &cmd_export,         &cmd_restore,    &cmd_keep,
+        &cmd_token,  &cmd_headers,        &cmd_exec,       &cmd_list,   &cmd_clients, &cmd_providers,
+        &cmd_status, &cmd_watch,          &cmd_login,      &cmd_import, &cmd_test,    &cmd_refresh,
+        &cmd_logout, &cmd_verify_webhook, &cmd_secret_set, &cmd_reload, &cmd_metrics, &cmd_key_change,
+        &cmd_export, &cmd_restore,        &cmd_keep,
 };
 
 #define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))

@@ -18,6 +18,7 @@ static const struct method methods[] = {
         { "io.purser.Tokens.GetToken", false, method_get_token },
         { "io.purser.Tokens.WatchToken", false, method_watch_token },
         { "io.purser.Tokens.ListCredentials", false, method_list_credentials },
+        { "io.purser.Tokens.ListProviders", false, method_list_providers },
         { "io.purser.Tokens.VerifyWebhook", false, method_verify_webhook },
         { "io.purser.Admin.BeginAuthorization", true, method_begin_authorization },
         { "io.purser.Admin.CompleteAuthorization", true, method_complete_authorization },

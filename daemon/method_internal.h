@@ -116,6 +116,8 @@ struct page {
         }
 int page_make(struct service *service, struct call *call, const struct page *page, bool admin,
               json_t *(*describe)(const struct credential *credential, const struct now *now), json_t **ret);
+/* method_providers.c */
+method_fn method_list_providers;
 /* method_watch.c */
 method_fn method_watch_token, method_status;
 void watch_on_token(const struct token_answer *answer, void *userdata);

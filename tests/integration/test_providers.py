@@ -1,13 +1,16 @@
 """Every provider file that comes along, played by the stand-in: what the file says is all that shapes it."""
 
+import base64
 import json
 import pathlib
+import re
 import sys
+import urllib.parse
 
 import pytest
 import yaml
 
-from purser import EX_CONFIG, EX_OK, EX_TEMPFAIL, TREE
+from purser import CLIENT_ID, CLIENT_SECRET, EX_CONFIG, EX_OK, EX_TEMPFAIL, TREE
 from rawvarlink import VarlinkError
 from test_answers import FINAL, REQUIRED, SENT, UNAVAILABLE
 
@@ -21,7 +24,23 @@ PLAYED = [name for name in FILES if name != "jobber"]  # test_jobber.c and most 
 TOKEN_RULES = [(name, number) for name in PLAYED for number in range(len(SAID[name].get("token_endpoint_answers", [])))]
 API_RULES = [(name, number) for name in PLAYED for number in range(len(SAID[name].get("api", {}).get("answers", [])))]
 TESTED = [name for name in PLAYED if {"test_url", "test_query"} & set(SAID[name].get("api", {}))]
+VARIABLES = {"shop": "acme"}  # for those whose addresses cannot be used without
 AUTH = {"client_secret_post": "post", "client_secret_basic": "basic", "none": "none"}
+
+
+def revocation_of(said):
+    return said.get("revocation", {}).get("method", "rfc7009" if "revocation_endpoint" in said else "none")
+
+
+def turned(url, base):
+    """The same path and query at the stand-in's address."""
+    return base + re.sub("^https://[^/]+", "", url)
+
+
+def filled_in(template, values):
+    for name, value in values.items():
+        template = template.replace("{%s}" % name, value)
+    return template
 
 
 def rule_id(rule):
@@ -93,11 +112,16 @@ def played(home, standin):
                     "token_endpoint": base + "/api/oauth/token"}
         if "revocation_endpoint" in said:
             provider["revocation_endpoint"] = base + "/api/oauth/revoke"
-        turned = {key: api.url + "/" + key for key in ("url", "test_url") if key in said.get("api", {})}
+        addresses = {key: api.url + "/" + key for key in ("url", "test_url") if key in said.get("api", {})}
         if tested and name not in TESTED:
-            turned["test_url"] = api.url
-        if turned:
-            provider["api"] = turned
+            addresses["test_url"] = api.url
+        if addresses:
+            provider["api"] = addresses
+        if revocation_of(said) == "request":
+            provider["revocation"] = {"url": turned(said["revocation"]["url"], api.url)}
+        provider["variables"] = VARIABLES
+        rotation = said.get("refresh_token_rotation", "always")
+        standin.set(rotation="off" if rotation == "never" else "strict", refresh_token_in_refresh=rotation != "never")
         home.settings["providers"]["standin"] = provider
         home.client["scopes"] = ["read", "offline_access"]
         home.write()
@@ -112,8 +136,8 @@ def test_there_are_many():
 
 @pytest.mark.parametrize("name", FILES)
 def test_file_has_no_mistakes_and_names_its_source(home, name):
-    home.settings["providers"] = {}
-    home.client["provider"] = name
+    home.settings["providers"] = {"played": {"extends": name, "variables": VARIABLES}}
+    home.client["provider"] = "played"
     home.write()
     result = home.check().expect(EX_OK)
     assert "no mistakes" in result.out + result.err
@@ -150,14 +174,17 @@ def test_login_refresh_and_logout(home, standin, played, name):
 
     header, version = (said.get("api", {}).get(key) for key in ("version_header", "default_version"))
     bundle = {entry["name"]: entry["value"] for entry in home.get_token()["headers"]}
-    assert bundle["Authorization"] == "Bearer " + standin.grants()["g1"]["access_token"]
+    token, token_header = standin.grants()["g1"]["access_token"], said.get("api", {}).get("token_header")
+    assert bundle[token_header or "Authorization"] == (token if token_header else "Bearer " + token)
+    assert len(bundle) == 1 + (version is not None)
     assert bundle.get(header) == version
     assert bool(api.requests) == (name in TESTED)
     for request in api.requests:
         assert request.headers.get((header or "none").lower()) == version
+        assert request.headers[(token_header or "Authorization").lower()].endswith(token)
         assert request.method == ("POST" if "test_query" in said["api"] else "GET")
 
-    # Those that rotate, and those that never repeat the refresh token.
+    # As it rotates, and then as those that never repeat the refresh token.
     home.purser("refresh", "acme").expect(EX_OK)
     standin.set(rotation="off", refresh_token_in_refresh=False)
     home.purser("refresh", "acme").expect(EX_OK)
@@ -166,13 +193,109 @@ def test_login_refresh_and_logout(home, standin, played, name):
     assert standin.grants()["g1"]["replays"] == 0
     for entry in standin.log("token"):
         assert ("client_secret" in entry["form"]) == (said.get("token_endpoint_auth_method") == "client_secret_post")
+        assert entry["headers"]["content-type"].endswith("json" if said.get("token_request_format") == "json" else "urlencoded")
+        for key, value in said.get("token_parameters", {}).items():
+            assert entry["form"][key] == value
+        for key, value in said.get("token_headers", {}).items():
+            assert entry["headers"][key.lower()] == value
 
-    result = home.purser("logout", "acme")
-    revokes = said.get("revocation", {}).get("method", "rfc7009") == "rfc7009" and "revocation_endpoint" in said
-    assert standin.count("revoke") == int(revokes), result
-    if revokes:
-        result.expect(EX_OK)
+
+@pytest.mark.parametrize("name", PLAYED)
+def test_logout_revokes_as_the_file_says(home, standin, played, name):
+    said, api = played(name)
+    method = revocation_of(said)
+    home.adopt("acme")
+    grant = standin.grants()["g1"]
+    api.requests.clear()
+    result = home.purser("logout", "acme").expect(EX_OK)
+    assert standin.count("revoke") == int(method == "rfc7009"), result
+    if method == "rfc7009":
         assert standin.grants()["g1"]["ended"] == "revoked"
+    elif method == "request":
+        check_revocation(said, grant, api.requests)
+    else:
+        assert "revoke" in result.out + result.err and not api.requests, result
+
+
+def check_revocation(said, grant, requests):
+    """One request, and nothing in it that the file does not say."""
+    request, = requests
+    revocation = said["revocation"]
+    values = {"client_id": CLIENT_ID, "client_secret": CLIENT_SECRET, "access_token": grant["access_token"],
+              "refresh_token": grant["current"], "account_id": "acc-1"}
+    url = urllib.parse.urlsplit(filled_in(revocation["url"], values))
+    assert (request.method, request.path) == (revocation.get("request_method", "POST"), url.path)
+    assert request.query == dict(urllib.parse.parse_qsl(url.query))
+    how = revocation.get("authentication", "client")
+    how = said.get("token_endpoint_auth_method", "client_secret_basic") if how == "client" else how
+    sent = {key: filled_in(value, values) for key, value in revocation.get("parameters", {}).items()}
+    headers = {key.lower(): filled_in(value, values) for key, value in revocation.get("headers", {}).items()}
+    if how == "client_secret_post":
+        sent.update(client_id=CLIENT_ID, client_secret=CLIENT_SECRET)
+    elif how == "client_secret_basic":
+        headers["authorization"] = "Basic " + base64.b64encode(("%s:%s" % (CLIENT_ID, CLIENT_SECRET)).encode()).decode()
+    elif how == "token":
+        header = said["api"].get("token_header")
+        headers[(header or "Authorization").lower()] = ("" if header else "Bearer ") + grant["access_token"]
+    assert request.form == sent
+    assert request.headers.get("authorization") == headers.get("authorization")
+    assert headers.items() <= request.headers.items()
+    if sent:
+        assert request.headers["content-type"].endswith(revocation.get("format", "form").replace("form", "urlencoded"))
+
+
+@pytest.mark.parametrize("name", [name for name in PLAYED if revocation_of(SAID[name]) == "request"])
+def test_failed_revocation_forgets_nothing(home, played, name):
+    said, api = played(name)
+    home.adopt("acme")
+    error = said["revocation"].get("error")
+    api.requests.clear()
+    api.answers = [(500, {}), (200, {"ok": False, error.strip("/"): "internal_error"})] if error else [(500, {})]
+    for _ in list(api.answers):
+        home.purser("logout", "acme").expect(EX_TEMPFAIL)
+    assert home.status()["state"] == "active" and not api.answers
+
+
+def test_provider_whose_addresses_lack_a_value_says_how_to_give_it(home):
+    home.settings["providers"] = {}
+    home.client["provider"] = "shopify"
+    home.write()
+    assert "variables: {shop: ...}" in home.check().expect(EX_CONFIG).err
+    home.settings["providers"] = {"acme-shop": {"extends": "shopify", "variables": {"shop": "acme"}}}
+    home.client["provider"] = "acme-shop"
+    home.write()
+    home.check().expect(EX_OK)
+
+
+def test_list_of_providers_says_what_the_files_say(home):
+    home.start()
+    listed = {entry["name"]: entry for entry in home.purser("providers", "--json").expect(EX_OK).json["providers"]}
+    table = home.purser("providers").expect(EX_OK).out.splitlines()
+    assert table[0].split()[:5] == ["NAME", "VERSION", "ROTATION", "REVOCATION", "WEBHOOKS"]
+    rows = {line.split()[0]: line for line in table[1:]}
+    assert set(FILES) <= set(listed) == set(rows)
+    for name, said in SAID.items():
+        entry, row = listed[name], rows[name]
+        assert entry["revocation"] == revocation_of(said)
+        assert entry.get("refresh_token_rotation") == said.get("refresh_token_rotation")
+        assert entry["webhooks_signed"] == ("webhooks" in said)
+        assert entry.get("default_version") == said.get("api", {}).get("default_version")
+        assert entry["tested"] == bool({"test_url", "test_query"} & set(said.get("api", {})))
+        for word in (entry.get("refresh_token_rotation"), entry.get("default_version"), entry.get("token_header")):
+            assert word is None or word in row
+        assert ("JSON requests" in row) == (said.get("token_request_format") == "json")
+        assert ("no PKCE" in row) == (said.get("code_challenge_method") == "off")
+    assert listed["shopify"]["variable"] == "shop" and "needs {shop}" in rows["shopify"]
+
+
+def test_no_provider_is_named_in_the_code():
+    names = {word for name in FILES for word in name.split("-")} - {"box", "connect"}
+    words = {"linear", "slack", "square"}  # which code may use, but nothing that is printed or compared
+    for path in [*TREE.glob("daemon/*.[ch]"), *TREE.glob("common/*.[ch]"), *TREE.glob("client/*.[ch]")]:
+        code = re.sub(r"/[*].*?[*]/|//[^\n]*", "", path.read_text(), flags=re.DOTALL).lower()
+        found = {name for name in names
+                 if re.search((r"\"[^\"\n]*\b%s\b" if name in words else r"\b%s\b") % name, code)}
+        assert not found, "%s names %s" % (path, found)
 
 
 @pytest.mark.parametrize("name", PLAYED)

@@ -19,7 +19,7 @@ _CHUNK = b"x" * 65536
 
 
 class Request:
-    """One request: `headers` has lower-case names, `query` and `form` hold the last value of each name."""
+    """One request: `headers` has lower-case names, `query` and `form` (or an object of JSON) hold the last value of each name."""
 
     __slots__ = ("method", "path", "query", "headers", "body", "base", "_form")
 
@@ -37,6 +37,9 @@ class Request:
     def form(self):
         if self._form is None:
             text = self.body.decode("utf-8", "replace")
+            if self.headers.get("content-type") == "application/json":
+                self._form = json.loads(text)
+                return self._form
             self._form = dict(urllib.parse.parse_qsl(text, keep_blank_values=True))
         return self._form
 
