@@ -4,6 +4,7 @@
  */
 #include "client/browser.h"
 #include "client/cli.h"
+#include "client/login_device.h"
 #include "client/login_line.h"
 #include "client/login_words.h"
 #include "client/loopback.h"
@@ -33,7 +34,7 @@ enum {
 
 struct options {
         const char *client, *description;
-        bool no_browser, paste, switch_account;
+        bool no_browser, paste, device, switch_account;
 };
 
 struct login {
@@ -425,6 +426,8 @@ static int run_login(struct cli *cli, int argc, char **argv)
                   &login.options.no_browser },
                 { "paste", NULL, "read the redirected URL from standard input", CLI_FLAG,
                   &login.options.paste },
+                { "device", NULL, "show a code to enter at any other device", CLI_FLAG,
+                  &login.options.device },
                 { "switch-account", NULL, "let a grant of another account replace the old one", CLI_FLAG,
                   &login.options.switch_account },
         };
@@ -433,6 +436,13 @@ static int run_login(struct cli *cli, int argc, char **argv)
         status = cli_parse(cli, options, sizeof(options) / sizeof(options[0]), 1, 1, argc, argv);
         if (status != CLI_GO_ON)
                 return status;
+
+        if (login.options.device && (login.options.paste || login.options.no_browser))
+                return cli_misuse(cli, "--device goes without --paste and --no-browser");
+        if (login.options.device)
+                return login_by_device(cli, &(struct device_options){ login.options.client,
+                                                                      login.options.description,
+                                                                      login.options.switch_account });
 
         status = watch_signals(&login);
         if (status == EX_OK)

@@ -99,6 +99,7 @@ static struct oauth_endpoints combine(const struct provider *provider, const str
                 .authorization = provider->authorization_endpoint,
                 .token = provider->token_endpoint,
                 .revocation = provider->revocation_endpoint,
+                .device = provider->device_authorization_endpoint,
                 .issuer = provider->issuer,
         };
 
@@ -111,6 +112,8 @@ static struct oauth_endpoints combine(const struct provider *provider, const str
                 endpoints.token = found->token_endpoint;
         if (!endpoints.revocation)
                 endpoints.revocation = found->revocation_endpoint;
+        if (!endpoints.device)
+                endpoints.device = found->device_authorization_endpoint;
         return endpoints;
 }
 

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void pending_login_free(struct pending_login *login)
+void pending_login_free(struct pending_login *login)
 {
         struct pending_login **at = &login->logins->waiting;
 
@@ -19,6 +19,7 @@ static void pending_login_free(struct pending_login *login)
         }
         timer_stop(login->logins->context->timers, &login->expiry);
         secret_free(login->verifier);
+        secret_free(login->device_code);
         free(login->credential);
         free(login->client);
         free(login->description);
@@ -64,15 +65,15 @@ struct logins *logins_free(struct logins *logins)
 
 /* ---- which client ---- */
 
-static void refuse(login_done_fn *on_done, void *userdata, enum login_verdict verdict, const char *name,
-                   const char *reason)
+void login_refuse(login_done_fn *on_done, void *userdata, enum login_verdict verdict, const char *name,
+                  const char *reason)
 {
         on_done(&(struct login_answer){ .verdict = verdict, .name = name, .reason = reason }, userdata);
 }
 
 /* The one that was named, else the credential's own, else the only one there is. NULL: on_done was told. */
-static const struct client *choose_client(struct logins *logins, const char *name, const char *client_name,
-                                          login_done_fn *on_done, void *userdata)
+const struct client *login_choose_client(struct logins *logins, const char *name, const char *client_name,
+                                         login_done_fn *on_done, void *userdata)
 {
         const struct config *config = logins->context->config;
         const struct credential_config *configured = config_find_credential(config, name);
@@ -80,14 +81,15 @@ static const struct client *choose_client(struct logins *logins, const char *nam
         const struct client *client;
 
         if (!name_is_valid(name)) {
-                refuse(on_done, userdata, LOGIN_INVALID, "credential",
-                       "A credential's name is 1 to 64 of A-Z a-z 0-9 . _ - and begins with a letter or "
-                       "digit.");
+                login_refuse(
+                        on_done, userdata, LOGIN_INVALID, "credential",
+                        "A credential's name is 1 to 64 of A-Z a-z 0-9 . _ - and begins with a letter or "
+                        "digit.");
                 return NULL;
         }
         if (configured && client_name && strcmp(configured->client, client_name) != 0) {
-                refuse(on_done, userdata, LOGIN_INVALID, "client",
-                       "The configuration says another client for this credential.");
+                login_refuse(on_done, userdata, LOGIN_INVALID, "client",
+                             "The configuration says another client for this credential.");
                 return NULL;
         }
         if (!client_name && configured)
@@ -99,20 +101,21 @@ static const struct client *choose_client(struct logins *logins, const char *nam
         if (!client_name && config->n_clients == 1)
                 client_name = config->clients[0]->name;
         if (!client_name) {
-                refuse(on_done, userdata, LOGIN_CLIENT_REQUIRED, NULL,
-                       config->n_clients ? "More than one client is configured; name one."
-                                         : "No client is configured yet.");
+                login_refuse(on_done, userdata, LOGIN_CLIENT_REQUIRED, NULL,
+                             config->n_clients ? "More than one client is configured; name one."
+                                               : "No client is configured yet.");
                 return NULL;
         }
 
         client = config_find_client(config, client_name);
         if (!client) {
-                refuse(on_done, userdata, LOGIN_NO_SUCH_CLIENT, client_name,
-                       "The configuration has no such client.");
+                login_refuse(on_done, userdata, LOGIN_NO_SUCH_CLIENT, client_name,
+                             "The configuration has no such client.");
         } else if (client->grant_type == GRANT_CLIENT_CREDENTIALS) {
-                refuse(on_done, userdata, LOGIN_INVALID, "client",
-                       "This client asks for itself (grant_type: client_credentials), so that nobody logs "
-                       "in: name it under credentials in the configuration, and ask for its token.");
+                login_refuse(
+                        on_done, userdata, LOGIN_INVALID, "client",
+                        "This client asks for itself (grant_type: client_credentials), so that nobody logs "
+                        "in: name it under credentials in the configuration, and ask for its token.");
                 client = NULL;
         }
         return client;
@@ -130,7 +133,7 @@ int login_begin(struct logins *logins, const char *credential, const char *clien
                 const char *description, const char *redirect_uri, login_done_fn *on_done, void *userdata,
                 struct login_call **ret)
 {
-        const struct client *client = choose_client(logins, credential, client_name, on_done, userdata);
+        const struct client *client = login_choose_client(logins, credential, client_name, on_done, userdata);
         struct login_op *op;
         int r;
 
@@ -140,14 +143,15 @@ int login_begin(struct logins *logins, const char *credential, const char *clien
         if (!redirect_uri)
                 redirect_uri = client->redirect_uri;
         if (!redirect_uri) {
-                refuse(on_done, userdata, LOGIN_INVALID, "redirect_uri",
-                       "The client has no redirect_uri in the configuration; name one that is registered at "
-                       "the provider.");
+                login_refuse(
+                        on_done, userdata, LOGIN_INVALID, "redirect_uri",
+                        "The client has no redirect_uri in the configuration; name one that is registered at "
+                        "the provider.");
                 return 0;
         }
         if (logins->n_waiting >= LOGIN_MOST) {
-                refuse(on_done, userdata, LOGIN_UNAVAILABLE, NULL,
-                       "Too many logins are waiting for a person; try again in ten minutes.");
+                login_refuse(on_done, userdata, LOGIN_UNAVAILABLE, NULL,
+                             "Too many logins are waiting for a person; try again in ten minutes.");
                 return 0;
         }
 
@@ -198,8 +202,8 @@ static int make_url(const struct pending_login *login, const struct client *clie
         return oauth_authorization_url(&asking, &authorization, ret);
 }
 
-static int make_login(struct login_op *op, const struct client *client,
-                      const struct oauth_endpoints *endpoints, char **ret_url, struct pending_login **ret)
+int pending_login_new(struct login_op *op, const struct client *client, const char *issuer, bool pkce,
+                      uint64_t expires_usec, struct pending_login **ret)
 {
         struct logins *logins = op->logins;
         struct pending_login *login = calloc(1, sizeof(*login));
@@ -213,14 +217,11 @@ static int make_login(struct login_op *op, const struct client *client,
         login->credential = take_ptr(op->credential);
         login->description = take_ptr(op->description);
         login->redirect_uri = take_ptr(op->redirect_uri);
-        login->sends_issuer = endpoints->sends_issuer;
         timer_init(&login->expiry, on_expired, login);
         if ((r = copy_optional(&login->client, client->name)) < 0 ||
-            (r = copy_optional(&login->issuer, endpoints->issuer)) < 0 ||
-            (r = make_secrets(login, client->provider->pkce)) < 0 ||
-            (r = make_url(login, client, endpoints, ret_url)) < 0 ||
+            (r = copy_optional(&login->issuer, issuer)) < 0 || (r = make_secrets(login, pkce)) < 0 ||
             (r = timer_set(logins->context->timers, &login->expiry,
-                           context_now(logins->context) + LOGIN_EXPIRES_SEC * USEC_PER_SEC)) < 0) {
+                           context_now(logins->context) + expires_usec)) < 0) {
                 pending_login_free(login);
                 return r;
         }
@@ -230,6 +231,25 @@ static int make_login(struct login_op *op, const struct client *client,
         logins->n_waiting++;
         *ret = login;
         return 0;
+}
+
+static int make_login(struct login_op *op, const struct client *client,
+                      const struct oauth_endpoints *endpoints, char **ret_url, struct pending_login **ret)
+{
+        struct pending_login *login;
+        int r;
+
+        r = pending_login_new(op, client, endpoints->issuer, client->provider->pkce,
+                              LOGIN_EXPIRES_SEC * USEC_PER_SEC, &login);
+        if (r < 0)
+                return r;
+        login->sends_issuer = endpoints->sends_issuer;
+        r = make_url(login, client, endpoints, ret_url);
+        if (r < 0)
+                pending_login_free(login);
+        else
+                *ret = login;
+        return r;
 }
 
 void login_op_begin_login(struct login_op *op, const struct oauth_endpoints *endpoints)
@@ -260,7 +280,7 @@ void login_op_begin_login(struct login_op *op, const struct oauth_endpoints *end
 
 /* ---- complete ---- */
 
-static struct pending_login *find_login(struct logins *logins, const char *id)
+struct pending_login *login_find(struct logins *logins, const char *id)
 {
         struct pending_login *login = logins->waiting;
 
@@ -271,7 +291,7 @@ static struct pending_login *find_login(struct logins *logins, const char *id)
 
 bool login_cancel(struct logins *logins, const char *id)
 {
-        struct pending_login *login = find_login(logins, id);
+        struct pending_login *login = login_find(logins, id);
 
         if (login)
                 pending_login_free(login);
@@ -287,13 +307,13 @@ static bool goes_on(struct pending_login *login, const struct redirect *redirect
                 return true;
         case REDIRECT_DENIED:
                 pending_login_free(login);
-                refuse(on_done, userdata, LOGIN_DENIED, NULL, redirect->reason);
+                login_refuse(on_done, userdata, LOGIN_DENIED, NULL, redirect->reason);
                 return false;
         case REDIRECT_MISMATCH:
-                refuse(on_done, userdata, LOGIN_REDIRECT_MISMATCH, NULL, redirect->reason);
+                login_refuse(on_done, userdata, LOGIN_REDIRECT_MISMATCH, NULL, redirect->reason);
                 return false;
         default:
-                refuse(on_done, userdata, LOGIN_INVALID, "redirect", redirect->reason);
+                login_refuse(on_done, userdata, LOGIN_INVALID, "redirect", redirect->reason);
                 return false;
         }
 }
@@ -302,17 +322,22 @@ int login_complete(struct logins *logins, const char *id, const char *redirect_t
                    login_done_fn *on_done, void *userdata, struct login_call **ret)
 {
         _cleanup_(redirect_done) struct redirect redirect = { 0 };
-        struct pending_login *login = find_login(logins, id);
+        struct pending_login *login = login_find(logins, id);
         struct login_op *op;
         int r;
 
         *ret = NULL;
         if (!login) {
-                refuse(on_done, userdata, LOGIN_NO_SUCH_LOGIN, id,
-                       "No such login is waiting: it was completed, cancelled, or has expired.");
+                login_refuse(on_done, userdata, LOGIN_NO_SUCH_LOGIN, id,
+                             "No such login is waiting: it was completed, cancelled, or has expired.");
                 return 0;
         }
 
+        if (login->device_code) {
+                login_refuse(on_done, userdata, LOGIN_INVALID, "login",
+                             "This login has no redirect: the person answers at another device.");
+                return 0;
+        }
         r = oauth_read_redirect(redirect_text, login->state, login->issuer, login->sends_issuer, &redirect);
         if (r < 0)
                 return r;
@@ -360,7 +385,7 @@ int login_adopt_code(struct logins *logins, const char *credential, const char *
                      const struct secret *code, const char *description, const char *redirect_uri,
                      bool switch_account, login_done_fn *on_done, void *userdata, struct login_call **ret)
 {
-        const struct client *client = choose_client(logins, credential, client_name, on_done, userdata);
+        const struct client *client = login_choose_client(logins, credential, client_name, on_done, userdata);
 
         *ret = NULL;
         if (!client)
@@ -374,14 +399,14 @@ int login_import(struct logins *logins, const char *credential, const char *clie
                  const char *description, const struct secret *refresh_token, bool switch_account,
                  login_done_fn *on_done, void *userdata, struct login_call **ret)
 {
-        const struct client *client = choose_client(logins, credential, client_name, on_done, userdata);
+        const struct client *client = login_choose_client(logins, credential, client_name, on_done, userdata);
 
         *ret = NULL;
         if (!client)
                 return 0;
         if (!token_is_usable(secret_expose(refresh_token), secret_size(refresh_token))) {
-                refuse(on_done, userdata, LOGIN_INVALID, "refresh_token",
-                       "A refresh token is visible ASCII, without blanks or line ends.");
+                login_refuse(on_done, userdata, LOGIN_INVALID, "refresh_token",
+                             "A refresh token is visible ASCII, without blanks or line ends.");
                 return 0;
         }
         return begin_op(logins, OP_IMPORT, credential, client, refresh_token, description, NULL,

@@ -37,12 +37,14 @@ struct login_answer {
         const char *expected_id, *expected_name, *found_id, *found_name;
         uint64_t retry_after_usec;
         const char *login, *authorization_url, *redirect_uri; /* of login_begin() */
+        const struct oauth_device *device; /* of login_begin_device(), with login */
 };
 
 typedef void login_done_fn(const struct login_answer *answer, void *userdata);
 
 struct logins;
 struct login_call;
+struct oauth_device;
 
 int logins_new(struct logins **ret, struct context *context, struct refresher *refresher,
                struct prober *prober);
@@ -58,6 +60,15 @@ int login_begin(struct logins *logins, const char *credential, const char *clien
                 const char *redirect_uri, login_done_fn *on_done, void *userdata, struct login_call **ret);
 int login_complete(struct logins *logins, const char *login, const char *redirect, bool switch_account,
                    login_done_fn *on_done, void *userdata, struct login_call **ret);
+/*
+ * The device flow (RFC 8628): the person goes to a page with a code, on any device. login_complete_device() asks the provider until the
+ * person has answered, the code has ended, or the call is freed.
+ */
+int login_begin_device(struct logins *logins, const char *credential, const char *client,
+                       const char *description, login_done_fn *on_done, void *userdata,
+                       struct login_call **ret);
+int login_complete_device(struct logins *logins, const char *login, bool switch_account,
+                          login_done_fn *on_done, void *userdata, struct login_call **ret);
 bool login_cancel(struct logins *logins, const char *login); /* false: no such login */
 int login_adopt_code(struct logins *logins, const char *credential, const char *client,
                      const struct secret *code, const char *description, const char *redirect_uri,

@@ -21,6 +21,30 @@ static int make_grant(struct login_op *op, struct oauth_answer *answer, struct g
         return ret->token_type ? 0 : fault(-ENOMEM);
 }
 
+void login_op_take_answer(struct login_op *op, struct oauth_answer *answer)
+{
+        _cleanup_(grant_done) struct grant grant = { 0 };
+
+        switch (answer->verdict) {
+        case OAUTH_GRANTED:
+                if (make_grant(op, answer, &grant) < 0)
+                        login_op_fail(op, LOGIN_UNAVAILABLE, NULL,
+                                      "Out of memory while the provider's answer was read; log in again.", 0);
+                else
+                        login_op_save_pending(op, &grant);
+                break;
+        case OAUTH_GRANT_REFUSED:
+                login_op_fail(op, LOGIN_GRANT_REFUSED, NULL, answer->reason, 0);
+                break;
+        case OAUTH_CLIENT_REFUSED:
+                login_op_fail(op, LOGIN_CLIENT_REFUSED, op->client, answer->reason, 0);
+                break;
+        case OAUTH_TRY_AGAIN:
+                login_op_fail(op, LOGIN_UNAVAILABLE, NULL, answer->reason, answer->retry_after_usec);
+                break;
+        }
+}
+
 /* An answer about this request, and not about load (408, 429) or the server (5xx). */
 static bool is_refusal(const struct http_response *response)
 {
@@ -31,7 +55,6 @@ static bool is_refusal(const struct http_response *response)
 static void on_exchanged(const struct http_response *response, void *userdata)
 {
         _cleanup_(oauth_answer_done) struct oauth_answer answer = { 0 };
-        _cleanup_(grant_done) struct grant grant = { 0 };
         struct login_op *op = userdata;
         struct context *context = op->logins->context;
         const struct client *client = config_find_client(context->config, op->client);
@@ -53,24 +76,7 @@ static void on_exchanged(const struct http_response *response, void *userdata)
         if (answer.verdict == OAUTH_TRY_AGAIN && is_refusal(response))
                 answer.verdict = OAUTH_GRANT_REFUSED;
 
-        switch (answer.verdict) {
-        case OAUTH_GRANTED:
-                if (make_grant(op, &answer, &grant) < 0)
-                        login_op_fail(op, LOGIN_UNAVAILABLE, NULL,
-                                      "Out of memory while the provider's answer was read; log in again.", 0);
-                else
-                        login_op_save_pending(op, &grant);
-                break;
-        case OAUTH_GRANT_REFUSED:
-                login_op_fail(op, LOGIN_GRANT_REFUSED, NULL, answer.reason, 0);
-                break;
-        case OAUTH_CLIENT_REFUSED:
-                login_op_fail(op, LOGIN_CLIENT_REFUSED, op->client, answer.reason, 0);
-                break;
-        case OAUTH_TRY_AGAIN:
-                login_op_fail(op, LOGIN_UNAVAILABLE, NULL, answer.reason, answer.retry_after_usec);
-                break;
-        }
+        login_op_take_answer(op, &answer);
 }
 
 static void exchange(struct login_op *op, const struct oauth_endpoints *endpoints)
@@ -111,10 +117,19 @@ static void exchange(struct login_op *op, const struct oauth_endpoints *endpoint
 
 static void with_endpoints(struct login_op *op, const struct oauth_endpoints *endpoints)
 {
-        if (op->start == OP_BEGIN_LOGIN)
+        switch (op->start) {
+        case OP_BEGIN_LOGIN:
                 login_op_begin_login(op, endpoints);
-        else
+                break;
+        case OP_BEGIN_DEVICE:
+                login_op_begin_device(op, endpoints);
+                break;
+        case OP_POLL_DEVICE:
+                login_op_poll_device(op, endpoints);
+                break;
+        default:
                 exchange(op, endpoints);
+        }
 }
 
 static void on_endpoints(const struct oauth_endpoints *endpoints, const char *reason, void *userdata)

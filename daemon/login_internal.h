@@ -19,6 +19,9 @@ struct pending_login {
         char *credential, *client, *description, *redirect_uri;
         char *issuer; /* NULL: unknown */
         bool sends_issuer;
+        struct secret
+                *device_code; /* of the device flow: the person is elsewhere, and nothing is redirected */
+        uint64_t interval_usec, ends_usec; /* how often it may be asked about; boot time */
         struct timer expiry;
         struct pending_login *next;
 };
@@ -39,7 +42,7 @@ struct login_call {
         void *userdata;
 };
 
-enum op_start { OP_BEGIN_LOGIN, OP_EXCHANGE, OP_IMPORT, OP_RESUME };
+enum op_start { OP_BEGIN_LOGIN, OP_BEGIN_DEVICE, OP_EXCHANGE, OP_POLL_DEVICE, OP_IMPORT, OP_RESUME };
 
 /* One login on its way: endpoints, exchange, pending grant, test, promotion. It goes on without its call. */
 struct login_op {
@@ -48,7 +51,9 @@ struct login_op {
         char *credential, *client, *description, *redirect_uri;
         char *pending_client; /* the pending grant's: once there is a grant, nothing that it needs may be missing */
         bool switch_account;
-        struct secret *code; /* OP_EXCHANGE; or the refresh token of OP_IMPORT */
+        struct secret *
+                code; /* OP_EXCHANGE; or the refresh token of OP_IMPORT, or the device code of OP_POLL_DEVICE */
+        uint64_t interval_usec, ends_usec; /* of OP_POLL_DEVICE */
         struct secret *verifier;
         bool holds_pending; /* it has made the credential's pending grant */
         char *refused; /* of a promotion: the grant was refused, and stays to say so */
@@ -70,6 +75,24 @@ void login_op_free(struct login_op *op);
 void login_op_finish(struct login_op *op, const struct login_answer *answer);
 void login_op_fail(struct login_op *op, enum login_verdict verdict, const char *name, const char *reason,
                    uint64_t retry_after_usec);
+/* The client for a login of this credential; NULL: on_done was told why there is none. */
+const struct client *login_choose_client(struct logins *logins, const char *name, const char *client_name,
+                                         login_done_fn *on_done, void *userdata);
+void login_refuse(login_done_fn *on_done, void *userdata, enum login_verdict verdict, const char *name,
+                  const char *reason);
+struct pending_login *login_find(struct logins *logins, const char *id); /* NULL: no such login */
+/* A login with an id and a state that waits for a person, for so long; takes what the op knows of it. */
+int pending_login_new(struct login_op *op, const struct client *client, const char *issuer, bool pkce,
+                      uint64_t expires_usec, struct pending_login **ret);
+void pending_login_free(struct pending_login *login);
+
+/* Of OP_BEGIN_DEVICE and OP_POLL_DEVICE: the endpoints are known. */
+void login_op_begin_device(struct login_op *op, const struct oauth_endpoints *endpoints);
+void login_op_poll_device(struct login_op *op, const struct oauth_endpoints *endpoints);
+/* A token answer that is no longer waited for: a grant to be saved and tested, or the end. */
+struct oauth_answer;
+void login_op_take_answer(struct login_op *op, struct oauth_answer *answer);
+
 /* Of OP_BEGIN_LOGIN: the endpoints are known. */
 void login_op_begin_login(struct login_op *op, const struct oauth_endpoints *endpoints);
 

@@ -136,7 +136,9 @@ void login_op_on_begin(void *userdata)
 
         switch (op->start) {
         case OP_BEGIN_LOGIN:
+        case OP_BEGIN_DEVICE:
         case OP_EXCHANGE:
+        case OP_POLL_DEVICE:
                 login_op_find_endpoints(op);
                 break;
         case OP_IMPORT:

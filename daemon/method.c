@@ -22,6 +22,8 @@ static const struct method methods[] = {
         { "io.purser.Tokens.VerifyWebhook", false, method_verify_webhook },
         { "io.purser.Admin.BeginAuthorization", true, method_begin_authorization },
         { "io.purser.Admin.CompleteAuthorization", true, method_complete_authorization },
+        { "io.purser.Admin.BeginDeviceAuthorization", true, method_begin_device_authorization },
+        { "io.purser.Admin.CompleteDeviceAuthorization", true, method_complete_device_authorization },
         { "io.purser.Admin.CancelAuthorization", true, method_cancel_authorization },
         { "io.purser.Admin.AdoptAuthorizationCode", true, method_adopt_authorization_code },
         { "io.purser.Admin.ImportGrant", true, method_import_grant },

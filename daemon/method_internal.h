@@ -138,6 +138,7 @@ void transfer_done(struct service *service);
 void transfer_forget(const struct pending *pending); /* its call is gone */
 /* method_login.c */
 method_fn method_begin_authorization, method_complete_authorization, method_cancel_authorization;
+method_fn method_begin_device_authorization, method_complete_device_authorization;
 method_fn method_adopt_authorization_code, method_import_grant;
 void login_on_tested(const struct login_answer *answer, void *userdata);
 /* method_service.c */

@@ -1,6 +1,8 @@
 /* io.purser.Admin: giving grants. No answer holds a code, a verifier or a refresh token. */
 #include "daemon/method_internal.h"
 
+#include "daemon/oauth.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -116,6 +118,25 @@ static void on_begun(const struct login_answer *answer, void *userdata)
                 finish(pending, answer_login_error(pending->service, pending->call, answer));
 }
 
+static void on_device_begun(const struct login_answer *answer, void *userdata)
+{
+        struct pending *pending = userdata;
+        const struct oauth_device *device = answer->device;
+        const char *complete =
+                device && *device->verification_uri_complete ? device->verification_uri_complete : NULL;
+
+        if (device)
+                finish(pending,
+                       reply_values(pending->call,
+                                    json_pack("{s:s, s:s, s:s, s:s*, s:i, s:i}", "login", answer->login,
+                                              "user_code", device->user_code, "verification_uri",
+                                              device->verification_uri, "verification_uri_complete", complete,
+                                              "expires_in", (int)device->expires_sec, "interval",
+                                              (int)device->interval_sec)));
+        else
+                finish(pending, answer_login_error(pending->service, pending->call, answer));
+}
+
 /* The call that waits for a login, and the login's own call, which is there only when it has not been answered from within. */
 static int keep(struct pending *pending, int r, struct login_call *login_call)
 {
@@ -173,6 +194,56 @@ int method_complete_authorization(struct service *service, struct call *call)
                 return r;
         r = login_complete(service->parts.logins, args.login, args.redirect, args.switch_account, on_given,
                            pending, &login_call);
+        return keep(pending, r, login_call);
+}
+
+int method_begin_device_authorization(struct service *service, struct call *call)
+{
+        struct {
+                const char *credential, *client, *description;
+        } args;
+        static const struct argument arguments[] = {
+                { "credential", ARGUMENT_STRING, true, offsetof(__typeof__(args), credential) },
+                { "client", ARGUMENT_STRING, false, offsetof(__typeof__(args), client) },
+                { "description", ARGUMENT_STRING, false, offsetof(__typeof__(args), description) },
+        };
+        struct login_call *login_call = NULL;
+        struct pending *pending;
+        int r;
+
+        r = READ_ARGUMENTS(call, arguments, &args);
+        if (r != 0)
+                return r < 0 ? r : 0;
+        r = pending_begin(service, call, PENDING_OTHER, NULL, NULL, &pending);
+        if (r < 0)
+                return r;
+        r = login_begin_device(service->parts.logins, args.credential, args.client, args.description,
+                               on_device_begun, pending, &login_call);
+        return keep(pending, r, login_call);
+}
+
+int method_complete_device_authorization(struct service *service, struct call *call)
+{
+        struct {
+                const char *login;
+                bool switch_account;
+        } args;
+        static const struct argument arguments[] = {
+                { "login", ARGUMENT_STRING, true, offsetof(__typeof__(args), login) },
+                { "switch_account", ARGUMENT_BOOL, false, offsetof(__typeof__(args), switch_account) },
+        };
+        struct login_call *login_call = NULL;
+        struct pending *pending;
+        int r;
+
+        r = READ_ARGUMENTS(call, arguments, &args);
+        if (r != 0)
+                return r < 0 ? r : 0;
+        r = pending_begin(service, call, PENDING_OTHER, NULL, NULL, &pending);
+        if (r < 0)
+                return r;
+        r = login_complete_device(service->parts.logins, args.login, args.switch_account, on_given, pending,
+                                  &login_call);
         return keep(pending, r, login_call);
 }
 

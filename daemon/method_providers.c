@@ -18,8 +18,10 @@ static json_t *grant_types(unsigned types)
 /* What is not told is what RFC 8414 section 2 takes for granted, less the implicit grant, and with refresh tokens. */
 static unsigned grant_types_of(const struct provider *provider)
 {
-        return provider->grant_types ? provider->grant_types
-                                     : GRANT_TYPE_AUTHORIZATION_CODE | GRANT_TYPE_REFRESH_TOKEN;
+        unsigned types = provider->grant_types ? provider->grant_types
+                                               : GRANT_TYPE_AUTHORIZATION_CODE | GRANT_TYPE_REFRESH_TOKEN;
+
+        return provider->device_authorization_endpoint ? types | GRANT_TYPE_DEVICE_CODE : types;
 }
 
 static const char *revocation_of(const struct provider *provider)

@@ -17,6 +17,7 @@ struct oauth_endpoints {
         const char *authorization;
         const char *token;
         const char *revocation; /* NULL: none */
+        const char *device; /* RFC 8628 section 3.1; NULL: none */
         const char *issuer; /* NULL: unknown; else a redirect's `iss` must equal it */
         bool sends_issuer; /* it says that every redirect has an `iss` (RFC 9207 section 3) */
 };
@@ -67,6 +68,41 @@ enum {
 /* REVOCATION_REQUEST. The answer is read as one of a revocation endpoint. */
 int oauth_ending_request(const struct oauth_client *client, const struct oauth_ending *ending,
                          struct http_request **ret, const char **ret_missing);
+
+/* RFC 8628 section 3.1. */
+int oauth_device_request(const struct oauth_client *client, const char *const *scopes, size_t n_scopes,
+                         struct http_request **ret);
+/* RFC 8628 section 3.4. */
+int oauth_device_token_request(const struct oauth_client *client, const struct secret *device_code,
+                               struct http_request **ret);
+
+/* RFC 8628 section 3.2. */
+struct oauth_device {
+        struct secret *device_code;
+        char user_code[64];
+        char verification_uri[256];
+        char verification_uri_complete[512]; /* "" where there is none */
+        unsigned expires_sec, interval_sec;
+};
+
+enum {
+        OAUTH_E_NO_DEVICE = 1, /* it is none: read as a token answer, it says why */
+};
+
+int oauth_read_device_answer(const struct http_response *response, struct oauth_device *ret);
+void oauth_device_done(struct oauth_device *device); /* safe on a zeroed one */
+
+/* RFC 8628 section 3.5: what a token answer says of a person who has not answered. */
+enum oauth_device_state {
+        OAUTH_DEVICE_ANSWERED, /* anything else: it is a token answer */
+        OAUTH_DEVICE_PENDING,
+        OAUTH_DEVICE_SLOW_DOWN,
+        OAUTH_DEVICE_UNANSWERED, /* nothing came: less often (section 3.5) */
+        OAUTH_DEVICE_DENIED,
+        OAUTH_DEVICE_EXPIRED,
+};
+
+int oauth_read_device_state(const struct http_response *response, enum oauth_device_state *ret);
 
 enum oauth_verdict {
         OAUTH_GRANTED, /* the answer holds an access token, or at least a new refresh token */
@@ -133,7 +169,7 @@ enum { OAUTH_DISCOVERY_PLACES = 3 };
 int oauth_discovery_url(const char *issuer, unsigned place, char **ret);
 
 struct oauth_metadata {
-        char *authorization_endpoint, *token_endpoint, *revocation_endpoint;
+        char *authorization_endpoint, *token_endpoint, *revocation_endpoint, *device_authorization_endpoint;
         bool sends_issuer;
 };
 

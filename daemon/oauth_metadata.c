@@ -40,6 +40,7 @@ void oauth_metadata_done(struct oauth_metadata *metadata)
         free(metadata->authorization_endpoint);
         free(metadata->token_endpoint);
         free(metadata->revocation_endpoint);
+        free(metadata->device_authorization_endpoint);
         *metadata = (struct oauth_metadata){ 0 };
 }
 
@@ -76,6 +77,9 @@ static int read_root(const json_t *root, const char *issuer, struct oauth_metada
                 r = read_endpoint(root, "token_endpoint", true, &ret->token_endpoint, diag);
         if (r == 0)
                 r = read_endpoint(root, "revocation_endpoint", false, &ret->revocation_endpoint, diag);
+        if (r == 0)
+                r = read_endpoint(root, "device_authorization_endpoint", false,
+                                  &ret->device_authorization_endpoint, diag);
         ret->sends_issuer =
                 json_is_true(json_object_get(root, "authorization_response_iss_parameter_supported"));
         return r;
@@ -84,8 +88,11 @@ static int read_root(const json_t *root, const char *issuer, struct oauth_metada
 /* A member with two values: which one holds would depend on who reads it. */
 static const char *find_ambiguity(const struct secret_buf *body)
 {
-        static const char *const names[] = { "issuer", "authorization_endpoint", "token_endpoint",
+        static const char *const names[] = { "issuer",
+                                             "authorization_endpoint",
+                                             "token_endpoint",
                                              "revocation_endpoint",
+                                             "device_authorization_endpoint",
                                              "authorization_response_iss_parameter_supported" };
 
         for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)

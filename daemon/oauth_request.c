@@ -218,6 +218,31 @@ int oauth_client_credentials_request(const struct oauth_client *client, const ch
         return r < 0 ? r : token_request(client, &body, ret);
 }
 
+int oauth_device_request(const struct oauth_client *client, const char *const *scopes, size_t n_scopes,
+                         struct http_request **ret)
+{
+        _cleanup_(secret_buf_done) struct secret_buf body = SECRET_BUF_INIT(FORM_MAX);
+        /* client_id is sent whoever authenticates how (RFC 8628 section 3.1). */
+        int r = uses_basic(client) ? form_append(&body, "client_id", client->client_id) : 0;
+
+        if (r == 0 && client->provider->scope_in_url)
+                r = append_scopes(&body, scopes, n_scopes);
+        return r < 0 ? r : oauth_client_request(client, client->endpoints.device, &body, false, ret);
+}
+
+int oauth_device_token_request(const struct oauth_client *client, const struct secret *device_code,
+                               struct http_request **ret)
+{
+        _cleanup_(secret_buf_done) struct secret_buf body = SECRET_BUF_INIT(FORM_MAX);
+
+        int r = form_append(&body, "grant_type", "urn:ietf:params:oauth:grant-type:device_code");
+        if (r == 0)
+                r = form_append_secret(&body, "device_code", device_code);
+        if (r == 0 && uses_basic(client))
+                r = form_append(&body, "client_id", client->client_id);
+        return r < 0 ? r : token_request(client, &body, ret);
+}
+
 int oauth_revoke_request(const struct oauth_client *client, const struct secret *token, const char *type_hint,
                          struct http_request **ret)
 {

@@ -226,6 +226,8 @@ static const struct yaml_key provider_keys[] = {
         { "authorization_endpoint", yaml_read_text, FIELD(authorization_endpoint), &url, false },
         { "token_endpoint", yaml_read_text, FIELD(token_endpoint), &url, false },
         { "revocation_endpoint", yaml_read_text, FIELD(revocation_endpoint), &url, false },
+        { "device_authorization_endpoint", yaml_read_text, FIELD(device_authorization_endpoint), &url,
+          false },
         { "token_endpoint_auth_method", yaml_read_word, FIELD(auth_method), auth_methods, false },
         { "code_challenge_method", read_challenge_method, FIELD(pkce), challenge_methods, false },
         { "ca_file", yaml_read_text, FIELD(ca_file), &path, false },

@@ -101,6 +101,7 @@ struct provider {
         char *authorization_endpoint; /* NULL: discovery fills it in */
         char *token_endpoint; /* NULL: discovery fills it in */
         char *revocation_endpoint; /* RFC 7009; NULL: none, or discovery fills it in */
+        char *device_authorization_endpoint; /* RFC 8628; NULL: none, or discovery fills it in */
         enum auth_method auth_method;
         bool pkce; /* code_challenge_method: S256 | off */
         char *ca_file; /* private CA; NULL: the system's */

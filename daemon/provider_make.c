@@ -84,6 +84,7 @@ static const size_t texts[] = {
         FIELD(authorization_endpoint),
         FIELD(token_endpoint),
         FIELD(revocation_endpoint),
+        FIELD(device_authorization_endpoint),
         FIELD(ca_file),
         FIELD(api.url),
         FIELD(api.token_header),
@@ -220,4 +221,5 @@ void provider_forget_endpoints(struct provider *provider)
         forget(&provider->authorization_endpoint);
         forget(&provider->token_endpoint);
         forget(&provider->revocation_endpoint);
+        forget(&provider->device_authorization_endpoint);
 }

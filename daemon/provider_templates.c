@@ -80,6 +80,7 @@ static const size_t urls[] = {
         offsetof(struct provider, api.url),
         offsetof(struct provider, api.test_url),
         offsetof(struct provider, revocation_request.url),
+        offsetof(struct provider, device_authorization_endpoint),
 };
 
 enum { N_URLS = sizeof(urls) / sizeof(urls[0]) };

@@ -1,10 +1,14 @@
-"""Grants beside the authorization code: clients that ask for themselves (RFC 6749 section 4.4)."""
+"""Grants beside the authorization code: clients that ask for themselves (RFC 6749 section 4.4), devices (RFC 8628)."""
 
 import json
+import os
+import pty
+import signal
 
 import pytest
 
-from purser import CLIENT_SECRET, EX_CONFIG, EX_OK, EX_TEMPFAIL, EX_USAGE
+from purser import CLIENT_SECRET, EX_CONFIG, EX_NOPERM, EX_OK, EX_TEMPFAIL, EX_USAGE
+from rawvarlink import VarlinkError
 
 ACCOUNT = "Acme Landscaping"
 
@@ -80,3 +84,98 @@ def test_public_client_cannot_ask_for_itself(nightly):
     nightly.provider["token_endpoint_auth_method"] = "none"
     nightly.write()
     assert "grant_type: is not for a public client" in nightly.check().expect(EX_CONFIG).err
+
+
+@pytest.fixture
+def kiosk(home, standin):
+    """A provider that lets people answer at another device, and a daemon whose client has no redirect_uri."""
+    home.play("rfc", device_authorization_endpoint=standin.url + "/api/oauth/device")
+    del home.client["redirect_uri"]
+    home.client["scopes"] = ["read"]
+    home.write()
+    home.start()
+    return home
+
+
+def begin_at_device(home, *arguments):
+    """`purser login --device`, and what it shows before it waits."""
+    process = home.spawn("login", "acme", "--device", *arguments)
+    lines = [process.stdout.readline() for _ in range(3)]
+    return process, lines
+
+
+def test_person_enters_the_code_at_another_device(kiosk, standin):
+    process, lines = begin_at_device(kiosk, "--description", "at the till")
+    assert lines[0].split()[-1] == standin.url + "/device" and lines[2].split()[-1].startswith(standin.url + "/device?user_code=")
+    code = lines[1].split()[-1]
+    assert len(code) == 9 and lines[2].strip().endswith(code)
+    standin.wait("counts.token.answered", 2)
+    assert kiosk.call("io.purser.Tokens.ListCredentials")["credentials"] == []
+    standin.control(device="allow")
+    result = kiosk.reap(process)
+    result.expect(EX_OK)
+    assert kiosk.status()["state"] == "active" and kiosk.status()["description"] == "at the till"
+    assert kiosk.get_token()["access_token"] == standin.grants()["g1"]["access_token"]
+    assert standin.log("device")[0]["form"]["scope"] == "read"
+    kinds = {entry["form"]["grant_type"] for entry in standin.log("token")}
+    assert kinds == {"urn:ietf:params:oauth:grant-type:device_code"}
+    kiosk.purser("refresh", "acme").expect(EX_OK)
+
+
+@pytest.mark.parametrize("answer, status, words", [
+    ("deny", EX_NOPERM, "access_denied"), ("expire", EX_TEMPFAIL, "took too long")])
+def test_person_says_no_or_comes_too_late(kiosk, standin, answer, status, words):
+    process, _ = begin_at_device(kiosk)
+    standin.control(device=answer)
+    result = kiosk.reap(process)
+    assert words in result.expect(status).one_line_of_advice()
+    assert kiosk.call("io.purser.Tokens.ListCredentials")["credentials"] == []
+
+
+def test_interrupted_login_at_a_device_ends_asking(kiosk, standin):
+    process, _ = begin_at_device(kiosk)
+    standin.wait("counts.token.answered", 1)
+    process.send_signal(signal.SIGINT)
+    kiosk.reap(process)
+    with pytest.raises(VarlinkError) as refused:
+        kiosk.call("io.purser.Admin.CompleteDeviceAuthorization", login="x")
+    assert refused.value.name == "io.purser.Admin.NoSuchLogin"
+    asked = standin.count("token")
+    standin.control(device="allow")
+    again, _ = begin_at_device(kiosk)
+    standin.wait("counts.token.answered", asked + 2)
+    standin.control(device="allow")
+    kiosk.reap(again).expect(EX_OK)
+    assert list(standin.grants()) == ["g1"], "the login that was interrupted went on"
+
+
+def test_person_at_a_terminal_sees_the_time_run_down(kiosk, standin):
+    ours, theirs = pty.openpty()
+    arguments = kiosk.command("login", "acme", "--device")
+    pid = os.fork()
+    if pid == 0:
+        os.dup2(theirs, 0), os.dup2(theirs, 1), os.dup2(theirs, 2)
+        os.execve(arguments[0], arguments, kiosk.environment())
+    os.close(theirs)
+    seen = b""
+    while b"009:5" not in seen:
+        seen += os.read(ours, 4096)
+    standin.control(device="allow")
+    try:
+        while True:
+            more = os.read(ours, 4096)
+            if not more:
+                break
+            seen += more
+    except OSError:
+        pass
+    os.close(ours)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == EX_OK
+    kiosk.evidence.add("terminal of purser login --device", seen.decode())
+    assert b"waiting for the answer: 010:00 left" in seen and b"On any device, open" in seen
+
+
+def test_provider_without_devices_says_how_to_log_in(purserd, home):
+    result = home.purser("login", "acme", "--device").expect(EX_USAGE)
+    assert "device_authorization_endpoint" in result.one_line_of_advice()
+    home.purser("login", "acme", "--device", "--paste").expect(EX_USAGE)

@@ -4,7 +4,7 @@
 //     node server.mjs REDIRECT_URI [ACCESS_TOKEN_SECONDS]
 //
 // Prints `ready http://127.0.0.1:PORT`. Clients: purser-basic, purser-post (secrets below), purser-public,
-// and purser-itself, which asks for itself. Whoever comes
+// purser-itself, which asks for itself, and purser-device, for people elsewhere. Whoever comes
 // is logged in as acme-owner and consents; `_account` and `_decision=deny` in the authorization URL change that.
 // GET /_control/state tells what happened; POST /_control/revoke ends all grants as their owner might, elsewhere.
 
@@ -33,6 +33,10 @@ const clients = [
     client('purser-post', 'client_secret_post', 'post-secret-0123456789abcdefghijklmnop'),
     client('purser-public', 'none'),
     {
+        ...client('purser-device', 'client_secret_basic', 'device-secret-0123456789abcdefghijklmn'),
+        grant_types: ['urn:ietf:params:oauth:grant-type:device_code', 'refresh_token'], response_types: [], redirect_uris: [],
+    },
+    {
         client_id: 'purser-itself', client_secret: 'itself-secret-0123456789abcdefghijklmno', redirect_uris: [],
         token_endpoint_auth_method: 'client_secret_basic', grant_types: ['client_credentials'], response_types: [],
         id_token_signed_response_alg: 'ES256',
@@ -50,6 +54,7 @@ const configuration = {
     extraParams: ['_account', '_decision'],
     features: {
         devInteractions: { enabled: false }, revocation: { enabled: true }, clientCredentials: { enabled: true },
+        deviceFlow: { enabled: true },
     },
     interactions: { url: (_, interaction) => `/interaction/${interaction.uid}` },
     pkce: { methods: ['S256'], required: () => true },
@@ -103,6 +108,7 @@ server.listen(0, '127.0.0.1', () => {
     provider.on('refresh_token.saved', (token) => seen.refresh_token.push(token.jti));
     provider.on('access_token.saved', (token) => seen.access_token.push(token.jti));
     provider.on('client_credentials.saved', (token) => seen.access_token.push(token.jti));
+    provider.on('device_code.saved', (code) => seen.code.push(code.jti));
     provider.on('authorization_code.saved', (code) => seen.code.push(code.jti));
 
     const callback = provider.callback();

@@ -3,6 +3,7 @@
 import http.cookiejar
 import json
 import pathlib
+import re
 import shutil
 import subprocess
 import urllib.error
@@ -109,6 +110,25 @@ def begin(installed, tmp_path):
         log.close()
         assert not found, "secrets were shown: %s" % found
         assert not problems, "\n".join(problems)
+
+
+def enter_code(uri):
+    """A person at another device: each page's form is sent as it stands, with a yes where one is asked for."""
+    browser = Browser()
+    with browser.opener.open(uri, timeout=PATIENCE) as response:
+        page = response.read().decode()
+    for _ in range(4):
+        form = re.search(r'<form[^>]*action="([^"]+)"', page)
+        if not form:
+            return page
+        fields = dict(re.findall(r'<input[^>]*name="([^"]+)"[^>]*value="([^"]*)"', page))
+        fields.pop("abort", None)
+        if "confirm" in page:
+            fields["confirm"] = "yes"
+        data = urllib.parse.urlencode(fields).encode()
+        with browser.opener.open(form.group(1), data, timeout=PATIENCE) as response:
+            page = response.read().decode()
+    return page
 
 
 def log_in(home, status=EX_OK, **person):
@@ -229,3 +249,21 @@ def test_client_that_asks_for_itself_needs_no_login(begin):
     assert fresh["generation"] == 2 and fresh["access_token"] == server.state()["access_token"][-1]
     home.purser("logout", "nightly").expect(EX_OK)
     assert server.state()["errors"] == []
+
+
+def test_person_at_another_device_logs_in(begin):
+    home, server = begin()
+    home.secret_file.write_text("device-secret-0123456789abcdefghijklmn")
+    home.settings["clients"]["app"].update(client_id="purser-device", scopes=["openid", "offline_access"])
+    home.write()
+    home.purser("reload").expect(EX_OK)
+    process = home.spawn("login", "acme", "--device")
+    shown = [process.stdout.readline().split()[-1] for _ in range(3)]
+    assert shown[0] == server.url + "/device" and shown[1] in shown[2]
+    enter_code(shown[2])
+    home.reap(process).expect(EX_OK)
+    status = home.status()
+    assert status["state"] == "active" and status["account"]["id"] == "acme-owner"
+    home.purser("refresh", "acme").expect(EX_OK)
+    assert home.get_token()["access_token"] == server.state()["access_token"][-1]
+    assert set(server.state()["errors"]) <= {"authorization_pending"}

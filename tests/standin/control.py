@@ -139,9 +139,15 @@ def _webhook(world, wish):
     return {"body": base64.b64encode(body).decode(), "signature": base64.b64encode(mac).decode()}
 
 
+def _device(world, answer):
+    """What everybody answers who was given a code."""
+    for entry in world.devices.values():
+        entry["answer"] = answer
+
+
 ORDERS = {
     "reset": _reset, "clear": _clear, "app": _app, "account": _account, "set": _set, "always": _always, "next": _next,
     "grant": _grant, "code": _code, "end": _end, "kill_access": _kill_access,
     "disconnect": lambda world, key: world.disconnect(key),
-    "deactivate": _active(False), "activate": _active(True), "webhook": _webhook, "release": _release,
+    "device": _device, "deactivate": _active(False), "activate": _active(True), "webhook": _webhook, "release": _release,
 }

@@ -18,6 +18,7 @@ What it serves
     POST /api/graphql           `account { id name }`, `jobs` (hidden), the mutation appDisconnect
     GET  /marketplace           a login that the marketplace starts: redirects with a code and no state
     POST /api/oauth/revoke      RFC 7009, where the switch revocation is on
+    POST /api/oauth/device      RFC 8628; the person answers by the order `device`
     GET  /.well-known/oauth-authorization-server, /.well-known/openid-configuration   where the switch metadata is on
 
 Switches (profile jobber / profile rfc)
@@ -59,6 +60,7 @@ POST /_control with a JSON object; any of these members, carried out in this ord
     end: grant id               kill_access: grant id     disconnect, deactivate, activate: account key
     webhook: {"account", "topic", "client_id", "occurred_at"}      answers "body" (base64) and "signature"
     release: true or a number   lets held requests go
+    device: allow|deny|expire   what those who were given a device's code answer
 An endpoint is authorize, token, token.refresh_token, token.authorization_code, graphql, revoke or metadata. A script is one of
 the names in faults.py (ok lost_after lost_before hold hold_before 429 429_retry 500 503 unavailable html empty garbage truncated
 huge endless drip not_valid not_match invalid_grant invalid_client expired not_recognized disconnected inactive unauthenticated
@@ -93,12 +95,13 @@ ROUTES = {
     "/api/oauth/authorize": ("authorize", oauth.authorize),
     "/api/oauth/token": ("token", oauth.token),
     "/api/oauth/revoke": ("revoke", oauth.revoke),
+    "/api/oauth/device": ("device", oauth.device),
     "/api/graphql": ("graphql", graphql.graphql),
     "/marketplace": ("marketplace", oauth.marketplace),
     "/.well-known/oauth-authorization-server": ("metadata", oauth.metadata),
     "/.well-known/openid-configuration": ("metadata", oauth.metadata),
 }
-ONLY_POST = ("token", "revoke", "graphql")
+ONLY_POST = ("token", "revoke", "device", "graphql")
 
 
 def handler_of(world):

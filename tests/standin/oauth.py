@@ -10,6 +10,7 @@ import urllib.parse
 import faults
 from httpd import Response
 
+DEVICE_CODE = "urn:ietf:params:oauth:grant-type:device_code"
 NEWER_EXISTS = (
     "Unexpected Refresh Token Redemption: A newer refresh token exists than the one that was used for token redemption on "
     "this request. Please use the newest refresh token."
@@ -146,6 +147,8 @@ def token(world, request):
                 return _exchange(world, app, form)
             if kind == "refresh_token":
                 return _refresh(world, app, form)
+            if kind == DEVICE_CODE:
+                return _device_token(world, app, form)
             if kind == "client_credentials" and app["auth"] != "none":
                 return _client_credentials(world, app, form)
             raise Refused("unsupported_grant_type", "unknown grant_type")
@@ -228,6 +231,35 @@ def _refresh(world, app, form):
         world.new_refresh_token(grant)
     shown = grant.current if switches["refresh_token_in_refresh"] else None
     return _tokens(world, grant, world.new_access_token(grant), shown, warning, refreshed=True)
+
+
+def device(world, request):
+    """RFC 8628 section 3.1."""
+    with world.lock:
+        try:
+            app = _authenticate(world, request, request.form)
+        except Refused as refused:
+            return refused.response(world.switches)
+        code = secrets.token_hex(16)
+        user_code = "%s-%s" % (secrets.token_hex(2).upper(), secrets.token_hex(2).upper())
+        world.devices[code] = {"app": app["client_id"], "scope": request.form.get("scope"), "answer": None}
+        page = request.base + "/device"
+        return Response.json(200, {
+            "device_code": code, "user_code": user_code, "verification_uri": page,
+            "verification_uri_complete": page + "?user_code=" + user_code,
+            "expires_in": world.switches["code_lifetime"], "interval": 1})
+
+
+def _device_token(world, app, form):
+    entry = world.devices.get(form.get("device_code"))
+    if not entry or entry["app"] != app["client_id"]:
+        raise Refused("invalid_grant", "The device code is not valid.")
+    if entry["answer"] != "allow":
+        errors = {None: "authorization_pending", "deny": "access_denied", "expire": "expired_token"}
+        raise Refused(errors[entry["answer"]], "The person has not said yes.")
+    entry["answer"] = "expire"
+    grant = world.new_grant(app, world.switches["account"], entry["scope"])
+    return _tokens(world, grant, world.new_access_token(grant), grant.current)
 
 
 def _client_credentials(world, app, form):

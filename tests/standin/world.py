@@ -115,6 +115,7 @@ class World:
             self.access_tokens = collections.deque(maxlen=TOKENS_KEPT)
             self.verifiers = collections.deque(maxlen=TOKENS_KEPT)
             self.codes = {}
+            self.devices = {}
             self.counts = collections.defaultdict(lambda: {"arrived": 0, "answered": 0})
             self.log = collections.deque(maxlen=LOG_KEPT)
             self.queues = collections.defaultdict(collections.deque)
@@ -231,7 +232,7 @@ class World:
                 "access_token": list(self.access_tokens),
                 "refresh_token": list(self.refresh_tokens),
                 "client_secret": [app["client_secret"] for app in self.apps.values()],
-                "code": list(self.codes),
+                "code": list(self.codes) + list(self.devices),
                 "verifier": list(self.verifiers),
             }
 
