@@ -1,41 +1,15 @@
-// links: daemon/http*.c common/secret*.c common/wipe.c common/clock.c common/fault.c
+// links: tests/http_bed.c daemon/http*.c common/secret*.c common/wipe.c common/clock.c common/fault.c
 // links: tests/http_server.c tests/http_client.c tests/fake_clock.c
 // libs: libcurl libsystemd libsodium
 // ldflags: -pthread
 /* Requests as they go out, answers as they come in. */
-#include "tests/http_client.h"
-#include "tests/http_server.h"
+#include "tests/http_bed.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
-
-static struct server server;
-static struct client client;
-static struct exchange exchange;
-
-static int set_up(void **state)
-{
-        client_start(&client);
-        return 0;
-}
-
-static int tear_down(void **state)
-{
-        struct secret_stats stats;
-
-        end(&exchange);
-        client_stop(&client);
-        server_stop(&server);
-        secret_get_stats(&stats);
-        assert_int_equal(stats.bytes_in_use, 0);
-        return 0;
-}
 
 static void assert_answered(long status, const char *body)
 {
@@ -54,12 +28,6 @@ static bool request_has(unsigned index, const char *line)
 }
 
 /* -- the request ------------------------------------------------------------------------------------------------------ */
-
-static void answer_briefly(struct server *self, int fd, unsigned number)
-{
-        while (server_read_request(self, fd))
-                server_send(fd, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nSet-Cookie: id=1\r\n\r\n{}");
-}
 
 static void test_a_post_goes_out_whole_with_its_headers(void **state)
 {
@@ -316,175 +284,6 @@ static void test_an_answer_that_ends_with_the_connection_is_whole(void **state)
         assert_answered(200, "{\"until\": \"close\"}");
 }
 
-/* -- many, and handles ------------------------------------------------------------------------------------------------ */
-
-static void test_many_requests_at_once_all_get_their_answers(void **state)
-{
-        enum { N = 50 };
-        struct exchange exchanges[N];
-
-        server_start(&server, answer_briefly);
-        for (int i = 0; i < N; i++)
-                begin(&client, &exchanges[i], post(server.url, "a=1"), 20 * USEC_PER_SEC);
-        for (int i = 0; i < N; i++) {
-                wait_for(&client, &exchanges[i]);
-                assert_int_equal(exchanges[i].response.result, HTTP_ANSWERED);
-                assert_int_equal(exchanges[i].response.status, 200);
-        }
-        for (int i = 0; i < N; i++)
-                end(&exchanges[i]);
-        assert_int_equal(server_n_requests(&server), N);
-}
-
-/* -- others on the loop ----------------------------------------------------------------------------------------------- */
-
-enum { CROWD = 32, ANSWERS_IN_A_TURN = 10 };
-
-static void answer_all_at_once(struct server *self, int fd, unsigned number)
-{
-        if (!server_read_request(self, fd))
-                return;
-        server_wait_requests(self, CROWD);
-        server_send(fd, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}");
-}
-
-struct crowd {
-        struct http_transfer *transfers[CROWD];
-        unsigned answered, answered_since, most_between; /* between two turns of somebody else's */
-};
-
-static void note_answer(const struct http_response *response, void *userdata)
-{
-        struct crowd *crowd = userdata;
-
-        assert_int_equal(response->result, HTTP_ANSWERED);
-        crowd->answered++;
-        if (++crowd->answered_since > crowd->most_between)
-                crowd->most_between = crowd->answered_since;
-}
-
-static int on_others_turn(sd_event_source *source, int fd, uint32_t revents, void *userdata)
-{
-        struct crowd *crowd = userdata;
-
-        crowd->answered_since = 0;
-        return 0;
-}
-
-static void test_others_have_their_turn_between_many_answers(void **state)
-{
-        struct crowd crowd = { 0 };
-        sd_event_source *others;
-        int always_ready;
-
-        server_start(&server, answer_all_at_once);
-        for (int i = 0; i < CROWD; i++)
-                assert_int_equal(http_start(client.http, post(server.url, "a=1"), NULL, 20 * USEC_PER_SEC,
-                                            note_answer, &crowd, &crowd.transfers[i]),
-                                 0);
-        while (server_n_requests(&server) < CROWD)
-                assert_true(sd_event_run(client.event, USEC_PER_MSEC) >= 0);
-        server_wait_ended(&server, CROWD);
-
-        /* A caller that always has something to say, and hears nothing of what came before it. */
-        crowd.answered_since = crowd.most_between = 0;
-        always_ready = eventfd(1, EFD_CLOEXEC);
-        assert_true(sd_event_add_io(client.event, &others, always_ready, EPOLLIN, on_others_turn, &crowd) >=
-                    0);
-        while (crowd.answered < CROWD)
-                assert_true(sd_event_run(client.event, 20 * USEC_PER_SEC) > 0);
-        assert_in_range(crowd.most_between, 1, ANSWERS_IN_A_TURN);
-
-        sd_event_source_disable_unref(others);
-        close(always_ready);
-        for (int i = 0; i < CROWD; i++)
-                http_transfer_free(crowd.transfers[i]);
-}
-
-struct chain {
-        struct http_transfer *transfer, *victim;
-        unsigned calls, left;
-};
-
-static void go_on(const struct http_response *response, void *userdata)
-{
-        struct chain *chain = userdata;
-
-        chain->calls++;
-        assert_int_equal(response->result, HTTP_ANSWERED);
-        chain->transfer = http_transfer_free(chain->transfer);
-        chain->victim = http_transfer_free(chain->victim);
-        if (chain->left-- > 0)
-                assert_int_equal(http_start(client.http, post(server.url, "a=1"), NULL, 10 * USEC_PER_SEC,
-                                            go_on, chain, &chain->transfer),
-                                 0);
-        /* Valid for the whole call, the transfer's end notwithstanding. */
-        assert_int_equal(response->body.n, 2);
-        assert_memory_equal(response->body.data, "{}", 2);
-}
-
-static void test_a_callback_may_free_its_transfer_and_others_and_start_another(void **state)
-{
-        struct chain chain = { .left = 3 };
-
-        server_start(&server, answer_briefly);
-        begin(&client, &exchange, get(server.url), 10 * USEC_PER_SEC);
-        chain.victim = exchange.transfer;
-        exchange.transfer = NULL;
-        assert_int_equal(http_start(client.http, post(server.url, "a=1"), NULL, 10 * USEC_PER_SEC, go_on,
-                                    &chain, &chain.transfer),
-                         0);
-        while (chain.calls < 4)
-                assert_true(sd_event_run(client.event, 20 * USEC_PER_SEC) > 0);
-        assert_null(chain.transfer);
-        assert_int_equal(chain.calls, 4);
-}
-
-static void stall(struct server *self, int fd, unsigned number)
-{
-        char byte;
-
-        if (server_read_request(self, fd))
-                while (read(fd, &byte, 1) > 0)
-                        ;
-}
-
-static void test_freeing_a_transfer_cancels_it_at_once(void **state)
-{
-        server_start(&server, stall);
-        begin(&client, &exchange, post(server.url, "a=1"), 10 * USEC_PER_SEC);
-        while (server_n_requests(&server) == 0)
-                sd_event_run(client.event, USEC_PER_MSEC);
-        exchange.transfer = http_transfer_free(exchange.transfer);
-        /* The server sees the connection end; nobody here hears of it. */
-        server_wait_ended(&server, 1);
-        turn(&client);
-        assert_int_equal(exchange.calls, 0);
-}
-
-static void test_a_transfer_can_be_cancelled_before_the_loop_turned(void **state)
-{
-        server_start(&server, answer_briefly);
-        begin(&client, &exchange, post(server.url, "a=1"), 10 * USEC_PER_SEC);
-        exchange.transfer = http_transfer_free(exchange.transfer);
-        turn(&client);
-        assert_int_equal(exchange.calls, 0);
-        assert_int_equal(server_n_requests(&server), 0);
-}
-
-static void test_a_post_without_a_body_is_a_fault_of_ours(void **state)
-{
-        struct http_request *request = NULL;
-        struct http_transfer *transfer = NULL;
-
-        server_start(&server, answer_briefly);
-        assert_int_equal(http_request_new(&request, true, server.url), 0);
-        assert_int_equal(http_start(client.http, request, NULL, 1, go_on, NULL, &transfer), -EINVAL);
-        assert_null(transfer);
-}
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
-
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -506,12 +305,6 @@ int main(void)
                 TEST(test_a_redirect_is_an_answer_and_not_followed),
                 TEST(test_a_body_of_just_the_limit_is_an_answer),
                 TEST(test_an_answer_that_ends_with_the_connection_is_whole),
-                TEST(test_many_requests_at_once_all_get_their_answers),
-                TEST(test_others_have_their_turn_between_many_answers),
-                TEST(test_a_callback_may_free_its_transfer_and_others_and_start_another),
-                TEST(test_freeing_a_transfer_cancels_it_at_once),
-                TEST(test_a_transfer_can_be_cancelled_before_the_loop_turned),
-                TEST(test_a_post_without_a_body_is_a_fault_of_ours),
         };
 
         setenv("SSLKEYLOGFILE", "/tmp/purser-test-must-not-be-there", 1);
