@@ -1,0 +1,175 @@
+// links: tests/admin_bed.c
+// links: tests/serve.c tests/core.c tests/fake_clock.c tests/fake_http.c tests/fake_store.c daemon/method*.c daemon/transfer*.c daemon/backup*.c daemon/bundle.c
+// links: daemon/status.c daemon/metrics*.c daemon/access.c daemon/audit.c daemon/rate.c daemon/server*.c daemon/connection.c
+// links: daemon/accounts.c daemon/peer.c daemon/interface.c daemon/webhook.c daemon/refresh*.c daemon/probe*.c daemon/login*.c
+// links: daemon/discovery.c daemon/vault*.c daemon/credential*.c daemon/record.c daemon/seal.c daemon/timers.c daemon/heap.c
+// links: daemon/backoff.c daemon/oauth_*.c daemon/api_*.c daemon/answer.c daemon/lifetime.c daemon/pkce.c daemon/json_text.c
+// links: daemon/plain_words.c daemon/form.c daemon/http_message.c daemon/config*.c daemon/provider*.c daemon/problems.c
+// links: daemon/load*.c daemon/yaml_*.c daemon/log.c common/*.c
+// libs: libsodium jansson yaml-0.1 libsystemd
+/* Webhooks that somebody brings. */
+#include "tests/admin_bed.h"
+
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- webhooks ---- */
+
+static const char webhook_provider[] =
+        "  hooks:\n"
+        "    extends: idp\n"
+        "    webhooks: {signature_header: X-Hmac, encoding: base64, disconnect_pointer: "
+        "/topic, disconnect_value: GONE, occurred_at: /at, account_id: /account}\n";
+
+static void verify(const char *body, const char *key)
+{
+        unsigned char mac[crypto_auth_hmacsha256_BYTES];
+        crypto_auth_hmacsha256_state hmac;
+        char signature[64], encoded[256], message[600];
+
+        crypto_auth_hmacsha256_init(&hmac, (const unsigned char *)key, strlen(key));
+        crypto_auth_hmacsha256_update(&hmac, (const unsigned char *)body, strlen(body));
+        crypto_auth_hmacsha256_final(&hmac, mac);
+        sodium_bin2base64(signature, sizeof(signature), mac, sizeof(mac), sodium_base64_VARIANT_ORIGINAL);
+        sodium_bin2base64(encoded, sizeof(encoded), (const unsigned char *)body, strlen(body),
+                          sodium_base64_VARIANT_ORIGINAL);
+        snprintf(message, sizeof(message),
+                 "{\"method\":\"io.purser.Tokens.VerifyWebhook\",\"parameters\":{\"client\":\"hooked\","
+                 "\"body\":\"%s\",\"signature\":\"%s\"}}",
+                 encoded, signature);
+        serve_say(&bed, fd, message);
+}
+
+static void give_hooked_credential(void)
+{
+        _cleanup_(secret_freep) struct secret *secret = NULL;
+        struct vault_write *write;
+
+        serve_teardown(&bed);
+        serve_setup_with_provider(
+                &bed, webhook_provider,
+                "  hooked: {provider: hooks, client_id: y, client_secret: {store: true}}\n");
+        fd = serve_connect(&bed);
+        acme = core_give_grant(&bed.core, "acme", "refresh-1", "access-1", 3600);
+        free(acme->client_name);
+        acme->client_name = strdup("hooked");
+        acme->account_id = strdup("1");
+        vault_rebind(bed.core.context.vault, acme);
+        assert_int_equal(secret_new_string(&secret, "hook-secret"), 0);
+        assert_int_equal(
+                vault_set_client_secret(bed.core.context.vault, "hooked", secret, NULL, NULL, &write), 0);
+        core_save(&bed.core);
+}
+
+static void test_a_genuine_webhook_names_its_credential(void **state)
+{
+        (void)state;
+        give_hooked_credential();
+        verify("{\"topic\":\"CLIENT_CREATE\",\"account\":\"1\"}", "hook-secret");
+        assert_string_equal(serve_hear(&bed, fd),
+                            "{\"parameters\":{\"valid\":true,\"credential\":\"acme\"}}\n");
+        verify("{\"topic\":\"CLIENT_CREATE\",\"account\":\"2\"}", "hook-secret");
+        assert_string_equal(serve_hear(&bed, fd), "{\"parameters\":{\"valid\":true}}\n");
+        assert_int_equal(acme->refusal, REFUSAL_NONE);
+}
+
+static void test_a_forged_disconnection_does_nothing(void **state)
+{
+        (void)state;
+        give_hooked_credential();
+        verify("{\"topic\":\"GONE\",\"account\":\"1\"}", "guessed");
+        assert_string_equal(serve_hear(&bed, fd), "{\"parameters\":{\"valid\":false}}\n");
+        assert_int_equal(acme->refusal, REFUSAL_NONE);
+}
+
+static void test_a_genuine_disconnection_takes_effect_at_once(void **state)
+{
+        (void)state;
+        give_hooked_credential();
+        verify("{\"topic\":\"GONE\",\"account\":\"1\"}", "hook-secret");
+        assert_has(serve_hear(&bed, fd), "\"valid\":true");
+        assert_has(serve_ask(&bed, fd,
+                             "{\"method\":\"io.purser.Tokens.GetToken\",\"parameters\":{\"credential\":"
+                             "\"acme\"}}"),
+                   "AuthorizationRequired");
+}
+
+static void test_an_old_notice_of_a_disconnection_only_raises_a_doubt(void **state)
+{
+        char body[96];
+
+        (void)state;
+        give_hooked_credential();
+        acme->authorized_wall_usec = (int64_t)1700000000 * 1000000;
+        snprintf(body, sizeof(body), "{\"topic\":\"GONE\",\"account\":\"1\",\"at\":%d}", 1699999999);
+        verify(body, "hook-secret");
+        assert_has(serve_hear(&bed, fd), "\"valid\":true");
+        assert_int_equal(acme->refusal, REFUSAL_NONE);
+        /* The provider is asked whether the grant of now lives. */
+        assert_non_null(acme->probe);
+
+        snprintf(body, sizeof(body), "{\"topic\":\"GONE\",\"account\":\"1\",\"at\":%d}", 1700000000);
+        verify(body, "hook-secret");
+        assert_has(serve_hear(&bed, fd), "\"valid\":true");
+        assert_int_equal(acme->refusal, REFUSAL_CUT);
+}
+
+static void test_who_brings_rubbish_is_limited_and_the_genuine_ones_are_not(void **state)
+{
+        unsigned n_answered = 0;
+
+        (void)state;
+        give_hooked_credential();
+        for (unsigned i = 0; i < 100; i++) {
+                verify("{\"topic\":\"GONE\",\"account\":\"1\"}", "guessed");
+                if (strcmp(serve_hear(&bed, fd), "{\"parameters\":{\"valid\":false}}\n") == 0)
+                        n_answered++;
+        }
+        assert_int_equal(n_answered, 30);
+        verify("{\"topic\":\"GONE\",\"account\":\"1\"}", "guessed");
+        assert_string_equal(serve_hear(&bed, fd),
+                            "{\"error\":\"io.purser.Tokens.TooManyFailures\",\"parameters\":{"
+                            "\"client\":\"hooked\",\"retry_after_seconds\":2}}\n");
+        verify("{\"topic\":\"CLIENT_CREATE\",\"account\":\"1\"}", "hook-secret");
+        assert_string_equal(serve_hear(&bed, fd),
+                            "{\"parameters\":{\"valid\":true,\"credential\":\"acme\"}}\n");
+        serve_advance(&bed, 2);
+        verify("{\"topic\":\"GONE\",\"account\":\"1\"}", "guessed");
+        assert_string_equal(serve_hear(&bed, fd), "{\"parameters\":{\"valid\":false}}\n");
+        assert_int_equal(acme->refusal, REFUSAL_NONE);
+}
+
+static void test_a_webhook_that_cannot_be_judged_is_an_error(void **state)
+{
+        (void)state;
+        give_hooked_credential();
+        assert_has(serve_ask(&bed, fd,
+                             "{\"method\":\"io.purser.Tokens.VerifyWebhook\",\"parameters\":{\"client\":"
+                             "\"hooked\",\"body\":\"no base64!\","
+                             "\"signature\":\"x\"}}"),
+                   "\"parameter\":\"body\"");
+        assert_has(serve_ask(&bed, fd,
+                             "{\"method\":\"io.purser.Tokens.VerifyWebhook\",\"parameters\":{\"client\":"
+                             "\"app\",\"body\":\"\",\"signature\":\"x\"}}"),
+                   "\"parameter\":\"client\"");
+        assert_has(serve_ask(&bed, fd,
+                             "{\"method\":\"io.purser.Tokens.VerifyWebhook\",\"parameters\":{\"client\":"
+                             "\"none\",\"body\":\"\",\"signature\":\"x\"}}"),
+                   "NoSuchClient");
+}
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                ADMIN_TEST(test_a_genuine_webhook_names_its_credential),
+                ADMIN_TEST(test_a_forged_disconnection_does_nothing),
+                ADMIN_TEST(test_a_genuine_disconnection_takes_effect_at_once),
+                ADMIN_TEST(test_an_old_notice_of_a_disconnection_only_raises_a_doubt),
+                ADMIN_TEST(test_who_brings_rubbish_is_limited_and_the_genuine_ones_are_not),
+                ADMIN_TEST(test_a_webhook_that_cannot_be_judged_is_an_error),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
