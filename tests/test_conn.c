@@ -1,110 +1,19 @@
-// links: common/conn.c common/secret.c common/fault.c
+// links: tests/conn_pair.c common/conn.c common/secret.c common/fault.c
 // ldflags: -Wl,--wrap=recv -Wl,--wrap=send -Wl,--wrap=secret_buf_consume
+#include "tests/conn_pair.h"
+
 #include "common/conn.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/uio.h>
-
-enum {
-        MAX_IN = 200000,
-        MAX_OUT = 1 << 20,
-};
-
-/* ---- a kernel that interrupts and fails, and a count of the bytes that were moved ---- */
-
-static int recv_errno, send_errno, n_interrupts;
-static size_t n_moved;
-
-ssize_t __real_recv(int fd, void *bytes, size_t n, int flags);
-ssize_t __wrap_recv(int fd, void *bytes, size_t n, int flags);
-ssize_t __real_send(int fd, const void *bytes, size_t n, int flags);
-ssize_t __wrap_send(int fd, const void *bytes, size_t n, int flags);
-void __real_secret_buf_consume(struct secret_buf *buf, size_t n);
-void __wrap_secret_buf_consume(struct secret_buf *buf, size_t n);
-
-static bool fails(int error)
-{
-        errno = n_interrupts > 0 ? EINTR : error;
-        if (n_interrupts > 0)
-                n_interrupts--;
-        return errno != 0;
-}
-
-ssize_t __wrap_recv(int fd, void *bytes, size_t n, int flags)
-{
-        return fails(recv_errno) ? -1 : __real_recv(fd, bytes, n, flags);
-}
-
-ssize_t __wrap_send(int fd, const void *bytes, size_t n, int flags)
-{
-        return fails(send_errno) ? -1 : __real_send(fd, bytes, n, flags);
-}
-
-void __wrap_secret_buf_consume(struct secret_buf *buf, size_t n)
-{
-        n_moved += buf->n - n;
-        __real_secret_buf_consume(buf, n);
-}
 
 /* ---- a connection and the other end of it ---- */
-
-static struct conn *conn;
-static int peer = -1;
-
-static int connect_pair(void **state)
-{
-        int fds[2];
-
-        recv_errno = send_errno = n_interrupts = 0;
-        n_moved = 0;
-        if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) < 0)
-                return -1;
-        peer = fds[1];
-        return conn_new(&conn, fds[0], MAX_IN, MAX_OUT);
-}
-
-static int disconnect_pair(void **state)
-{
-        struct secret_stats stats;
-
-        conn = conn_free(conn);
-        closep(&peer);
-        peer = -1;
-        secret_get_stats(&stats);
-        return stats.bytes_in_use == 0 ? 0 : -1;
-}
-
-static size_t in_use(void)
-{
-        struct secret_stats stats;
-
-        secret_get_stats(&stats);
-        return stats.bytes_in_use;
-}
 
 static void peer_writes(const void *bytes, size_t n)
 {
         assert_int_equal(write(peer, bytes, n), n);
-}
-
-static void assert_next(const char *expected)
-{
-        const char *bytes;
-        size_t n;
-
-        assert_int_equal(conn_next(conn, &bytes, &n), 0);
-        assert_int_equal(n, strlen(expected));
-        assert_string_equal(bytes, expected);
 }
 
 static int next(void)
@@ -115,12 +24,6 @@ static int next(void)
 
         assert_true(r == 0 || (n == 17 && strcmp(bytes, "untouched") == 0));
         return r;
-}
-
-static void peer_closes(void)
-{
-        closep(&peer);
-        peer = -1;
 }
 
 /* ---- reading ---- */
@@ -403,133 +306,6 @@ static void test_any_cut_gives_the_same_messages(void **state)
         assert_int_equal(next(), CONN_E_AGAIN);
 }
 
-/* ---- sending ---- */
-
-static void assert_peer_reads(const char *expected, size_t n)
-{
-        char bytes[256];
-
-        assert_int_equal(read(peer, bytes, sizeof(bytes)), n);
-        assert_memory_equal(bytes, expected, n);
-}
-
-static void test_what_is_put_is_sent_with_its_end(void **state)
-{
-        assert_int_equal(conn_flush(conn), 0);
-        assert_int_equal(conn_put(conn, "one", 3), 0);
-        assert_int_equal(conn_put(conn, "two", 3), 0);
-        assert_int_equal(conn_put(conn, NULL, 0), 0);
-        assert_int_equal(conn_queued(conn), 9);
-        assert_int_equal(conn_flush(conn), 0);
-        assert_int_equal(conn_queued(conn), 0);
-        assert_peer_reads("one\0two\0\0", 9);
-}
-
-static void test_a_nul_inside_would_be_two_messages_and_is_refused(void **state)
-{
-        assert_int_equal(conn_put(conn, "a\0b", 3), -EINVAL);
-        assert_int_equal(conn_queued(conn), 0);
-}
-
-static void test_no_more_is_queued_than_the_limit(void **state)
-{
-        static char text[MAX_OUT];
-
-        memset(text, 'x', sizeof(text));
-        assert_int_equal(conn_put(conn, text, MAX_OUT), CONN_E_TOO_LARGE);
-        assert_int_equal(conn_put(conn, text, SIZE_MAX), CONN_E_TOO_LARGE);
-        assert_int_equal(conn_queued(conn), 0);
-        assert_int_equal(conn_put(conn, text, MAX_OUT - 1), 0);
-        assert_int_equal(conn_queued(conn), MAX_OUT);
-        assert_int_equal(conn_put(conn, "", 0), CONN_E_TOO_LARGE);
-        assert_int_equal(conn_queued(conn), MAX_OUT);
-}
-
-/* The peer reads a little at a time; all bytes arrive in order, and what was sent makes room for new messages. */
-static void test_a_slow_reader_gets_everything(void **state)
-{
-        static char text[100000], bytes[7001];
-        size_t n_put = 0, n_received = 0;
-        bool waited = false;
-
-        for (size_t i = 0; i < sizeof(text); i++)
-                text[i] = (char)('a' + i % 26);
-        while (n_put < 50 || conn_queued(conn) > 0 || n_received < 50 * (sizeof(text) + 1)) {
-                ssize_t n;
-                int r;
-
-                while (n_put < 50 && (r = conn_put(conn, text, sizeof(text))) == 0)
-                        n_put++;
-                assert_true(n_put == 50 || r == CONN_E_TOO_LARGE);
-                r = conn_flush(conn);
-                assert_true(r == 0 || r == CONN_E_AGAIN);
-                waited = waited || r == CONN_E_AGAIN;
-                assert_true(in_use() <= 2 * (size_t)MAX_OUT + 8192);
-
-                n = read(peer, bytes, sizeof(bytes));
-                assert_true(n > 0);
-                for (ssize_t i = 0; i < n; i++) {
-                        size_t at = (n_received + (size_t)i) % (sizeof(text) + 1);
-
-                        if (bytes[i] != (at < sizeof(text) ? text[at] : '\0'))
-                                fail_msg("byte %zu is wrong", n_received + (size_t)i);
-                }
-                n_received += (size_t)n;
-        }
-        assert_true(waited);
-        assert_int_equal(n_received, 50 * (sizeof(text) + 1));
-        assert_true(n_moved <= n_received);
-}
-
-/* SIGPIPE would end this test. */
-static void test_sending_to_nobody_is_an_end_and_no_signal(void **state)
-{
-        assert_ptr_equal(signal(SIGPIPE, SIG_DFL), SIG_DFL);
-        assert_int_equal(conn_put(conn, "x", 1), 0);
-        peer_closes();
-        assert_int_equal(conn_flush(conn), CONN_E_CLOSED);
-        assert_int_equal(conn_flush(conn), CONN_E_CLOSED);
-        send_errno = ECONNRESET;
-        assert_int_equal(conn_flush(conn), CONN_E_CLOSED);
-}
-
-/* Nobody asked for descriptors: those that a peer sends along are dropped by the kernel. */
-static void test_descriptors_that_a_peer_sends_along_are_not_kept(void **state)
-{
-        union {
-                struct cmsghdr header;
-                char bytes[CMSG_SPACE(sizeof(int))];
-        } control = { 0 };
-        struct iovec iov = { .iov_base = (char[]){ "abc" }, .iov_len = 4 };
-        struct msghdr message = {
-                .msg_iov = &iov,
-                .msg_iovlen = 1,
-                .msg_control = &control,
-                .msg_controllen = sizeof(control),
-        };
-        int pipes[2], lowest;
-        char c;
-
-        assert_int_equal(pipe(pipes), 0);
-        control.header.cmsg_level = SOL_SOCKET;
-        control.header.cmsg_type = SCM_RIGHTS;
-        control.header.cmsg_len = CMSG_LEN(sizeof(int));
-        memcpy(CMSG_DATA(&control.header), &pipes[1], sizeof(int));
-        assert_int_equal(sendmsg(peer, &message, 0), 4);
-        close(pipes[1]);
-
-        assert_int_equal(conn_read(conn), 0);
-        assert_next("abc");
-        lowest = dup(0);
-        assert_int_equal(lowest, pipes[1]);
-        close(lowest);
-        /* The write end is gone everywhere. */
-        assert_int_equal(read(pipes[0], &c, 1), 0);
-        close(pipes[0]);
-}
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, connect_pair, disconnect_pair)
-
 /* ---- a buffer for many ---- */
 
 static struct secret_buf spare = SECRET_BUF_INIT(1 << 20);
@@ -608,67 +384,6 @@ static void test_a_buffer_that_grew_stays_with_whom_it_grew_for(void **state)
         assert_int_equal(in_use(), 0);
 }
 
-/* ---- sending at once ---- */
-
-static void test_what_is_sent_at_once_is_copied_nowhere(void **state)
-{
-        char text[8];
-
-        assert_int_equal(conn_send(conn, "answer", 6), 0);
-        assert_int_equal(conn_queued(conn), 0);
-        assert_int_equal(in_use(), 0);
-        assert_int_equal(read(peer, text, sizeof(text)), 7);
-        assert_string_equal(text, "answer");
-}
-
-static void test_what_is_sent_at_once_goes_behind_what_is_queued(void **state)
-{
-        char text[16];
-
-        assert_int_equal(conn_put(conn, "first", 5), 0);
-        assert_int_equal(conn_send(conn, "second", 6), 0);
-        assert_int_equal(conn_queued(conn), 0);
-        assert_int_equal(read(peer, text, sizeof(text)), 13);
-        assert_memory_equal(text, "first\0second", 13);
-}
-
-static void test_what_the_socket_does_not_take_at_once_is_queued(void **state)
-{
-        static char text[10001], heard[sizeof(text)];
-        size_t n_sent = 0, n_heard = 0;
-
-        memset(text, 'x', sizeof(text) - 1);
-        while (conn_queued(conn) == 0) {
-                assert_int_equal(conn_send(conn, text, sizeof(text) - 1), 0);
-                n_sent++;
-        }
-        while (n_heard < n_sent * sizeof(text)) {
-                size_t at = n_heard % sizeof(text);
-                ssize_t n = read(peer, heard + at, sizeof(text) - at);
-                int r = conn_flush(conn);
-
-                assert_true(n > 0 && (r == 0 || r == CONN_E_AGAIN));
-                n_heard += (size_t)n;
-                if (n_heard % sizeof(text) == 0)
-                        assert_string_equal(heard, text);
-        }
-        assert_int_equal(conn_queued(conn), 0);
-}
-
-static void test_sending_at_once_fails_as_queueing_does(void **state)
-{
-        static char text[MAX_OUT + 1];
-
-        assert_int_equal(conn_send(conn, "a\0b", 3), -EINVAL);
-        memset(text, 'x', MAX_OUT);
-        assert_int_equal(conn_send(conn, text, MAX_OUT), CONN_E_TOO_LARGE);
-        send_errno = ENOBUFS;
-        assert_int_equal(conn_send(conn, "x", 1), -ENOBUFS);
-        send_errno = 0;
-        peer_closes();
-        assert_int_equal(conn_send(conn, "x", 1), CONN_E_CLOSED);
-}
-
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -689,19 +404,9 @@ int main(void)
                 TEST(test_one_call_takes_no_more_than_its_share),
                 TEST(test_many_pipelined_messages_are_not_moved_for_each),
                 TEST(test_any_cut_gives_the_same_messages),
-                TEST(test_what_is_put_is_sent_with_its_end),
-                TEST(test_a_nul_inside_would_be_two_messages_and_is_refused),
-                TEST(test_no_more_is_queued_than_the_limit),
-                TEST(test_a_slow_reader_gets_everything),
-                TEST(test_sending_to_nobody_is_an_end_and_no_signal),
-                TEST(test_descriptors_that_a_peer_sends_along_are_not_kept),
                 TEST(test_a_lent_buffer_comes_back_wiped_and_the_connection_keeps_none),
                 TEST(test_what_is_left_over_moves_to_memory_of_its_own),
                 TEST(test_a_buffer_that_grew_stays_with_whom_it_grew_for),
-                TEST(test_what_is_sent_at_once_is_copied_nowhere),
-                TEST(test_what_is_sent_at_once_goes_behind_what_is_queued),
-                TEST(test_what_the_socket_does_not_take_at_once_is_queued),
-                TEST(test_sending_at_once_fails_as_queueing_does),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
