@@ -136,7 +136,7 @@ def arrive(world, request, endpoint):
         entry = {
             "number": sum(count["arrived"] for count in world.counts.values()), "endpoint": endpoint,
             "method": request.method, "path": request.path, "query": request.query,
-            "form": request.form if endpoint in ("token", "revoke") else None, "headers": request.headers, "status": None,
+            "form": request.form if endpoint in ("token", "revoke", "device") else None, "headers": request.headers, "status": None,
         }
         if endpoint == "graphql":
             entry["body"] = request.body.decode("utf-8", "replace")
