@@ -1,76 +1,18 @@
+// links: tests/login_bed.c
 // links: tests/core.c tests/fake_clock.c tests/fake_http.c tests/fake_store.c daemon/refresh*.c daemon/probe*.c daemon/login*.c
 // links: daemon/discovery.c daemon/vault*.c daemon/credential*.c daemon/record.c daemon/seal.c daemon/timers.c daemon/rate.c daemon/heap.c
 // links: daemon/backoff.c daemon/oauth_*.c daemon/api_*.c daemon/answer.c daemon/lifetime.c daemon/pkce.c daemon/json_text.c
 // links: daemon/plain_words.c daemon/form.c daemon/http_message.c daemon/config*.c daemon/provider*.c daemon/problems.c
 // links: daemon/yaml_*.c daemon/log.c common/secret*.c common/fault.c common/wipe.c common/duration.c common/clock.c
 // libs: libsodium jansson yaml-0.1 libsystemd
-#include "tests/core.h"
+#include "tests/login_bed.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define TOKENS "{\"access_token\":\"access-new\",\"refresh_token\":\"refresh-new\",\"expires_in\":3600}"
-#define ACCOUNT_ONE "{\"data\":{\"account\":{\"id\":\"one\",\"name\":\"One Ltd\"}}}"
 #define ACCOUNT_TWO "{\"data\":{\"account\":{\"id\":\"two\",\"name\":\"Two Ltd\"}}}"
-#define INVALID_GRANT "{\"error\":\"invalid_grant\"}"
-
-static struct core core;
-
-struct outcome {
-        bool answered;
-        enum login_verdict verdict;
-        char name[80], reason[512], found[80], login[64], url[1024];
-};
-
-static int setup(void **state)
-{
-        (void)state;
-        core_setup(&core, NULL);
-        return 0;
-}
-
-static int teardown(void **state)
-{
-        (void)state;
-        core_teardown(&core);
-        return 0;
-}
-
-static void copy(char *to, size_t size, const char *from)
-{
-        snprintf(to, size, "%s", from ? from : "");
-}
-
-static void on_login(const struct login_answer *answer, void *userdata)
-{
-        struct outcome *outcome = userdata;
-
-        assert_false(outcome->answered);
-        outcome->answered = true;
-        outcome->verdict = answer->verdict;
-        copy(outcome->name, sizeof(outcome->name), answer->name);
-        copy(outcome->reason, sizeof(outcome->reason), answer->reason);
-        copy(outcome->found, sizeof(outcome->found), answer->found_id);
-        copy(outcome->login, sizeof(outcome->login), answer->login);
-        copy(outcome->url, sizeof(outcome->url), answer->authorization_url);
-}
-
-static struct credential *find(const char *name)
-{
-        return vault_find(core.context.vault, name);
-}
-
-static size_t in_flight(void)
-{
-        return fake_http_n_in_flight(core.context.http);
-}
 
 static struct outcome begin(const char *credential)
 {
@@ -353,127 +295,6 @@ static void test_a_login_that_the_disk_refuses_is_served_from_memory_and_says_so
         login_call_free(call);
 }
 
-static struct outcome import_token(struct login_call **ret_call, struct outcome *later)
-{
-        _cleanup_(secret_freep) struct secret *token = NULL;
-
-        *later = (struct outcome){ 0 };
-        assert_int_equal(secret_new_string(&token, "imported"), 0);
-        assert_int_equal(
-                login_import(core.logins, "acme", NULL, NULL, token, false, on_login, later, ret_call), 0);
-        core_run(&core);
-        return *later;
-}
-
-static void test_an_imported_token_is_saved_and_refreshed_at_once(void **state)
-{
-        struct login_call *call;
-        struct outcome outcome;
-        size_t n;
-
-        (void)state;
-        import_token(&call, &outcome);
-        core_save(&core);
-        assert_non_null(fake_disk_find(core.disk, "pending-grant", "acme", &n));
-        core_save(&core);
-        assert_true(fake_http_body_has(fake_http_request(core.context.http, 0), "refresh_token=imported"));
-        core_answer(&core, 200, TOKENS);
-        core_save(&core);
-        core_run(&core);
-        core_answer(&core, 200, ACCOUNT_ONE);
-        core_save(&core);
-        assert_int_equal(outcome.verdict, LOGIN_ACTIVE);
-        assert_string_equal(core_access_token(find("acme")), "access-new");
-        login_call_free(call);
-}
-
-static void test_a_dead_imported_token_is_told_at_once(void **state)
-{
-        struct login_call *call;
-        struct outcome outcome;
-
-        (void)state;
-        import_token(&call, &outcome);
-        core_save(&core);
-        core_answer(&core, 400, INVALID_GRANT);
-        assert_int_equal(outcome.verdict, LOGIN_GRANT_REFUSED);
-        core_save(&core);
-        assert_null(find("acme"));
-        login_call_free(call);
-}
-
-static void test_an_import_whose_answer_is_lost_in_a_crash_is_tried_again(void **state)
-{
-        struct login_call *call;
-        struct outcome outcome;
-
-        (void)state;
-        import_token(&call, &outcome);
-        core_save(&core);
-        core_save(&core);
-        assert_int_equal(in_flight(), 1);
-        login_call_free(call);
-        core_crash(&core);
-        core_start(&core);
-        assert_true(find("acme")->pending->outcome_unknown);
-        core_run(&core);
-        core_save(&core);
-        assert_true(fake_http_body_has(fake_http_request(core.context.http, 0), "refresh_token=imported"));
-}
-
-static void test_an_import_that_a_crash_spent_stays_and_says_so(void **state)
-{
-        struct login_call *call;
-        struct outcome outcome;
-
-        (void)state;
-        import_token(&call, &outcome);
-        core_save(&core);
-        core_save(&core);
-        login_call_free(call);
-        core_crash(&core);
-        core_start(&core);
-        core_run(&core);
-        core_save(&core);
-        core_answer(&core, 400, INVALID_GRANT);
-        core_save(&core);
-        core_save(&core);
-
-        /* Twice: it is as durable as the grant was. */
-        for (int i = 0; i < 2; i++) {
-                const struct credential *credential = find("acme");
-                assert_non_null(credential);
-                assert_null(credential->pending);
-                assert_int_equal(credential_state(credential, core.clock.boot_usec),
-                                 CREDENTIAL_AUTHORIZATION_REQUIRED);
-                assert_non_null(strstr(credential->refusal_reason, "was lost"));
-                core_crash(&core);
-                core_start(&core);
-        }
-}
-
-static void test_a_client_must_be_named_or_be_the_only_one(void **state)
-{
-        struct outcome outcome = { 0 };
-        struct login_call *call;
-
-        (void)state;
-        login_begin(core.logins, "acme", "nobody", NULL, NULL, on_login, &outcome, &call);
-        assert_int_equal(outcome.verdict, LOGIN_NO_SUCH_CLIENT);
-        assert_string_equal(outcome.name, "nobody");
-        outcome.answered = false;
-        login_begin(core.logins, "../etc", NULL, NULL, NULL, on_login, &outcome, &call);
-        assert_int_equal(outcome.verdict, LOGIN_INVALID);
-        outcome.answered = false;
-        core_reload(&core, "  other: {provider: idp, client_id: x, client_secret: {store: true}}\n");
-        login_begin(core.logins, "acme", NULL, NULL, NULL, on_login, &outcome, &call);
-        assert_int_equal(outcome.verdict, LOGIN_CLIENT_REQUIRED);
-        outcome.answered = false;
-        login_begin(core.logins, "acme", "other", NULL, NULL, on_login, &outcome, &call);
-        assert_int_equal(outcome.verdict, LOGIN_INVALID);
-        assert_string_equal(outcome.name, "redirect_uri");
-}
-
 static void on_revoked(const struct revoke_answer *answer, void *userdata)
 {
         *(enum revoke_verdict *)userdata = answer->verdict;
@@ -597,11 +418,6 @@ int main(void)
                 TEST(test_a_pending_login_survives_a_crash),
                 TEST(test_a_caller_that_leaves_does_not_lose_the_grant),
                 TEST(test_a_login_that_the_disk_refuses_is_served_from_memory_and_says_so),
-                TEST(test_an_imported_token_is_saved_and_refreshed_at_once),
-                TEST(test_a_dead_imported_token_is_told_at_once),
-                TEST(test_an_import_whose_answer_is_lost_in_a_crash_is_tried_again),
-                TEST(test_an_import_that_a_crash_spent_stays_and_says_so),
-                TEST(test_a_client_must_be_named_or_be_the_only_one),
                 TEST(test_a_credential_whose_provider_cannot_revoke_is_forgotten),
                 cmocka_unit_test_setup_teardown(test_a_revocation_that_ends_the_account_marks_the_others,
                                                 setup_revoking, teardown),
