@@ -1,152 +1,24 @@
+// links: tests/login_trouble_bed.c
 // links: tests/core.c tests/fake_clock.c tests/fake_http.c tests/fake_store.c daemon/refresh*.c daemon/probe*.c daemon/login*.c
 // links: daemon/discovery.c daemon/vault*.c daemon/credential*.c daemon/record.c daemon/seal.c daemon/timers.c daemon/rate.c daemon/heap.c
 // links: daemon/backoff.c daemon/oauth_*.c daemon/api_*.c daemon/answer.c daemon/lifetime.c daemon/pkce.c daemon/json_text.c
 // links: daemon/plain_words.c daemon/form.c daemon/http_message.c daemon/config*.c daemon/provider*.c daemon/problems.c
 // links: daemon/yaml_*.c daemon/log.c common/secret*.c common/fault.c common/wipe.c common/duration.c common/clock.c
 // libs: libsodium jansson yaml-0.1 libsystemd
-/* Logins that meet refreshes, tests, logouts, reloads, bad disks and each other. */
-#include "tests/core.h"
+/* Logins that meet refreshes, tests, bad disks and each other. */
+#include "tests/login_trouble_bed.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
 #include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-
-#define TOKENS(name)                                                                                         \
-        "{\"access_token\":\"access-" name "\",\"refresh_token\":\"refresh-" name "\",\"expires_in\":3600}"
-#define ACCOUNT_ONE "{\"data\":{\"account\":{\"id\":\"one\",\"name\":\"One Ltd\"}}}"
-#define INVALID_GRANT "{\"error\":\"invalid_grant\"}"
-
-static const char provider[] = "  nameless: {extends: idp, api: {test_query: 'query { x }'}}\n";
-static const char clients[] = "  nameless: {provider: nameless, client_id: n, client_secret: {store: true}}\n"
-                              "refresh: {test: off}\n";
-
-static struct core core;
-static struct credential *acme;
-
-/* A credential with a grant of account 'one' in force. */
-static int setup(void **state)
-{
-        _cleanup_(secret_freep) struct secret *secret = NULL;
-        struct vault_write *write;
-
-        core_setup_with_provider(&core, provider, clients);
-        assert_int_equal(secret_new_string(&secret, "s"), 0);
-        assert_int_equal(vault_set_client_secret(core.context.vault, "nameless", secret, NULL, NULL, &write),
-                         0);
-        acme = core_give_grant(&core, "acme", "refresh-1", "access-1", 3600);
-        acme->account_id = strdup("one");
-        vault_save_facts(core.context.vault, acme);
-        core_save(&core);
-        return 0;
-}
-
-static int teardown(void **state)
-{
-        core_teardown(&core);
-        return 0;
-}
-
-static void restart(void)
-{
-        core_crash(&core);
-        core_start(&core);
-        acme = vault_find(core.context.vault, "acme");
-}
-
-static size_t in_flight(void)
-{
-        return fake_http_n_in_flight(core.context.http);
-}
 
 static size_t started(void)
 {
         return fake_http_n_started(core.context.http);
 }
 
-static const struct http_request *request(void)
-{
-        assert_true(in_flight() > 0);
-        return fake_http_request(core.context.http, 0);
-}
-
-/* Writes, and those that follow from them. */
-static void save_all(void)
-{
-        while (fake_store_n_queued(core.store))
-                core_save(&core);
-}
-
 static enum credential_state state_of(const struct credential *credential)
 {
         return credential_state(credential, core.clock.boot_usec);
-}
-
-static bool is_on_disk(const char *kind)
-{
-        return fake_disk_find(core.disk, kind, "acme", NULL);
-}
-
-struct outcome {
-        struct login_call *call;
-        bool answered;
-        enum login_verdict verdict;
-        char reason[600];
-};
-
-static void on_login(const struct login_answer *answer, void *userdata)
-{
-        struct outcome *outcome = userdata;
-
-        assert_false(outcome->answered);
-        outcome->answered = true;
-        outcome->verdict = answer->verdict;
-        snprintf(outcome->reason, sizeof(outcome->reason), "%s", answer->reason ? answer->reason : "");
-        outcome->call = login_call_free(outcome->call);
-}
-
-/* A login whose code is here, and on its way to the token endpoint. */
-static void begin_login(struct outcome *outcome, const char *client, bool switch_account)
-{
-        _cleanup_(secret_freep) struct secret *code = NULL;
-
-        *outcome = (struct outcome){ 0 };
-        assert_int_equal(secret_new_string(&code, "the-code"), 0);
-        assert_int_equal(login_adopt_code(core.logins, "acme", client, code, NULL, NULL, switch_account,
-                                          on_login, outcome, &outcome->call),
-                         0);
-        core_run(&core);
-}
-
-static void begin_import(struct outcome *outcome, const char *name, const char *token_text)
-{
-        _cleanup_(secret_freep) struct secret *token = NULL;
-
-        *outcome = (struct outcome){ 0 };
-        assert_int_equal(secret_new_string(&token, token_text), 0);
-        assert_int_equal(
-                login_import(core.logins, name, "app", NULL, token, false, on_login, outcome, &outcome->call),
-                0);
-        core_run(&core);
-}
-
-/* Up to where the promotion is being saved. */
-static void bring_to_promotion(struct outcome *outcome)
-{
-        begin_login(outcome, "app", false);
-        fake_http_answer(core.context.http, in_flight() - 1, 200, NULL, TOKENS("new"));
-        core_save(&core);
-        fake_http_answer(core.context.http, in_flight() - 1, 200, NULL, ACCOUNT_ONE);
-        core_run(&core);
-        /* The test's facts are first, then the promotion. */
-        fake_store_complete(core.store, 0);
-        assert_true(fake_store_is_queued(core.store, "grant", "acme"));
-        assert_false(outcome->answered);
 }
 
 /* ---- the refresh of the old grant ---- */
@@ -556,125 +428,6 @@ static void test_a_first_login_that_the_disk_refuses_is_never_facts_alone(void *
         assert_int_equal(state_of(beta), CREDENTIAL_PENDING);
 }
 
-/* ---- logouts and reloads ---- */
-
-static void on_revoked(const struct revoke_answer *answer, void *userdata)
-{
-}
-
-static void log_out(void)
-{
-        struct revoke_call *call;
-
-        assert_int_equal(login_revoke(core.logins, acme, true, on_revoked, NULL, &call), 0);
-        revoke_call_free(call);
-        core_run(&core);
-}
-
-static void test_a_login_is_told_when_a_logout_ends_it_while_it_is_tested(void **state)
-{
-        struct outcome outcome;
-
-        begin_login(&outcome, "app", false);
-        core_answer(&core, 200, TOKENS("new"));
-        core_save(&core);
-        assert_string_equal(request()->url, "https://api.test/graphql");
-        log_out();
-        core_save(&core);
-        assert_true(outcome.answered);
-        assert_int_equal(outcome.verdict, LOGIN_UNAVAILABLE);
-        assert_non_null(strstr(outcome.reason, "forgotten"));
-        assert_null(vault_find(core.context.vault, "acme"));
-        assert_int_equal(in_flight(), 0);
-        assert_false(is_on_disk("pending-grant"));
-}
-
-static void test_a_login_is_told_when_a_logout_ends_it_while_its_token_is_refreshed(void **state)
-{
-        struct outcome outcome;
-
-        begin_import(&outcome, "acme", "imported");
-        core_save(&core);
-        core_save(&core);
-        assert_int_equal(in_flight(), 1);
-        log_out();
-        /* What the refresh brings is what is revoked, where there is a way to. */
-        core_answer(&core, 200, TOKENS("new"));
-        save_all();
-        assert_true(outcome.answered);
-        assert_int_equal(outcome.verdict, LOGIN_UNAVAILABLE);
-        assert_null(vault_find(core.context.vault, "acme"));
-}
-
-static void test_a_promotion_outlives_a_logout_that_began_before_it(void **state)
-{
-        struct outcome outcome;
-
-        log_out();
-        assert_true(fake_store_is_queued(core.store, "grant", "acme"));
-        begin_login(&outcome, "app", false);
-        fake_http_answer(core.context.http, 0, 200, NULL, TOKENS("new"));
-        core_save(&core);
-        core_answer(&core, 200, ACCOUNT_ONE);
-        core_save(&core);
-        assert_int_equal(outcome.verdict, LOGIN_ACTIVE);
-        acme = vault_find(core.context.vault, "acme");
-        assert_string_equal(core_refresh_token(acme), "refresh-new");
-        restart();
-        assert_string_equal(core_refresh_token(acme), "refresh-new");
-}
-
-static void test_a_logout_after_a_promotion_that_is_being_saved_ends_the_new_grant(void **state)
-{
-        struct outcome outcome;
-
-        bring_to_promotion(&outcome);
-        log_out();
-        core_save(&core);
-        core_save(&core);
-        assert_true(outcome.answered);
-        assert_null(vault_find(core.context.vault, "acme"));
-        assert_false(is_on_disk("grant") || is_on_disk("facts"));
-}
-
-static void test_a_reload_that_takes_the_client_away_keeps_the_grant_waiting(void **state)
-{
-        struct outcome outcome;
-
-        begin_login(&outcome, "nameless", true);
-        core_answer(&core, 200, TOKENS("new"));
-        core_save(&core);
-        core_reload(&core, "refresh: {test: off}\n");
-        core_answer(&core, 200, "{\"data\":{\"x\":1}}");
-        core_save(&core);
-        assert_int_equal(outcome.verdict, LOGIN_PENDING);
-        assert_string_equal(core_refresh_token(acme->pending), "refresh-new");
-        core_reload_with_provider(&core, provider, clients);
-        core_advance(&core, 60);
-        core_answer(&core, 200, "{\"data\":{\"x\":1}}");
-        core_save(&core);
-        assert_string_equal(core_refresh_token(acme), "refresh-new");
-}
-
-static void test_a_reload_that_moves_the_endpoint_sends_a_waiting_import_to_the_new_one(void **state)
-{
-        struct outcome outcome;
-
-        begin_import(&outcome, "beta", "imported");
-        fake_store_complete_all(core.store, 0);
-        assert_true(fake_store_is_queued(core.store, "pending-intent", "beta"));
-        core.token_endpoint = "https://new.test/token";
-        core_reload_with_provider(&core, provider, clients);
-        core_save(&core);
-        assert_int_equal(in_flight(), 1);
-        assert_string_equal(request()->url, "https://new.test/token");
-        core_answer(&core, 200, TOKENS("beta"));
-        core_save(&core);
-        core_answer(&core, 200, ACCOUNT_ONE);
-        core_save(&core);
-        assert_int_equal(outcome.verdict, LOGIN_ACTIVE);
-}
-
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -696,12 +449,6 @@ int main(void)
                 TEST(test_a_promotion_that_the_disk_refuses_is_saved_later_and_leaves_nothing_pending),
                 TEST(test_a_promotion_that_cannot_be_begun_is_in_force_all_the_same),
                 TEST(test_a_first_login_that_the_disk_refuses_is_never_facts_alone),
-                TEST(test_a_login_is_told_when_a_logout_ends_it_while_it_is_tested),
-                TEST(test_a_login_is_told_when_a_logout_ends_it_while_its_token_is_refreshed),
-                TEST(test_a_promotion_outlives_a_logout_that_began_before_it),
-                TEST(test_a_logout_after_a_promotion_that_is_being_saved_ends_the_new_grant),
-                TEST(test_a_reload_that_takes_the_client_away_keeps_the_grant_waiting),
-                TEST(test_a_reload_that_moves_the_endpoint_sends_a_waiting_import_to_the_new_one),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
