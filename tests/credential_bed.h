@@ -10,6 +10,7 @@
 
 #define NOW (1000 * USEC_PER_SEC)
 #define HOUR (3600 * USEC_PER_SEC)
+
 extern struct client client;
 extern struct credential *acme;
 void set(char **text, const char *value);

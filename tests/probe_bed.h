@@ -32,6 +32,7 @@ struct tester {
         int told;
         bool forget, test_again;
 };
+
 void on_revoked(const struct revoke_answer *answer, void *userdata);
 void run(struct tester *tester);
 

@@ -37,6 +37,7 @@ FILE *__real_fopen(const char *path, const char *mode);
                         _exit(1);                                                                            \
                 }                                                                                            \
         } while (0)
+
 int status_of_child(void (*run)(void));
 void in_child(void (*run)(void));
 void limit_locked_memory(size_t bytes);

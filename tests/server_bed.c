@@ -1,6 +1,7 @@
 #include "tests/server_bed.h"
 
 #include "daemon/audit.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -4,6 +4,7 @@
 #include "tests/api_answers.h"
 
 #include "common/clock.h"
+
 #include <errno.h>
 #include <jansson.h>
 #include <stdio.h>

@@ -4,6 +4,7 @@
 #include "tests/loopback_uri.h"
 
 #include "client/loopback_owner.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>

@@ -5,6 +5,7 @@
 #include "tests/loopback_uri.h"
 
 #include "common/clock.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <pthread.h>

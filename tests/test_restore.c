@@ -9,6 +9,7 @@
 #include "tests/transfer_bed.h"
 
 #include "daemon/vault_transfer.h"
+
 #include <errno.h>
 #include <string.h>
 

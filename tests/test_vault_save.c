@@ -9,6 +9,7 @@
 #include "tests/vault_save_bed.h"
 
 #include "daemon/vault_internal.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>

@@ -34,6 +34,7 @@ extern struct in {
         size_t n_names, n_client_secrets, n_secrets_kept;
         bool moved;
 } in;
+
 int setup(void **state);
 int teardown(void **state);
 struct credential *find(const char *name);

@@ -1,6 +1,7 @@
 #include "tests/vault_save_bed.h"
 
 #include "daemon/vault_internal.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
