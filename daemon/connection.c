@@ -9,9 +9,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <linux/sockios.h>
 #include <sys/epoll.h>
-#include <sys/ioctl.h>
 
 static struct connection *connection_of(struct call *call)
 {
@@ -289,56 +287,6 @@ static void flush(struct connection *connection)
                 connection->call.on_drained(connection->call.pending);
 }
 
-/* What is queued here, and what the kernel holds for the peer: it takes no more from us before the peer has read a good part of that. */
-static size_t unread_bytes(const struct connection *connection)
-{
-        int in_kernel = 0;
-
-        if (ioctl(connection->source.fd, SIOCOUTQ, &in_kernel) < 0 || in_kernel < 0)
-                in_kernel = 0;
-        return conn_queued(connection->conn) + (size_t)in_kernel;
-}
-
-static void on_deadline(void *userdata)
-{
-        struct connection *connection = userdata;
-        struct server *server = connection->server;
-
-        if (!connection->deadline_is_stall) {
-                connection_drop(connection, "began a message and did not end it");
-                return;
-        }
-        if (unread_bytes(connection) < connection->stalled_at) {
-                /* It reads, if slowly. */
-                connection_schedule(connection);
-                return;
-        }
-        server->stats.stalled++;
-        connection_drop(connection, "does not read its answers");
-}
-
-/* took: a message was whole, so that the next one has all the time again. */
-static int set_deadline(struct connection *connection, bool took)
-{
-        struct server *server = connection->server;
-        bool stall = conn_queued(connection->conn) > 0;
-        bool partial = !stall && !connection->calling && conn_has_partial(connection->conn);
-
-        if (!stall && !partial) {
-                if (timer_is_armed(&connection->deadline))
-                        timer_stop(server->timers, &connection->deadline);
-                return 0;
-        }
-        if (timer_is_armed(&connection->deadline) && connection->deadline_is_stall == stall && !took)
-                return 0;
-
-        connection->deadline_is_stall = stall;
-        connection->stalled_at = stall ? unread_bytes(connection) : 0;
-        return timer_set(server->timers, &connection->deadline,
-                         usec_add(clock_boot_usec(server->clock),
-                                  stall ? server->limits.stalled_usec : server->limits.partial_usec));
-}
-
 static int set_interest(struct connection *connection)
 {
         struct epoll_event event = { .data.ptr = &connection->source };
@@ -387,7 +335,7 @@ static void settle(struct connection *connection, bool took, bool more_to_take)
         if (!connection->calling)
                 account_set_idle(&connection->entry, true);
         drain_connection(connection->server, connection);
-        r = set_deadline(connection, took);
+        r = connection_set_deadline(connection, took);
         if (r == 0)
                 r = set_interest(connection);
         if (r < 0)
@@ -490,7 +438,7 @@ int connection_new(struct connection **ret, struct server *server, int fd)
         connection->server = server;
         connection->source.fd = fd;
         connection->interest = event.events;
-        timer_init(&connection->deadline, on_deadline, connection);
+        connection_init_deadline(connection);
         event.data.ptr = &connection->source;
         if (epoll_ctl(server->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0)
                 r = fault(-errno);

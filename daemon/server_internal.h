@@ -127,6 +127,10 @@ void connection_schedule(struct connection *connection);
 /* `why` NULL: nothing that anybody need know. */
 void connection_drop(struct connection *connection, const char *why);
 
+/* connection_deadline.c: how long a peer may take. took: a message was whole, so that the next one has all the time again. */
+void connection_init_deadline(struct connection *connection);
+int connection_set_deadline(struct connection *connection, bool took);
+
 /* An entry's connection. */
 #define connection_of_entry(pointer)                                                                         \
         ((struct connection *)(void *)((char *)(pointer)-offsetof(struct connection, entry)))
