@@ -118,7 +118,7 @@ def test_every_command_of_the_help_is_completed(complete, home, purserd):
 
 
 def test_options_are_those_of_the_command(complete, home, purserd):
-    assert complete("login", "--") == ["--client", "--description", "--help", "--no-browser", "--paste", "--socket",
+    assert complete("login", "--") == ["--client", "--description", "--device", "--help", "--no-browser", "--paste", "--socket",
                                        "--switch-account"]
     assert complete("token", "acme", "--m") == ["--min-valid"]
 
