@@ -15,16 +15,14 @@ static const struct cmd *const commands[] = {
 
 static int print_help(void)
 {
-        printf("usage: purser [--socket PATH] COMMAND [ARGUMENT...]\n"
-               "OAuth access tokens that purserd keeps fresh:\n");
+        printf("usage: purser [--socket PATH] COMMAND [ARGUMENT...]\n");
         for (size_t i = 0; i < N_COMMANDS; i++) {
                 char shown[64];
 
                 snprintf(shown, sizeof(shown), "%s %s", commands[i]->name, commands[i]->synopsis);
                 printf("  %-22s %s\n", shown, commands[i]->summary);
         }
-        printf("\n`purser COMMAND --help` shows more, as does purser(1). purserd is at\n"
-               "$PURSER_SOCKET, $XDG_RUNTIME_DIR/purser/purser.sock, /run/purser/purser.sock.\n");
+        printf("`purser COMMAND --help` shows more; purser(1) tells where it finds purserd.\n");
         return EX_OK;
 }
 

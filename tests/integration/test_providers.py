@@ -369,7 +369,7 @@ def test_answer_of_the_api_is_understood(home, played, rule):
     ends = wanted["means"] in ("authorization_required", "version_unsupported")
     result.expect(EX_CONFIG if ends else EX_TEMPFAIL)
     if wanted["means"] == "version_unsupported":
-        assert "is not supported" in result.err, result
+        assert "refuses version" in result.err, result
     else:
         assert wanted["say"].rstrip(".") in result.out + result.err, result
     assert (home.status()["state"] in FINAL) == (wanted["means"] == "authorization_required")
