@@ -150,7 +150,9 @@ $(O)/.packages:
 		{ echo 'A library is missing: `make deps` installs what the build needs.' >&2; exit 1; }
 	@touch $@
 
-link = $(CC) -pie $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^)
+# As executables are laid out; clang complains of a -pie beside -static-pie.
+PIE = -pie
+link = $(CC) $(PIE) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^)
 
 $(O)/purserd: $(call obj,$(DAEMON_SRCS) $(COMMON_SRCS))
 	$(call say,LINK,$@)
@@ -163,9 +165,10 @@ CLI_LINK = $(eval CLI_LINK := $$(if $$(FUZZING)$$(SANITIZE),,$$(shell echo 'int 
 	$$(CC) -static-pie -x c -o /dev/null - $$(LIB_LIBS) 2>/dev/null && echo -static-pie)))$(CLI_LINK)
 
 # The commands carry the library inside: one file less to find at each start.
+$(O)/purser: PIE = $(or $(CLI_LINK),-pie)
 $(O)/purser: $(call obj,$(CLI_SRCS)) $(LIB_OBJS)
 	$(call say,LINK,$@)
-	$(Q)$(link) $(CLI_LINK) $(LIB_LIBS)
+	$(Q)$(link) $(LIB_LIBS)
 
 $(O)/purser-login: $(call obj,$(LOGIN_SRCS)) $(LIB_OBJS)
 	$(call say,LINK,$@)

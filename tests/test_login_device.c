@@ -240,8 +240,7 @@ static void test_answers_without_a_code_that_a_person_can_enter_are_refused(void
         static const char *const answers[] = {
                 "{}",
                 "<html>",
-                "{\"device_code\":\"d\",\"user_code\":\"A\\u001b[2J\",\"verification_uri\":\"https://"
-                "a.test\"}",
+                "{\"device_code\":\"d\",\"user_code\":\"A\\u001b[2J\",\"verification_uri\":\"https://a\"}",
                 "{\"device_code\":\"d\",\"user_code\":\"A\",\"verification_uri\":\"javascript:alert(1)\"}",
                 "{\"device_code\":\"d\",\"user_code\":\"A\",\"verification_uri\":\"https://a.test/\\n\"}",
                 "{\"device_code\":\"\",\"user_code\":\"A\",\"verification_uri\":\"https://a.test\"}",
