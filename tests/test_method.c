@@ -152,11 +152,11 @@ static void test_bundles_of_many_credentials_are_not_all_kept(void **state)
         (void)state;
         memset(token, 't', TOKEN);
         for (int i = 0; i < MANY; i++) {
-                char name[32];
+                char name[32], number[16];
 
                 snprintf(name, sizeof(name), "c%d", i);
-                snprintf(token, 5, "%04d", i);
-                token[4] = 't';
+                snprintf(number, sizeof(number), "%04d", i);
+                memcpy(token, number, 4);
                 (void)core_give_grant(&bed.core, name, "r", token, 3600);
         }
         before = secret_bytes();
