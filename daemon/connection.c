@@ -283,8 +283,10 @@ static void flush(struct connection *connection)
                 connection_drop(connection, NULL);
         else if (r < 0)
                 drop_by_fault(connection, r);
-        else if (r == 0 && connection->calling && connection->call.on_drained)
+        else if (r == 0 && connection->calling && connection->call.on_drained) {
+                connection->server->stirred = true;
                 connection->call.on_drained(connection->call.pending);
+        }
 }
 
 static int set_interest(struct connection *connection)

@@ -23,10 +23,11 @@
 #include <systemd/sd-event.h>
 #include <unistd.h>
 
-enum { ENOUGH = 200, GAVE_UP = 99, PATIENCE_SEC = 30 };
+enum { ENOUGH = 200, GAVE_UP = 99, PATIENCE_SEC = 30, LENGTH = 1024 * 1024 };
 
 #define BRIEF "{\"method\":\"t.Brief\"}"
 #define SLOW "{\"method\":\"t.Slow\",\"more\":false}"
+#define LONG "{\"method\":\"t.Long\",\"more\":true}"
 
 static struct timers timers;
 static struct timer timer;
@@ -55,8 +56,31 @@ static bool on_brief(struct call *call, const struct wire_brief *brief, void *us
         return true;
 }
 
+static void on_call_drained(void *pending)
+{
+        on_call_do();
+}
+
+/* More than the kernel takes at once, and more to come. */
+static void answer_at_length(struct call *call)
+{
+        char *text = calloc(1, LENGTH + 1);
+        json_t *parameters;
+
+        memset(text, 'x', LENGTH);
+        parameters = json_pack("{s:s}", "text", text);
+        call->on_drained = on_call_drained;
+        call_reply_continues(call, parameters);
+        json_decref(parameters);
+        free(text);
+}
+
 static int on_call(struct call *call, void *userdata)
 {
+        if (strcmp(call->wire.method, "t.Long") == 0) {
+                answer_at_length(call);
+                return 0;
+        }
         n_slow++;
         if (on_call_do)
                 on_call_do();
@@ -220,6 +244,51 @@ static void test_a_source_that_a_call_enables_is_dispatched(void **state)
         close(client);
 }
 
+static int reader_waits[2];
+
+static void let_read(void *userdata)
+{
+        assert_int_equal(write(reader_waits[1], "", 1), 1);
+}
+
+/* Never returns: reads what it has asked for once it may. */
+static void ask_at_length(void)
+{
+        char heard[65536];
+        int fd = connect_client();
+
+        if (send(fd, LONG, sizeof(LONG), MSG_NOSIGNAL) < 0 || read(reader_waits[0], heard, 1) != 1)
+                _exit(1);
+        while (recv(fd, heard, sizeof(heard), 0) > 0)
+                ;
+        _exit(0);
+}
+
+/* The next piece of a long answer is made when the last one has been read, by whoever's turn it is. */
+static void test_a_source_that_is_enabled_when_an_answer_was_read_is_dispatched(void **state)
+{
+        uint64_t began;
+        pid_t child;
+
+        assert_true(sd_event_add_defer(event, &defer, on_defer, NULL) >= 0);
+        assert_true(sd_event_source_set_enabled(defer, SD_EVENT_OFF) >= 0);
+        on_call_do = enable_defer;
+        assert_int_equal(pipe(reader_waits), 0);
+        child = fork();
+        if (child == 0)
+                ask_at_length();
+        assert_true(child > 0);
+        arm_timer(let_read, 100000);
+        began = clock_boot_usec(&clock_system);
+        assert_int_equal(server_loop(server), 44);
+        /* Not by the timer that gives up. */
+        assert_true(clock_boot_usec(&clock_system) - began < PATIENCE_SEC * USEC_PER_SEC / 2);
+        kill(child, SIGKILL);
+        assert_int_equal(waitpid(child, NULL, 0), child);
+        close(reader_waits[0]);
+        close(reader_waits[1]);
+}
+
 /* Never returns: asks as fast as it can, on several connections. */
 static void flood(void)
 {
@@ -286,6 +355,7 @@ int main(void)
                 LOOP_TEST(test_calls_that_are_not_leave_room_for_them_too),
                 LOOP_TEST(test_a_timer_that_a_call_arms_wakes_the_loop),
                 LOOP_TEST(test_a_source_that_a_call_enables_is_dispatched),
+                LOOP_TEST(test_a_source_that_is_enabled_when_an_answer_was_read_is_dispatched),
                 LOOP_TEST(test_a_flood_of_brief_calls_holds_no_timer_up),
                 LOOP_TEST(test_the_end_of_the_last_connection_ends_the_loop),
         };
