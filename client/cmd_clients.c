@@ -69,7 +69,7 @@ const struct cmd cmd_clients = {
         .synopsis = "",
         .summary = "List the clients that are configured",
         .details = "For administrators. SECRET says where each client secret comes from; missing: nobody has "
-                   "typed it in yet\n"
+                   "typed it in yet "
                    "(`purser secret set NAME`).",
         .run = run_clients,
 };

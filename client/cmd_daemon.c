@@ -77,7 +77,7 @@ const struct cmd cmd_metrics = {
         .synopsis = "",
         .summary = "Print metrics as OpenMetrics text",
         .details = "Credentials are counted by client and state. With --credentials, up to 2000 of them have "
-                   "series of\n"
+                   "series of "
                    "their own, those first that need attention.",
         .run = run_metrics,
 };

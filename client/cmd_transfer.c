@@ -212,7 +212,7 @@ const struct cmd cmd_export = {
         .summary = "Write a sealed backup of all credentials",
         .details =
                 "The passphrase is typed without echo, or read from standard input; 12 characters at least. "
-                "PATH is made, or - for\n"
+                "PATH is made, or - for "
                 "standard output. Client secrets are in it where the store holds them, not those in files "
                 "and credentials.",
         .excess = "a passphrase is no argument, since others can read those: it comes on standard input",
@@ -355,7 +355,7 @@ const struct cmd cmd_keep = {
         .summary = "Forget that grants were exported; they stay here",
         .details =
                 "Of one credential, or of all. Those that were moved are refreshed here again: the way back, "
-                "so long as nobody has\n"
+                "so long as nobody has "
                 "restored the backup.",
         .run = run_keep,
 };
