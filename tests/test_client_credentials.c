@@ -227,6 +227,7 @@ static void test_a_logout_forgets_its_token_and_the_next_question_gets_a_new_one
         assert_int_equal(login_revoke(core.logins, nightly, true, on_revoked, NULL, &call), 0);
         core_run(&core);
         core_save(&core);
+        revoke_call_free(call);
         nightly = vault_find(core.context.vault, "nightly");
         assert_non_null(nightly);
         assert_string_equal(core_access_token(nightly), "");

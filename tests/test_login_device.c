@@ -56,6 +56,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
         (void)state;
+        call = login_call_free(call);
         core_teardown(&core);
         return 0;
 }
@@ -72,7 +73,7 @@ static void on_told(const struct login_answer *answer, void *userdata)
                 snprintf(told->user_code, sizeof(told->user_code), "%s", answer->device->user_code);
                 snprintf(told->uri, sizeof(told->uri), "%s", answer->device->verification_uri);
         }
-        call = NULL;
+        call = login_call_free(call);
 }
 
 static struct http *network(void)
@@ -206,7 +207,7 @@ static void test_who_leaves_ends_the_asking(void **state)
         (void)state;
         wait_for_person();
         expect_asked_after(5);
-        login_call_free(call);
+        call = login_call_free(call);
         core_answer(&core, 400, ERROR("authorization_pending"));
         core_advance(&core, 60);
         assert_int_equal(fake_http_n_in_flight(network()), 0);
