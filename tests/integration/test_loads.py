@@ -126,7 +126,8 @@ def test_a_stop_answers_those_who_wait_for_what_is_on_the_wire(home, standin, ma
     home.manager_daemon.process.send_signal(signal.SIGTERM)
     until(lambda: "Stopping; 1 refreshes are in flight." in home.manager_daemon.log, "the stop")
     standin.control(release=True)
-    assert token(standin) in manager.end(waiting)
+    given = manager.end(waiting)
+    assert token(standin) in given
     assert home.manager_daemon.wait() == 0
 
 

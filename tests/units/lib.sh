@@ -57,6 +57,7 @@ install_units() {
         # The filter of system calls leaves out what a sanitizer needs to look for leaks.
         if grep -q libasan /t/purserd; then
                 printf '[Service]\nEnvironment=ASAN_OPTIONS=detect_leaks=0\n' >"$dropins/sanitizer.conf"
+                install -D -m 644 "$dropins/sanitizer.conf" /etc/systemd/system/purser-metrics.service.d/sanitizer.conf
         fi
         # The host's key: the default wants a TPM, or a state directory that outlives the machine.
         head -c 32 /dev/urandom | systemd-creds encrypt --with-key=host --name=purser.key - /etc/credstore.encrypted/purser.key
