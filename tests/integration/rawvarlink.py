@@ -2,6 +2,7 @@
 
 import json
 import socket
+import struct
 
 
 class VarlinkError(Exception):
@@ -20,9 +21,11 @@ class Varlink:
 
     def __init__(self, path, patience=15.0, evidence=None, connected=None):
         self.socket = connected or socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.socket.settimeout(patience)
         if not connected:
+            # Blocking, as programs are: with a timeout of Python's, a full queue of connections is an error at once.
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", int(patience), 0))
             self.socket.connect(path)
+        self.socket.settimeout(patience)
         self.buffer = b""
         self.evidence = evidence
 
