@@ -1,6 +1,7 @@
 """Fixtures: one stand-in for the session, a home for each test, and the search for secrets after every test."""
 
 import os
+import signal
 import subprocess
 import sys
 
@@ -12,6 +13,10 @@ sys.dont_write_bytecode = True
 from evidence import Evidence  # noqa: E402
 from purser import BUILD, PROGRAMS, Home  # noqa: E402
 from standin import Standin  # noqa: E402
+
+# A shell that starts tests in the background has ctrl-C ignored, and what is ignored stays so in every program they start.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
