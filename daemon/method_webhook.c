@@ -86,7 +86,7 @@ struct match {
         struct call *call;
         const struct client *client;
         const struct webhook_notice *notice;
-        const char *name; /* the first that the caller may use */
+        const char *name; /* the first, in their order, that the caller may use */
 };
 
 /* Whether the notice may be about the grant before this one: delivered late, or sent again by somebody else. */
@@ -121,7 +121,8 @@ static int match_one(struct credential *credential, void *userdata)
         else if (match->notice->disconnected)
                 refresher_cut(match->service->parts.refresher, credential,
                               "The account has disconnected this app.");
-        if (!match->name && call_may_use(match->service, match->call, credential))
+        if ((!match->name || strcmp(credential->name, match->name) < 0) &&
+            call_may_use(match->service, match->call, credential))
                 match->name = credential->name;
         return 0;
 }
@@ -135,7 +136,7 @@ static int answer_valid(struct service *service, struct call *call, const struct
 
         r = webhook_read_notice(client->provider, (const char *)body, n, &notice);
         if (r == 0 && notice.account_id)
-                r = vault_each(service->parts.context->vault, true, match_one, &match);
+                r = vault_each(service->parts.context->vault, false, match_one, &match);
         if (r < 0)
                 return r;
         return reply_values(call, json_pack("{s:b, s:s*}", "valid", 1, "credential", match.name));

@@ -42,6 +42,17 @@ static void verify(const char *body, const char *key)
         serve_say(&bed, fd, message);
 }
 
+static struct credential *give_hooked(const char *name)
+{
+        struct credential *credential = core_give_grant(&bed.core, name, "refresh-1", "access-1", 3600);
+
+        free(credential->client_name);
+        credential->client_name = strdup("hooked");
+        credential->account_id = strdup("1");
+        vault_rebind(bed.core.context.vault, credential);
+        return credential;
+}
+
 static void give_hooked_credential(void)
 {
         _cleanup_(secret_freep) struct secret *secret = NULL;
@@ -52,11 +63,7 @@ static void give_hooked_credential(void)
                 &bed, webhook_provider,
                 "  hooked: {provider: hooks, client_id: y, client_secret: {store: true}}\n");
         fd = serve_connect(&bed);
-        acme = core_give_grant(&bed.core, "acme", "refresh-1", "access-1", 3600);
-        free(acme->client_name);
-        acme->client_name = strdup("hooked");
-        acme->account_id = strdup("1");
-        vault_rebind(bed.core.context.vault, acme);
+        acme = give_hooked("acme");
         assert_int_equal(secret_new_string(&secret, "hook-secret"), 0);
         assert_int_equal(
                 vault_set_client_secret(bed.core.context.vault, "hooked", secret, NULL, NULL, &write), 0);
@@ -73,6 +80,19 @@ static void test_a_genuine_webhook_names_its_credential(void **state)
         verify("{\"topic\":\"CLIENT_CREATE\",\"account\":\"2\"}", "hook-secret");
         assert_string_equal(serve_hear(&bed, fd), "{\"parameters\":{\"valid\":true}}\n");
         assert_int_equal(acme->refusal, REFUSAL_NONE);
+}
+
+static void test_of_several_credentials_of_an_account_the_first_by_name_is_told(void **state)
+{
+        (void)state;
+        give_hooked_credential();
+        give_hooked("acme-9");
+        give_hooked("acme-10");
+        give_hooked("aardvark");
+        give_hooked("zebra");
+        verify("{\"topic\":\"CLIENT_CREATE\",\"account\":\"1\"}", "hook-secret");
+        assert_string_equal(serve_hear(&bed, fd),
+                            "{\"parameters\":{\"valid\":true,\"credential\":\"aardvark\"}}\n");
 }
 
 static void test_a_forged_disconnection_does_nothing(void **state)
@@ -164,6 +184,7 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 ADMIN_TEST(test_a_genuine_webhook_names_its_credential),
+                ADMIN_TEST(test_of_several_credentials_of_an_account_the_first_by_name_is_told),
                 ADMIN_TEST(test_a_forged_disconnection_does_nothing),
                 ADMIN_TEST(test_a_genuine_disconnection_takes_effect_at_once),
                 ADMIN_TEST(test_an_old_notice_of_a_disconnection_only_raises_a_doubt),
