@@ -22,31 +22,46 @@
 
 /*
  * user_namespaces(7): an id that our user namespace does not map looks like this one, which is nobody's only where everything
- * is mapped. Read by whoever has it so rarely that it is not remembered.
+ * is mapped.
  */
 enum { OVERFLOW_ID = 65534 };
 
 enum { GROUPS_MOSTLY = 64 }; /* who is in more costs a second call */
 
-static bool all_ids_are_mapped(const char *map_file)
-{
-        char map[128];
-        unsigned long long inside, outside, n;
-        _cleanup_(closep) int fd = open(map_file, O_RDONLY | O_CLOEXEC);
+/* A namespace's map is written once, and this process stays in its own: what was read is so for good. */
+struct id_map {
+        const char *path;
+        enum { MAP_UNREAD, MAP_OF_SOME, MAP_OF_ALL } state;
+};
 
+static struct id_map uid_map = { .path = "/proc/self/uid_map" };
+static struct id_map gid_map = { .path = "/proc/self/gid_map" };
+
+static bool all_ids_are_mapped(struct id_map *map)
+{
+        char text[128];
+        unsigned long long inside, outside, n;
+
+        if (map->state != MAP_UNREAD)
+                return map->state == MAP_OF_ALL;
+        _cleanup_(closep) int fd = open(map->path, O_RDONLY | O_CLOEXEC);
         if (fd < 0)
                 return false;
-        ssize_t size = read(fd, map, sizeof(map) - 1);
+        ssize_t size = read(fd, text, sizeof(text) - 1);
         if (size <= 0)
                 return false;
-        map[size] = '\0';
-        return sscanf(map, "%llu %llu %llu", &inside, &outside, &n) == 3 && inside == 0 && n == UINT32_MAX;
+        text[size] = '\0';
+        if (sscanf(text, "%llu %llu %llu", &inside, &outside, &n) == 3 && inside == 0 && n == UINT32_MAX)
+                map->state = MAP_OF_ALL;
+        else
+                map->state = MAP_OF_SOME;
+        return map->state == MAP_OF_ALL;
 }
 
 /* A stranger from another user namespace must not pass for the user nobody. */
-static unsigned honest_id(unsigned id, const char *map_file)
+static unsigned honest_id(unsigned id, struct id_map *map)
 {
-        return id == OVERFLOW_ID && !all_ids_are_mapped(map_file) ? UINT32_MAX : id;
+        return id == OVERFLOW_ID && !all_ids_are_mapped(map) ? UINT32_MAX : id;
 }
 
 static int read_credentials(struct peer *peer, int fd)
@@ -60,8 +75,8 @@ static int read_credentials(struct peer *peer, int fd)
         if (credentials.uid == (uid_t)-1 || credentials.gid == (gid_t)-1)
                 return fault(-ENOTCONN);
         peer->pid = credentials.pid;
-        peer->uid = honest_id(credentials.uid, "/proc/self/uid_map");
-        peer->gid = honest_id(credentials.gid, "/proc/self/gid_map");
+        peer->uid = honest_id(credentials.uid, &uid_map);
+        peer->gid = honest_id(credentials.gid, &gid_map);
         return 0;
 }
 
@@ -89,7 +104,7 @@ void peer_find_groups(struct peer *peer)
         peer->groups = take_ptr(groups);
         peer->n_groups = size / sizeof(gid_t);
         for (size_t i = 0; i < peer->n_groups; i++)
-                peer->groups[i] = honest_id(peer->groups[i], "/proc/self/gid_map");
+                peer->groups[i] = honest_id(peer->groups[i], &gid_map);
 }
 
 int peer_from_socket(struct peer **ret, int fd)
