@@ -65,3 +65,22 @@ const struct allow_list *access_list(const struct credential_config *config, con
                 return &config->allow;
         return client ? &client->allow : NULL;
 }
+
+static bool names_a_unit(const struct allow_list *allow)
+{
+        for (size_t i = 0; i < allow->n; i++)
+                if (allow->rules[i].kind == ALLOW_UNIT)
+                        return true;
+        return false;
+}
+
+bool access_turns_on_units(const struct config *config)
+{
+        for (size_t i = 0; i < config->n_clients; i++)
+                if (names_a_unit(&config->clients[i]->allow))
+                        return true;
+        for (size_t i = 0; i < config->n_credentials; i++)
+                if (names_a_unit(&config->credentials[i]->allow))
+                        return true;
+        return names_a_unit(&config->admins);
+}

@@ -26,5 +26,8 @@ struct access_self {
 enum access access_check(const struct allow_list *allow, const struct peer *peer,
                          const struct access_self *self);
 
+/* Whether any list has a rule about units. Where none has, no answer can turn on the caller's. */
+bool access_turns_on_units(const struct config *config);
+
 /* The list that holds for a credential: its own, else its client's. Both may be NULL. */
 const struct allow_list *access_list(const struct credential_config *config, const struct client *client);

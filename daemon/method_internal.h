@@ -35,6 +35,8 @@ struct service {
         struct metrics metrics;
         struct webhook_caller webhook_callers[WEBHOOK_CALLERS]; /* beyond them, the one that rested longest */
         uint64_t epoch; /* verdicts of an earlier one do not count */
+        uint64_t units_epoch; /* of what the next says */
+        bool turns_on_units; /* as access_turns_on_units() says */
 
         LIST_HEAD(, pending) status_watches;
         struct timer status_timer;

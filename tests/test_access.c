@@ -165,11 +165,35 @@ static void test_a_credentials_own_list_replaces_its_clients(void **state)
         assert_ptr_equal(access_list(&own, NULL), &own.allow);
 }
 
+static void test_answers_turn_on_units_where_any_list_names_one(void **state)
+{
+        struct client client = { .allow = by_group }, *clients[] = { &client };
+        struct credential_config own = { 0 }, *credentials[] = { &own };
+        struct config config = { .admins = by_user,
+                                 .clients = clients,
+                                 .n_clients = 1,
+                                 .credentials = credentials,
+                                 .n_credentials = 1 };
+
+        (void)state;
+        assert_false(access_turns_on_units(&config));
+        client.allow = by_any;
+        assert_true(access_turns_on_units(&config));
+        client.allow = nobody;
+        own.allow = by_unit;
+        assert_true(access_turns_on_units(&config));
+        own.allow = by_default;
+        assert_false(access_turns_on_units(&config));
+        config.admins = by_unit;
+        assert_true(access_turns_on_units(&config));
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_rules_decide_as_the_table_says),
                 cmocka_unit_test(test_a_credentials_own_list_replaces_its_clients),
+                cmocka_unit_test(test_answers_turn_on_units_where_any_list_names_one),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -6,6 +6,8 @@
 // links: daemon/plain_words.c daemon/form.c daemon/http_message.c daemon/config*.c daemon/provider*.c daemon/problems.c
 // links: daemon/load*.c daemon/yaml_*.c daemon/log.c common/*.c
 // libs: libsodium jansson yaml-0.1 libsystemd
+// ldflags: -Wl,--wrap=peer_find_unit
+#include "daemon/audit.h"
 #include "tests/serve.h"
 
 #include <setjmp.h>
@@ -26,6 +28,16 @@
 
 /* Somebody else than who runs the test. */
 #define NOT_US "allow: [{user: 65533}]"
+
+static unsigned n_units_sought;
+
+void __real_peer_find_unit(struct peer *peer);
+void __wrap_peer_find_unit(struct peer *peer);
+void __wrap_peer_find_unit(struct peer *peer)
+{
+        n_units_sought++;
+        __real_peer_find_unit(peer);
+}
 
 static struct serve_bed bed;
 static struct credential *acme;
@@ -334,6 +346,34 @@ static void test_a_stranger_learns_nothing(void **state)
                             DENIED);
 }
 
+/* So that how long a denial takes tells nothing; and a flood of them costs little where units do not matter. */
+static void test_a_denial_looks_a_unit_up_where_some_list_names_one(void **state)
+{
+        static const char *const asked[] = { "acme", "none" };
+
+        (void)state;
+        for (int named = 0; named < 2; named++) {
+                serve_reload(&bed, named ? "credentials:\n  acme: {client: app, " NOT_US "}\n"
+                                           "  birch: {client: app, allow: [{unit: sync.service}]}\n"
+                                           "admins: [{user: 65533}]\n"
+                                         : "credentials:\n  acme: {client: app, " NOT_US "}\n"
+                                           "admins: [{user: 65533}]\n");
+                for (size_t i = 0; i < 2 * AUDIT_BURST; i++) {
+                        char call[128];
+
+                        n_units_sought = 0;
+                        snprintf(call, sizeof(call),
+                                 "{\"method\":\"io.purser.Tokens.GetToken\",\"parameters\":{"
+                                 "\"credential\":\"%s\"}}",
+                                 asked[i % 2]);
+                        assert_string_equal(serve_ask(&bed, fd, call), DENIED);
+                        /* A line of the log names it, too. */
+                        if (i >= AUDIT_BURST)
+                                assert_int_equal(n_units_sought, named);
+                }
+        }
+}
+
 static void test_an_admin_whom_allow_does_not_name_gets_no_token(void **state)
 {
         (void)state;
@@ -472,6 +512,7 @@ int main(void)
                 METHOD_TEST(test_a_credential_that_needs_a_login_says_so),
                 METHOD_TEST(test_too_many_waiting_calls_are_told_to_come_back),
                 METHOD_TEST(test_a_stranger_learns_nothing),
+                METHOD_TEST(test_a_denial_looks_a_unit_up_where_some_list_names_one),
                 METHOD_TEST(test_an_admin_whom_allow_does_not_name_gets_no_token),
                 METHOD_TEST(test_a_reload_counts_for_connections_that_are_open),
                 METHOD_TEST(test_a_list_shows_what_the_caller_may_use),
