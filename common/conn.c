@@ -195,7 +195,7 @@ int conn_take_back(struct conn *conn, struct secret_buf *spare)
 
 int conn_read(struct conn *conn)
 {
-        size_t n_read = 0;
+        size_t most = conn->max_in < READ_CALL_MAX ? conn->max_in + 1 : READ_CALL_MAX, n_read = 0;
         bool full = true;
         int r = 0;
 
@@ -204,10 +204,10 @@ int conn_read(struct conn *conn)
         if (queue_size(&conn->in) > conn->max_in)
                 return CONN_E_AGAIN;
 
-        while (full && n_read < READ_CALL_MAX) {
+        while (full && n_read < most) {
                 size_t n = 0;
 
-                r = read_step(conn, READ_CALL_MAX - n_read, &n, &full);
+                r = read_step(conn, most - n_read, &n, &full);
                 if (r != 0)
                         break;
                 n_read += n;

@@ -245,6 +245,21 @@ static void test_one_call_takes_no_more_than_its_share(void **state)
         assert_int_equal(conn_held(conn), 16384);
 }
 
+static void test_one_call_takes_no_more_than_one_message_may_have(void **state)
+{
+        _cleanup_(conn_freep) struct conn *strict = NULL;
+        static char text[150000];
+        const char *bytes;
+        size_t n;
+
+        memset(text, 'x', sizeof(text));
+        assert_true(__real_send(peer, text, sizeof(text), MSG_DONTWAIT) > 70000);
+        assert_int_equal(conn_new(&strict, dup(conn_fd(conn)), 1000, 1000), 0);
+        assert_int_equal(conn_read(strict), 0);
+        assert_int_equal(conn_held(strict), 1001);
+        assert_int_equal(conn_next(strict, &bytes, &n), CONN_E_TOO_LARGE);
+}
+
 static void test_many_pipelined_messages_are_not_moved_for_each(void **state)
 {
         enum { N = 20000 };
@@ -402,6 +417,7 @@ int main(void)
                 TEST(test_a_message_that_has_no_end_is_refused_before_it_has_one),
                 TEST(test_a_flood_is_read_no_further_than_the_limit),
                 TEST(test_one_call_takes_no_more_than_its_share),
+                TEST(test_one_call_takes_no_more_than_one_message_may_have),
                 TEST(test_many_pipelined_messages_are_not_moved_for_each),
                 TEST(test_any_cut_gives_the_same_messages),
                 TEST(test_a_lent_buffer_comes_back_wiped_and_the_connection_keeps_none),
