@@ -28,6 +28,7 @@ static const struct connection *connection_of_const(const struct call *call)
 static void leave(struct connection *connection)
 {
         connection->dead = true;
+        connection->server->work += SERVER_WORK_END;
         if (connection->entry.waiting)
                 connection->server->n_waiting--;
         account_leave(&connection->server->accounts, &connection->entry);
@@ -177,7 +178,6 @@ static void begin_call(struct connection *connection)
 
         connection->calling = true;
         connection->has_called = true;
-        connection->call.began_usec = clock_boot_usec(server->clock);
         server->stats.calls++;
         account_set_idle(&connection->entry, false);
 
@@ -229,10 +229,29 @@ static bool allow_much(struct connection *connection)
         return true;
 }
 
+/* What it takes is as different as methods and callers are, and so is measured. */
+static void take_call(struct connection *connection, const char *bytes, size_t n)
+{
+        struct server *server = connection->server;
+        uint64_t began_usec = clock_boot_usec(server->clock);
+        struct diag diag = DIAG_INIT;
+        int r;
+
+        server->stirred = true;
+        connection->call.began_usec = began_usec;
+        r = wire_parse_call(bytes, n, &connection->call.wire, &diag);
+        if (r == WIRE_E_MALFORMED)
+                refuse_message(connection, diag.text);
+        else if (r < 0)
+                drop_by_fault(connection, r);
+        else
+                begin_call(connection);
+        server->work += SERVER_WORK_CALL + (clock_boot_usec(server->clock) - began_usec);
+}
+
 /* False: there is no whole message. */
 static bool take_message(struct connection *connection)
 {
-        struct diag diag = DIAG_INIT;
         const char *bytes;
         size_t n;
         int r;
@@ -248,18 +267,8 @@ static bool take_message(struct connection *connection)
                 return true;
         }
 
-        if (r == 0 && answer_briefly(connection, bytes, n))
-                return true;
-        connection->server->stirred = true;
-        connection->server->work += SERVER_WORK_CALL;
-        if (r == 0)
-                r = wire_parse_call(bytes, n, &connection->call.wire, &diag);
-        if (r == WIRE_E_MALFORMED)
-                refuse_message(connection, diag.text);
-        else if (r < 0)
-                drop_by_fault(connection, r);
-        else
-                begin_call(connection);
+        if (!answer_briefly(connection, bytes, n))
+                take_call(connection, bytes, n);
         return true;
 }
 
@@ -361,8 +370,10 @@ static void take_messages(struct connection *connection)
                         break;
                 /* Who sends many calls at once has no one waiting for the next; who sends one at a time has. */
                 if (n_taken++ > 0)
-                        server->work++;
+                        server->work += SERVER_WORK_BEHIND;
         }
+        if (n_taken == 0)
+                server->work += SERVER_WORK_PART;
         r = conn_take_back(connection->conn, &connection->server->spare);
         if (r < 0)
                 drop_by_fault(connection, r);

@@ -156,6 +156,7 @@ static void on_connections(struct server *server, int listener_fd)
                 int fd = accept4(listener_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
                 if (fd >= 0) {
+                        server->work += SERVER_WORK_ACCEPT;
                         welcome(server, fd);
                         continue;
                 }

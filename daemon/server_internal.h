@@ -10,13 +10,17 @@
 enum {
         /*
          * What is done before others have their turn, and before it is looked who else has come: so many calls that are answered at once,
-         * a few microseconds each, or a quarter as many others, or the reading and writing of so many bytes.
+         * one or two microseconds each, or so much of what follows.
          */
         SERVER_WORK_PER_TURN = 64,
         SERVER_WORK_BRIEF = 1,
         SERVER_WORK_BRIEF_BYTES = 4096, /* of an answer, that such a call includes */
-        SERVER_WORK_CALL = 4, /* more */
+        SERVER_WORK_BEHIND = 3, /* more, of a call that was sent before the last one was answered */
+        SERVER_WORK_CALL = 8, /* more, of another call */
         SERVER_WORK_BYTES = 1024, /* that are as much work as a brief call */
+        SERVER_WORK_PART = 1, /* a turn without a whole message */
+        SERVER_WORK_ACCEPT = 4,
+        SERVER_WORK_END = 4, /* of a connection */
         SERVER_SEND_HIGH =
                 64 * 1024, /* queued bytes above which no further call is read: tokens are among them */
         SERVER_HELD_SMALL = 8 * 1024, /* bytes that a connection may hold whatever its user holds */

@@ -60,6 +60,14 @@ static void reply_with_bytes(struct call *call)
         free(text);
 }
 
+/* So many microseconds of the daemon's own time. */
+static void reply_after(struct call *call)
+{
+        fake_clock_advance(&clock_,
+                           (uint64_t)json_integer_value(json_object_get(call->wire.parameters, "n")));
+        call_reply(call, NULL);
+}
+
 static int on_call(struct call *call, void *userdata)
 {
         const char *method = call->wire.method;
@@ -71,6 +79,8 @@ static int on_call(struct call *call, void *userdata)
                 call_error(call, "t.Wrong", call->wire.parameters);
         else if (strcmp(method, "t.Bytes") == 0)
                 reply_with_bytes(call);
+        else if (strcmp(method, "t.Takes") == 0)
+                reply_after(call);
         else if (strcmp(method, "t.Fault") == 0)
                 return fault(-EIO);
         else
