@@ -5,8 +5,8 @@
 
 It fails when a well-behaved caller got an error, a wrong answer or no answer within five seconds, when purserd ended, or when memory or
 descriptors stay grown. With --factor it also fails when the median of an attack's ratios is above F; that is for a machine that is quiet
-itself. Attackers are processes of other users, which takes root. purserd and the caller run before all else (SCHED_RR), so that it is
-purserd that is measured and not how the kernel divides two processors among its neighbours.
+itself. Attackers are processes of other users, which takes root. purserd and the caller run before the attackers, and those before all else
+(SCHED_RR), so that it is purserd that is measured and not how the kernel divides two processors among its neighbours.
 """
 
 import argparse
@@ -60,14 +60,18 @@ ATTACKS = [
 ]
 
 
-def prefer(pid):
-    """Before all else that this machine does, where that is allowed: what is measured is purserd, not the neighbours."""
+# Attackers come before all else that this machine does, so that its neighbours do not weaken them; who is measured, before attackers.
+ATTACKER_PRIORITY, MEASURED_PRIORITY = 1, 2
+
+
+def prefer(pid, priority):
+    """Where that is allowed."""
     with contextlib.suppress(OSError):
-        os.sched_setscheduler(pid, os.SCHED_RR, os.sched_param(1))
+        os.sched_setscheduler(pid, os.SCHED_RR, os.sched_param(priority))
 
 
 def run_attack(function, path, deadline, user):
-    os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+    prefer(0, ATTACKER_PRIORITY)
     resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
     os.setgroups([])
     os.setgid(user)
@@ -134,8 +138,8 @@ class Attack:
         self.home.write()
         self.daemon = self.home.start()
         self.pid = self.daemon.process.pid
-        prefer(self.pid)
-        prefer(0)
+        prefer(self.pid, MEASURED_PRIORITY)
+        prefer(0, MEASURED_PRIORITY)
         for name in ("acme", "cedar"):
             self.home.adopt(name, name)
         self.standin.set(lifetime=2)
