@@ -28,7 +28,9 @@ PYTHON ?= /usr/bin/python3
 CLANG ?= clang
 FUZZ_SECONDS ?= 60
 
-DAEMON_PKGS := libcurl jansson libsystemd yaml-0.1 libsodium sqlite3 libseccomp
+DAEMON_PKGS := jansson libsystemd yaml-0.1 libsodium sqlite3 libseccomp
+# Joined while the daemon runs (daemon/http_curl.c): its headers are all that a build needs.
+LATE_PKGS := libcurl
 LIB_PKGS := jansson
 LOGIN_PKGS := jansson libmicrohttpd
 TEST_PKGS := cmocka jansson
@@ -70,12 +72,12 @@ DEFINES = -DPURSER_VERSION='"$(VERSION)"' -DPURSER_LIBEXECDIR='"$(LIBEXECDIR)/pu
 	-DPURSER_SYSCONFDIR='"$(SYSCONFDIR)"' -DPURSER_PROVIDERS_DIR='"$(DATADIR)/purser/providers"'
 
 # pkg-config is asked when an answer is first used, and once: nothing needs it before `make deps` had its turn.
-DAEMON_CFLAGS = $(eval DAEMON_CFLAGS := $$(shell $(PKG_CONFIG) --cflags $(DAEMON_PKGS)))$(DAEMON_CFLAGS)
+DAEMON_CFLAGS = $(eval DAEMON_CFLAGS := $$(shell $(PKG_CONFIG) --cflags $(DAEMON_PKGS) $(LATE_PKGS)))$(DAEMON_CFLAGS)
 DAEMON_LIBS = $(eval DAEMON_LIBS := $$(shell $(PKG_CONFIG) --libs $(DAEMON_PKGS)))$(DAEMON_LIBS)
 CLIENT_CFLAGS = $(eval CLIENT_CFLAGS := $$(shell $(PKG_CONFIG) --cflags $(LOGIN_PKGS)))$(CLIENT_CFLAGS)
 LIB_LIBS = $(eval LIB_LIBS := $$(shell $(PKG_CONFIG) --libs $(LIB_PKGS)))$(LIB_LIBS)
 LOGIN_LIBS = $(eval LOGIN_LIBS := $$(shell $(PKG_CONFIG) --libs $(LOGIN_PKGS)))$(LOGIN_LIBS)
-TEST_CFLAGS = $(eval TEST_CFLAGS := $$(shell $(PKG_CONFIG) --cflags $(DAEMON_PKGS) $(LOGIN_PKGS) cmocka))$(TEST_CFLAGS)
+TEST_CFLAGS = $(eval TEST_CFLAGS := $$(shell $(PKG_CONFIG) --cflags $(DAEMON_PKGS) $(LATE_PKGS) $(LOGIN_PKGS) cmocka))$(TEST_CFLAGS)
 
 V ?= 0
 ifeq ($(V),0)
@@ -146,7 +148,7 @@ $(O)/.flags $(O)/.paths: force
 
 $(O)/.packages:
 	@mkdir -p $(@D)
-	@$(PKG_CONFIG) --exists --print-errors $(sort $(DAEMON_PKGS) $(LOGIN_PKGS)) || \
+	@$(PKG_CONFIG) --exists --print-errors $(sort $(DAEMON_PKGS) $(LATE_PKGS) $(LOGIN_PKGS)) || \
 		{ echo 'A library is missing: `make deps` installs what the build needs.' >&2; exit 1; }
 	@touch $@
 
@@ -306,15 +308,16 @@ $(call bench_of,echo)
 $(call bench_of,load,tests/bench/latency.c)
 $(call bench_of,spawn,tests/bench/latency.c)
 $(call bench_of,coldstart,tests/bench/latency.c)
+$(O)/tests/bench/refreshload: BENCH_LIBS = $(shell $(PKG_CONFIG) --libs $(LATE_PKGS))
 $(call bench_of,refreshload,tests/bench/latency.c)
 $(call bench_of,persist,tests/bench/latency.c)
 $(call bench_of,populate,$(filter-out daemon/main.c,$(DAEMON_SRCS)) $(COMMON_SRCS))
-PLAYED_SRCS := daemon/main.c $(wildcard daemon/app*.c daemon/http.c daemon/http_loop.c daemon/http_outcome.c daemon/store*.c)
+PLAYED_SRCS := daemon/main.c $(wildcard daemon/app*.c daemon/http.c daemon/http_[clo]*.c daemon/store*.c)
 $(call bench_of,spread,tests/bench/spread_store.c tests/fake_clock.c tests/fake_http.c $(filter-out $(PLAYED_SRCS),$(DAEMON_SRCS)) \
 	$(COMMON_SRCS))
 $(BENCH_PROGRAMS):
 	$(call say,LINK,$@)
-	$(Q)$(link) $(DAEMON_LIBS)
+	$(Q)$(link) $(DAEMON_LIBS) $(BENCH_LIBS)
 
 .PHONY: bench
 bench: all $(BENCH_PROGRAMS) ## how near purserd is to what the kernel can do: minutes, a table, and $(O)/bench.json (T=asking)

@@ -24,6 +24,8 @@
 #define PURSER_VERSION "unknown"
 #endif
 
+enum { JOIN_DELAY_USEC = 1000000 };
+
 int app_fail(int status, const char *format, ...)
 {
         struct diag words = DIAG_INIT;
@@ -214,11 +216,16 @@ static int serve_sockets(struct app *app)
 }
 
 /* Credentials that were due while nobody ran are refreshed from here on. */
-static void plan(struct app *app)
+static int plan(struct app *app)
 {
         refresher_plan_all(app->refresher);
         prober_plan_all(app->prober);
         logins_resume(app->logins);
+        /* Who waits for the first answers does not wait for what only refreshes need; a broken installation is told soon all the same. */
+        int r = timer_set(&app->timers, &app->join_timer,
+                          usec_add(context_now(&app->context), JOIN_DELAY_USEC));
+
+        return r < 0 ? app_fault(r) : 0;
 }
 
 static int make_loop(struct app *app)
@@ -275,6 +282,7 @@ int app_start(struct app *app, const struct options *options, struct config *con
         };
         audit_init(&app->audit, app->context.clock, &app->timers);
         timer_init(&app->status_timer, app_tell_status, app);
+        timer_init(&app->join_timer, app_join_http, app);
 
         r = make_loop(app);
         if (r == 0)
@@ -285,8 +293,9 @@ int app_start(struct app *app, const struct options *options, struct config *con
                 r = make_service(app);
         if (r != 0)
                 return r;
-        plan(app);
-        r = serve_sockets(app);
+        r = plan(app);
+        if (r == 0)
+                r = serve_sockets(app);
         if (r == 0)
                 tell_started(app);
         return r;
@@ -311,6 +320,7 @@ void app_done(struct app *app)
         http_free(app->context.http);
         audit_done(&app->audit);
         timer_stop(&app->timers, &app->status_timer);
+        timer_stop(&app->timers, &app->join_timer);
         loop_free(app->loop);
         for (size_t i = 0; i < sizeof(app->signals) / sizeof(app->signals[0]); i++)
                 sd_event_source_disable_unref(app->signals[i]);

@@ -47,6 +47,7 @@ struct app {
         void *signals[3]; /* sd_event_source */
         bool told_secret_memory; /* that some of it is not protected */
         struct timer status_timer;
+        struct timer join_timer; /* when libcurl is looked for, unless a request comes first */
         char status[160]; /* as last told to the service manager */
 };
 
@@ -72,6 +73,7 @@ void app_on_change(struct credential *credential, bool gone, void *userdata); /*
 void app_on_store_change(void *userdata); /* app_run.c */
 void app_on_clock_jump(void *userdata); /* app_run.c */
 void app_tell_status(void *userdata); /* app_run.c; of status_timer */
+void app_join_http(void *userdata); /* app_run.c; of join_timer */
 void app_tell_secret_memory(struct app *app); /* app_run.c */
 
 /* Tells it, and gives the exit status back; the words say what to do. */

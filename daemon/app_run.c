@@ -3,6 +3,7 @@
 
 #include "daemon/events.h"
 #include "daemon/hooks.h"
+#include "daemon/http.h"
 #include "daemon/log.h"
 #include "daemon/status.h"
 #include "daemon/vault.h"
@@ -91,6 +92,22 @@ void app_on_clock_jump(void *userdata)
 
         service_refresh_all(app->service);
         timers_run(&app->timers, context_now(&app->context));
+}
+
+/* ---- what requests to providers need ---- */
+
+void app_join_http(void *userdata)
+{
+        struct diag diag = DIAG_INIT;
+        int r = http_join(&diag);
+
+        if (r < 0)
+                log_error("libcurl cannot be used yet: %s (%s). Each request to a provider tries again.",
+                          strerror(-r), fault_origin());
+        else if (r > 0)
+                log_error("No provider can be asked, so that no token is refreshed: %s. Each request to a "
+                          "provider tries again.",
+                          diag.text);
 }
 
 /* ---- reload ---- */

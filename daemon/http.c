@@ -22,6 +22,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -126,6 +127,10 @@ static int on_deadline(sd_event_source *source, uint64_t usec, void *userdata)
 {
         struct http_transfer *transfer = userdata;
 
+        if (!transfer->easy) {
+                finish(transfer, CURLE_FAILED_INIT);
+                return 0;
+        }
         /* An answer that is here is read before its time is found to be over; one that comes in drops is not waited for. */
         if (transfer->n_extensions < EXTENSIONS_MAX && has_something_to_read(transfer)) {
                 transfer->n_extensions++;
@@ -308,6 +313,14 @@ static bool set_callbacks(struct http_transfer *transfer)
                SET(transfer, CURLOPT_PRIVATE, transfer);
 }
 
+/* Its words come from the loop, as those of every request. */
+static int end_unsent(struct http_transfer *transfer, const struct diag *diag)
+{
+        snprintf(transfer->curl_words, sizeof(transfer->curl_words), "%s", diag->text);
+        transfer->broken = transfer->curl_words;
+        return set_deadline(transfer, 0);
+}
+
 static int set_up(struct http_transfer *transfer, uint64_t timeout_usec)
 {
         bool loopback = false;
@@ -349,13 +362,16 @@ int http_start(struct http *http, struct http_request *request, const char *kept
                 return fault(-EINVAL);
         if (kept_header && !(transfer->kept_header = strdup(kept_header)))
                 return fault(-ENOMEM);
-        int r = set_up(transfer, timeout_usec);
-        if (r < 0)
-                return r;
-        r = set_deadline(transfer, timeout_usec);
-        if (r < 0)
-                return r;
-        r = http_loop_add(http->loop, transfer->easy);
+        struct diag diag = DIAG_INIT;
+        int r = http_join(&diag);
+        if (r == 0)
+                r = set_up(transfer, timeout_usec);
+        if (r == 0)
+                r = set_deadline(transfer, timeout_usec);
+        if (r == 0)
+                r = http_loop_add(http->loop, transfer->easy);
+        else if (r == HTTP_E_NO_LIBRARY)
+                r = end_unsent(transfer, &diag);
         if (r < 0)
                 return r;
         *ret = take_ptr(starting);
@@ -372,7 +388,8 @@ struct http_transfer *http_transfer_free(struct http_transfer *transfer)
         }
         transfer->http->n_transfers--;
         sd_event_source_disable_unref(transfer->deadline);
-        curl_slist_free_all(transfer->headers);
+        if (transfer->headers)
+                curl_slist_free_all(transfer->headers);
         http_request_free(transfer->request);
         secret_buf_done(&transfer->answer);
         free(transfer->kept_header);

@@ -1,5 +1,5 @@
 /*
- * HTTP requests on the event loop, through curl's multi interface; with http_loop.c the only user of curl. Redirects are
+ * HTTP requests on the event loop, through curl's multi interface; with http_*.c the only user of curl. Redirects are
  * never followed, https (1.2 or newer, verified) or loopback http only, answers limited in size and time. Knows nothing of
  * OAuth. Tests link fake_http.c in its place.
  */
@@ -7,16 +7,22 @@
 
 #include "common/cleanup.h"
 #include "common/clock.h"
+#include "common/fault.h"
 #include "daemon/http_message.h"
 
 struct http;
 struct http_transfer;
 
+enum {
+        HTTP_E_NO_LIBRARY = 1, /* libcurl is not installed, or too old */
+};
+
 /*
- * Once per process, before a second thread and anything else of curl or OpenSSL: what they free is wiped, TLS keys are
- * logged nowhere.
+ * Joins libcurl to the process, where it is not: what it and OpenSSL free is wiped, TLS keys are logged nowhere. The first http_start()
+ * does it, too; it takes milliseconds. Before a second thread and anything else of curl or OpenSSL. 0, HTTP_E_NO_LIBRARY (diag says what
+ * to do), or a fault; the next call tries again.
  */
-int http_global_init(void);
+int http_join(struct diag *diag);
 
 /* event: borrowed (sd_event *, kept opaque here so that a fake needs no loop). */
 int http_new(struct http **ret, void *event, struct clock *clock);
@@ -24,7 +30,8 @@ struct http *http_free(struct http *http); /* every transfer must have been free
 DEFINE_FREEP(struct http *, http_free)
 
 /*
- * Starts a request, which is taken. kept_header: a response header to keep in served_version; NULL: none. on_done is called
+ * Starts a request, which is taken. kept_header: a response header to keep in served_version; NULL: none. Without libcurl it ends as
+ * HTTP_NOT_SENT. on_done is called
  * exactly once, from the event loop, never from within http_start(); the response is the callee's to read for the call
  * alone. The handle stays the caller's: freeing it cancels, and then on_done never runs; it may be freed from within
  * on_done.

@@ -13,7 +13,7 @@ struct http {
 
 struct http_transfer {
         struct http *http;
-        CURL *easy;
+        CURL *easy; /* NULL: curl is not there */
         sd_event_source *deadline;
         unsigned n_extensions; /* how often it was put off */
         struct http_request *request;

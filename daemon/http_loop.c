@@ -3,8 +3,6 @@
 
 #include "common/clock.h"
 #include "common/fault.h"
-#include "common/wipe.h"
-#include "daemon/http.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -19,7 +17,7 @@ enum {
 
 struct http_loop {
         sd_event *event;
-        CURLM *multi;
+        CURLM *multi; /* NULL before the first handle, and with it before curl is there */
         int epoll; /* of curl's sockets, all together one source of the loop, which looks at one source in a turn */
         sd_event_source *ready;
         sd_event_source *timer;
@@ -27,39 +25,6 @@ struct http_loop {
         void (*on_finished)(CURL *easy, CURLcode code, void *userdata);
         void *userdata;
 };
-
-/* Not linked: only there when curl's TLS is OpenSSL. Its memory holds every request and answer in plain text. */
-extern int CRYPTO_set_mem_functions(void *(*malloc_fn)(size_t, const char *, int),
-                                    void *(*realloc_fn)(void *, size_t, const char *, int),
-                                    void (*free_fn)(void *, const char *, int)) __attribute__((weak));
-
-static void *openssl_malloc(size_t size, const char *file, int line)
-{
-        return wipe_malloc(size);
-}
-
-static void *openssl_realloc(void *p, size_t size, const char *file, int line)
-{
-        return wipe_realloc(p, size);
-}
-
-static void openssl_free(void *p, const char *file, int line)
-{
-        wipe_free(p);
-}
-
-int http_global_init(void)
-{
-        /* curl would write every connection's keys into the file that this names. */
-        unsetenv("SSLKEYLOGFILE");
-        /* It refuses once OpenSSL has allocated anything; that weakens the wiping, and breaks nothing. */
-        if (CRYPTO_set_mem_functions)
-                (void)CRYPTO_set_mem_functions(openssl_malloc, openssl_realloc, openssl_free);
-        if (curl_global_init_mem(CURL_GLOBAL_DEFAULT, wipe_malloc, wipe_free, wipe_realloc, wipe_strdup,
-                                 wipe_calloc) != CURLE_OK)
-                return fault(-EIO);
-        return 0;
-}
 
 /* One for each turn of the loop, so that a burst of answers does not keep everybody else waiting. */
 static void finish_one(struct http_loop *loop)
@@ -179,15 +144,19 @@ static int make_sources(struct http_loop *loop)
 
 static int make_multi(struct http_loop *loop)
 {
-        loop->multi = curl_multi_init();
-        if (!loop->multi)
+        CURLM *multi = curl_multi_init();
+
+        if (!multi)
                 return fault(-ENOMEM);
-        if (curl_multi_setopt(loop->multi, CURLMOPT_SOCKETFUNCTION, want_socket) != CURLM_OK ||
-            curl_multi_setopt(loop->multi, CURLMOPT_SOCKETDATA, loop) != CURLM_OK ||
-            curl_multi_setopt(loop->multi, CURLMOPT_TIMERFUNCTION, want_timer) != CURLM_OK ||
-            curl_multi_setopt(loop->multi, CURLMOPT_TIMERDATA, loop) != CURLM_OK ||
-            curl_multi_setopt(loop->multi, CURLMOPT_MAXCONNECTS, (long)CONNECTIONS_KEPT) != CURLM_OK)
+        if (curl_multi_setopt(multi, CURLMOPT_SOCKETFUNCTION, want_socket) != CURLM_OK ||
+            curl_multi_setopt(multi, CURLMOPT_SOCKETDATA, loop) != CURLM_OK ||
+            curl_multi_setopt(multi, CURLMOPT_TIMERFUNCTION, want_timer) != CURLM_OK ||
+            curl_multi_setopt(multi, CURLMOPT_TIMERDATA, loop) != CURLM_OK ||
+            curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, (long)CONNECTIONS_KEPT) != CURLM_OK) {
+                curl_multi_cleanup(multi);
                 return fault(-ENOMEM);
+        }
+        loop->multi = multi;
         return 0;
 }
 
@@ -202,9 +171,6 @@ int http_loop_new(struct http_loop **ret, sd_event *event,
         loop->on_finished = on_finished;
         loop->userdata = userdata;
         int r = make_sources(loop);
-        if (r < 0)
-                return r;
-        r = make_multi(loop);
         if (r < 0)
                 return r;
         *ret = take_ptr(loop);
@@ -228,10 +194,15 @@ struct http_loop *http_loop_free(struct http_loop *loop)
 
 int http_loop_add(struct http_loop *loop, CURL *easy)
 {
+        int r = loop->multi ? 0 : make_multi(loop);
+
+        if (r < 0)
+                return r;
         return curl_multi_add_handle(loop->multi, easy) == CURLM_OK ? 0 : fault(-ENOMEM);
 }
 
 void http_loop_remove(struct http_loop *loop, CURL *easy)
 {
-        curl_multi_remove_handle(loop->multi, easy);
+        if (loop->multi)
+                curl_multi_remove_handle(loop->multi, easy);
 }

@@ -12,6 +12,8 @@ static bool may_have_arrived(const struct http_transfer *transfer)
 {
         long sent = 0;
 
+        if (!transfer->easy)
+                return false;
         if (transfer->request->post && secret_size(transfer->request->body) > 0)
                 return transfer->body_taken > 0;
         return curl_easy_getinfo(transfer->easy, CURLINFO_REQUEST_SIZE, &sent) != CURLE_OK || sent > 0;
@@ -53,10 +55,12 @@ static void describe(const struct http_transfer *transfer, CURLcode code, char *
 {
         long os_error = 0;
 
-        curl_easy_getinfo(transfer->easy, CURLINFO_OS_ERRNO, &os_error);
-        if (transfer->broken)
+        if (transfer->broken) {
                 snprintf(text, size, "%s", transfer->broken);
-        else if (code == CURLE_OPERATION_TIMEDOUT)
+                return;
+        }
+        curl_easy_getinfo(transfer->easy, CURLINFO_OS_ERRNO, &os_error);
+        if (code == CURLE_OPERATION_TIMEDOUT)
                 snprintf(text, size, "%s in time",
                          may_have_arrived(transfer) ? "no answer" : "no connection");
         else if (code == CURLE_UNSUPPORTED_PROTOCOL)

@@ -24,9 +24,7 @@ static int prepare_process(void)
         json_set_alloc_funcs(wipe_malloc, wipe_free);
         if (sodium_init() < 0)
                 return app_fail(EX_OSERR, "libsodium cannot be used: is there no source of randomness?");
-        r = http_global_init();
-        if (r == 0)
-                r = store_global_init();
+        r = store_global_init();
         return r < 0 ? app_fault(r) : 0;
 }
 
@@ -45,6 +43,16 @@ static int check_sockets(const struct options *options)
 
 static int report_check(const struct config *config)
 {
+        struct diag diag = DIAG_INIT;
+        int r = http_join(&diag);
+
+        if (r < 0)
+                return app_fault(r);
+        if (r > 0) {
+                fprintf(stderr, "%s: no mistakes, but no provider can be asked: %s\n", config->file,
+                        diag.text);
+                return EX_OSERR;
+        }
         printf("%s: no mistakes; %zu clients, %zu credentials, %zu providers.\n", config->file,
                config->n_clients, config->n_credentials, config->n_providers);
         return fflush(stdout) == 0 ? EX_OK : EX_IOERR;

@@ -26,7 +26,7 @@ struct http_transfer {
         bool done;
 };
 
-int http_global_init(void)
+int http_join(struct diag *diag)
 {
         return 0;
 }

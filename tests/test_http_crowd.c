@@ -1,6 +1,6 @@
 // links: tests/http_bed.c daemon/http*.c common/secret*.c common/wipe.c common/clock.c common/fault.c
 // links: tests/http_server.c tests/http_client.c tests/fake_clock.c
-// libs: libcurl libsystemd libsodium
+// libs: libsystemd libsodium
 // ldflags: -pthread
 /* Many requests at once, and requests that their callers end. */
 #include "tests/http_bed.h"
@@ -190,7 +190,7 @@ int main(void)
         };
 
         setenv("SSLKEYLOGFILE", "/tmp/purser-test-must-not-be-there", 1);
-        if (http_global_init() != 0)
+        if (http_join(NULL) != 0)
                 return 1;
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

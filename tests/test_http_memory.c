@@ -1,6 +1,6 @@
 // links: daemon/http*.c common/secret*.c common/wipe.c common/clock.c common/fault.c
 // links: tests/http_server.c tests/fake_clock.c tests/out_of_memory.c
-// libs: libcurl libsystemd libsodium
+// libs: libsystemd libsodium
 // ldflags: -pthread -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=reallocarray,--wrap=strdup,--wrap=strndup,--wrap=realpath
 /*
  * Requests while memory runs out, curl's included: each allocation fails once, the first to the last. A request is then not
@@ -134,7 +134,7 @@ int main(void)
                 cmocka_unit_test(test_every_failing_allocation_is_told_once_and_honestly),
         };
 
-        if (http_global_init() != 0)
+        if (http_join(NULL) != 0)
                 return 1;
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,6 @@
 // links: daemon/http*.c common/secret*.c common/wipe.c common/clock.c common/fault.c
 // links: tests/http_client.c tests/shell.c tests/fake_clock.c
-// libs: libcurl libsystemd libsodium
+// libs: libsystemd libsodium
 /* Whom TLS trusts, against openssl's own server with certificates made for the occasion. */
 #include "tests/http_client.h"
 #include "tests/shell.h"
@@ -263,7 +263,7 @@ int main(void)
                 TEST(test_a_ca_file_that_is_not_there_is_told),
         };
 
-        if (http_global_init() != 0)
+        if (http_join(NULL) != 0)
                 return 1;
         return cmocka_run_group_tests(tests, make_root, remove_root);
 }

@@ -1,6 +1,6 @@
 // links: daemon/http*.c common/secret*.c common/wipe.c common/clock.c common/fault.c
 // links: tests/http_server.c tests/http_client.c tests/fake_clock.c
-// libs: libcurl libsystemd libsodium
+// libs: libsystemd libsodium
 // ldflags: -pthread
 /* What goes wrong, and above all whether the provider may have acted. */
 #include "tests/http_client.h"
@@ -491,7 +491,7 @@ int main(void)
         sem_init(&resolver_asked, 0, 0);
         sem_init(&resolver_may_go_on, 0, 0);
         sem_init(&resolver_went_on, 0, 0);
-        if (http_global_init() != 0)
+        if (http_join(NULL) != 0)
                 return 1;
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,6 @@
 // links: daemon/http*.c common/secret*.c common/wipe.c common/clock.c common/fault.c
 // links: tests/http_client.c tests/shell.c tests/fake_clock.c tests/memory_scan.c
-// libs: libcurl libsystemd libsodium
+// libs: libsystemd libsodium
 /* What a request carried is nowhere in memory once it is over: not with curl, not with OpenSSL, not with us. */
 #include "tests/http_client.h"
 #include "tests/shell.h"
@@ -266,7 +266,7 @@ int main(void)
                                                 stop_tls),
         };
 
-        if (http_global_init() != 0)
+        if (http_join(NULL) != 0)
                 return 1;
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

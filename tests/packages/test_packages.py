@@ -119,6 +119,16 @@ def test_each_package_holds_its_part(debs):
     assert len(files) == len(set(files)), "a file is in two packages"
 
 
+def test_the_daemon_needs_libcurl_which_it_joins_while_it_runs(debs, tmp_path):
+    """No tool that looks for libraries in a program's head finds it, so that its name is written down."""
+    run("dpkg-deb", "--extract", debs["purser"], tmp_path)
+    daemon = tmp_path / "usr/sbin/purserd"
+    assert "libcurl" not in run("readelf", "--dynamic", daemon)
+    assert '"soname":["libcurl.so.4"]' in run("readelf", "--string-dump=.note.dlopen", daemon)
+    assert re.search(r"\blibcurl4 \(>= 7\.85\) \| libcurl4t64 ", run("dpkg-deb", "--field", debs["purser"], "Depends"))
+    assert "libcurl.so.4()(64bit)" in (PACKAGING / "purser.spec").read_text()
+
+
 def test_the_example_compiles_with_the_development_package(debs, tmp_path):
     for name in ("libpurser0", "libpurser-dev"):
         run("dpkg-deb", "--extract", debs[name], tmp_path)
