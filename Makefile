@@ -336,6 +336,10 @@ check: ## install what is missing, build, run every test; ends with "N passed, N
 asan: ## the same against a build with AddressSanitizer and UndefinedBehaviorSanitizer
 	@$(MAKE) --no-print-directory SANITIZE=address,undefined check
 
+.PHONY: tsan
+tsan: ## run the tests of what has a thread under ThreadSanitizer
+	@$(MAKE) --no-print-directory SANITIZE=thread unit T='test_store_worker test_store test_store_lost'
+
 .PHONY: fuzz
 fuzz: ## run each fuzzer for FUZZ_SECONDS=60 (T=fuzz_wire for one)
 	@$(MAKE) --no-print-directory FUZZING=1 fuzz-run
@@ -440,7 +444,7 @@ deb: dist ## Debian packages, in $(O)/deb (wants debhelper)
 
 .PHONY: clean
 clean: ## remove the build directories
-	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-fuzz $(BUILD)-gcc $(BUILD)-clang
+	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-thread $(BUILD)-fuzz $(BUILD)-gcc $(BUILD)-clang
 
 .PHONY: help
 help: ## this list

@@ -90,6 +90,7 @@ void credential_reset(struct credential *credential)
                 .pending = credential->pending,
                 .next_refresh_usec = USEC_INFINITY,
                 .saves_in_flight = credential->saves_in_flight,
+                .promotions = credential->promotions,
                 .n_grants = credential->n_grants,
                 .newest = credential->newest,
                 .refresh_timer.node.index = HEAP_NOT_IN,
@@ -199,6 +200,17 @@ static bool needs_person(const struct credential *credential, uint64_t boot_now)
                (!credential_remaining_usec(credential, boot_now) || credential_is_rejected(credential));
 }
 
+bool credential_has_pending(const struct credential *credential)
+{
+        return credential->pending || credential->promotions > 0;
+}
+
+/* Is it only the pending one that a person waits for? */
+static bool pending_will_do(const struct credential *credential)
+{
+        return credential->promotions > 0 || (credential->pending && !credential->pending->unreadable);
+}
+
 enum credential_state credential_state(const struct credential *credential, uint64_t boot_now)
 {
         bool valid = credential_remaining_usec(credential, boot_now) > 0;
@@ -206,9 +218,7 @@ enum credential_state credential_state(const struct credential *credential, uint
         if (credential->unreadable)
                 return CREDENTIAL_UNAVAILABLE;
         if (needs_person(credential, boot_now))
-                return credential->pending && !credential->pending->unreadable
-                               ? CREDENTIAL_PENDING
-                               : CREDENTIAL_AUTHORIZATION_REQUIRED;
+                return pending_will_do(credential) ? CREDENTIAL_PENDING : CREDENTIAL_AUTHORIZATION_REQUIRED;
         if (!credential->client)
                 return CREDENTIAL_UNAVAILABLE;
         if (credential->outcome_unknown)

@@ -107,6 +107,7 @@ struct credential {
         bool leaving; /* it is being forgotten: what is written now would bring it back */
         char *save_problem;
         unsigned saves_in_flight; /* of grants */
+        unsigned promotions; /* of which a later login's, until a moment ago `pending` */
         uint64_t
                 n_grants; /* how many the vault was given for it; writes may end in another order than they began */
         struct save_mark newest; /* what is in memory */
@@ -130,6 +131,8 @@ int credential_new(struct credential **ret, const char *name);
 struct credential *credential_free(
         struct credential *credential); /* job, waiters, probe and timers must be gone */
 DEFINE_FREEP(struct credential *, credential_free)
+/* Does a later login's grant wait for its test, or to be saved in place of this one? */
+bool credential_has_pending(const struct credential *credential);
 /* It becomes what credential_new() makes; but its name, its pending one and what the vault knows of its writes stay. */
 void credential_reset(struct credential *credential);
 

@@ -154,7 +154,7 @@ json_t *status_credential_details(const struct credential *credential, const str
             json_object_update_new(object,
                                    json_pack("{s:I, s:b, s:b}", "failures", (json_int_t)credential->failures,
                                              "saved", !credential->unsaved, "pending",
-                                             credential->pending != NULL)) < 0 ||
+                                             credential_has_pending(credential))) < 0 ||
             !add_warnings(object, credential, now->boot_usec))
                 return NULL;
         if (credential->test.tested_wall_usec > 0 && !add(object, "test", status_test(credential)))

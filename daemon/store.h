@@ -1,7 +1,7 @@
 /*
  * Named opaque blobs that survive: the interface. A batch is applied whole or not at all, and its callback says when it is
- * durable (fsync'd). Batches are applied in the order given; an implementation may share one commit among many. Kinds and
- * names are not secret; blobs are sealed by the caller.
+ * durable (fsync'd). Batches are applied in the order given; an implementation may share one commit among many, and commit in a
+ * thread of its own. Kinds and names are not secret; blobs are sealed by the caller.
  */
 #pragma once
 
@@ -67,6 +67,9 @@ DEFINE_FREEP(struct store_write *, store_write_free)
 
 /* Writes everything queued now, callbacks included: for an orderly stop. */
 void store_flush(struct store *store);
+
+/* Waits for the commit that is under way; what came of it is told by the loop. False: there is none. */
+bool store_wait(struct store *store);
 
 /*
  * True once the file was seen to be deleted, replaced, written by somebody else or damaged while it was open. Nothing is

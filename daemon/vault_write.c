@@ -18,6 +18,8 @@ void write_free(struct vault_write *write)
 {
         if (write->credential && is_of_grant(write))
                 write->credential->saves_in_flight--;
+        if (write->credential && write->kind == WRITE_PROMOTION)
+                write->credential->promotions--;
         vault_free_pending(write->vault, write->pending);
         store_write_free(write->store_write);
         grant_done(&write->grant);
@@ -254,6 +256,8 @@ static void on_written(int result, const char *problem, void *userdata)
         write_unlink(write);
         if (result < 0)
                 vault_note_failure(vault, write->credential, result, problem);
+        if (write->credential && write->kind == WRITE_PROMOTION)
+                write->credential->promotions--;
         if (write->credential)
                 apply_to_credential(write, result, vault->store_problem);
         if (result == 0 && write->kind == WRITE_ALL_AGAIN)
@@ -290,6 +294,8 @@ int write_new(struct vault *vault, enum write_kind kind, struct credential *cred
         if (is_of_grant(write)) {
                 assert(credential);
                 credential->saves_in_flight++;
+                if (kind == WRITE_PROMOTION)
+                        credential->promotions++;
         }
         *ret = write;
         return 0;

@@ -86,8 +86,10 @@ void reopen_process(struct place *place)
 
 void turn_loop(struct place *place)
 {
-        while (sd_event_run(place->event, 0) > 0)
-                ;
+        do
+                while (sd_event_run(place->event, 0) > 0)
+                        ;
+        while (place->store && store_wait(place->store));
 }
 
 void note_outcome(int result, const char *problem, void *userdata)

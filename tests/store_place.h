@@ -31,7 +31,7 @@ int open_store(struct place *place); /* store_new() with place->diag */
 void must_open(struct place *place);
 void close_store(struct place *place);
 void reopen_process(struct place *place); /* close and open, as a restart would */
-void turn_loop(struct place *place); /* until nothing is ready */
+void turn_loop(struct place *place); /* until nothing is ready, and nothing is being committed */
 
 /* What came of a batch. */
 struct outcome {

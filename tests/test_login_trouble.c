@@ -405,6 +405,32 @@ static void test_a_promotion_that_cannot_be_begun_is_in_force_all_the_same(void 
         assert_string_equal(core_refresh_token(acme), "refresh-newer");
 }
 
+static void test_a_login_is_pending_until_its_grant_is_saved_as_the_credentials_own(void **state)
+{
+        struct credential *beta;
+        struct outcome outcome;
+
+        bring_to_promotion(&outcome);
+        assert_true(credential_has_pending(acme));
+        fake_store_complete_all(core.store, 0);
+        assert_false(credential_has_pending(acme));
+
+        begin_import(&outcome, "beta", "imported");
+        save_all();
+        core_answer(&core, 200, TOKENS("beta"));
+        core_save(&core);
+        fake_http_answer(core.context.http, 0, 200, NULL, ACCOUNT_ONE);
+        core_run(&core);
+        fake_store_complete(core.store, 0);
+        beta = vault_find(core.context.vault, "beta");
+        assert_null(beta->pending);
+        /* Nobody is sent to log in again meanwhile. */
+        assert_int_equal(state_of(beta), CREDENTIAL_PENDING);
+        fake_store_complete_all(core.store, 0);
+        assert_int_equal(state_of(beta), CREDENTIAL_ACTIVE);
+        assert_false(credential_has_pending(beta));
+}
+
 static void test_a_first_login_that_the_disk_refuses_is_never_facts_alone(void **state)
 {
         struct credential *beta;
@@ -448,6 +474,7 @@ int main(void)
                 TEST(test_tokens_that_have_ended_when_they_come_are_refreshed_before_the_test),
                 TEST(test_a_promotion_that_the_disk_refuses_is_saved_later_and_leaves_nothing_pending),
                 TEST(test_a_promotion_that_cannot_be_begun_is_in_force_all_the_same),
+                TEST(test_a_login_is_pending_until_its_grant_is_saved_as_the_credentials_own),
                 TEST(test_a_first_login_that_the_disk_refuses_is_never_facts_alone),
         };
 

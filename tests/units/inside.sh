@@ -160,6 +160,7 @@ echo "$refresh_token" >/tmp/refresh-token
 ok 'a grant is taken over, with both secrets from credentials' sh -c '/t/purser import acme --client jobber-app </tmp/refresh-token'
 access_token=$(/t/purser token acme)
 ok 'another one comes and goes' another_comes_and_goes
+ok 'it was saved by the thread that is there for it' eval 'grep -qx purserd-store /proc/"$(main_pid)"/task/*/comm'
 ok 'the API takes the token' /t/purser test acme
 ok 'the unit that is allowed gets the token' systemctl start allowed.service
 ok 'another unit of the same user does not' exits 1 systemctl start stranger.service
