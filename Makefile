@@ -29,8 +29,8 @@ CLANG ?= clang
 FUZZ_SECONDS ?= 60
 
 DAEMON_PKGS := jansson libsystemd yaml-0.1 libsodium sqlite3 libseccomp
-# Joined while the daemon runs (daemon/http_curl.c): its headers are all that a build needs.
-LATE_PKGS := libcurl
+# Joined while the daemon runs (daemon/http_curl.c, daemon/jws.c): their headers are all that a build needs.
+LATE_PKGS := libcurl libcrypto
 LIB_PKGS := jansson
 LOGIN_PKGS := jansson libmicrohttpd
 TEST_PKGS := cmocka jansson
@@ -308,7 +308,7 @@ $(call bench_of,echo)
 $(call bench_of,load,tests/bench/latency.c)
 $(call bench_of,spawn,tests/bench/latency.c)
 $(call bench_of,coldstart,tests/bench/latency.c)
-$(O)/tests/bench/refreshload: BENCH_LIBS = $(shell $(PKG_CONFIG) --libs $(LATE_PKGS))
+$(O)/tests/bench/refreshload: BENCH_LIBS = $(shell $(PKG_CONFIG) --libs libcurl)
 $(call bench_of,refreshload,tests/bench/latency.c)
 $(call bench_of,persist,tests/bench/latency.c)
 $(call bench_of,populate,$(filter-out daemon/main.c,$(DAEMON_SRCS)) $(COMMON_SRCS))

@@ -51,6 +51,28 @@ char *wipe_strdup(const char *string)
         return strdup(string);
 }
 
+static void *openssl_malloc(size_t size, const char *file, int line)
+{
+        return wipe_malloc(size);
+}
+
+static void *openssl_realloc(void *p, size_t size, const char *file, int line)
+{
+        return wipe_realloc(p, size);
+}
+
+static void openssl_free(void *p, const char *file, int line)
+{
+        wipe_free(p);
+}
+
+void wipe_install_in_openssl(int (*set_functions)(void *(*malloc_fn)(size_t, const char *, int),
+                                                  void *(*realloc_fn)(void *, size_t, const char *, int),
+                                                  void (*free_fn)(void *, const char *, int)))
+{
+        (void)set_functions(openssl_malloc, openssl_realloc, openssl_free);
+}
+
 #if defined(__x86_64__)
 #define CLOBBERED                                                                                            \
         "memory", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10",   \

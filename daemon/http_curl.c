@@ -59,21 +59,6 @@ __asm__(".pushsection .note.dlopen, \"a\", %note\n"
 
 /* -- joining -------------------------------------------------------------------------------------------------------- */
 
-static void *openssl_malloc(size_t size, const char *file, int line)
-{
-        return wipe_malloc(size);
-}
-
-static void *openssl_realloc(void *p, size_t size, const char *file, int line)
-{
-        return wipe_realloc(p, size);
-}
-
-static void openssl_free(void *p, const char *file, int line)
-{
-        wipe_free(p);
-}
-
 /*
  * Only there when curl's TLS is OpenSSL, whose memory holds every request and answer in plain text. It refuses once OpenSSL has
  * allocated anything; that weakens the wiping, and breaks nothing.
@@ -86,7 +71,7 @@ static void wipe_openssl(void *library)
 
         *(void **)&set_functions = dlsym(library, "CRYPTO_set_mem_functions");
         if (set_functions)
-                (void)set_functions(openssl_malloc, openssl_realloc, openssl_free);
+                wipe_install_in_openssl(set_functions);
 }
 
 static bool find_functions(void *library)
