@@ -154,12 +154,18 @@ int cli_append_decoded(struct secret_buf *out, const char *text); /* -EBADMSG: i
 
 /* ---- cli_input.c ---- */
 
+enum cli_secret_kind {
+        CLI_SECRET_WORD, /* visible ASCII characters */
+        CLI_SECRET_LINE, /* and blanks */
+        CLI_SECRET_OR_KEY, /* or several lines, where the first one begins a key in PEM */
+};
+
 /*
  * Reads one secret from standard input: what is there, without one line end behind it; from a terminal a
- * line, typed after `prompt` without echo. Refuses what is empty or has other than visible ASCII characters,
- * and blanks unless allowed.
+ * line, typed after `prompt` without echo, or a key to its last line. Refuses what is empty or has other
+ * characters than such a secret.
  */
-int cli_read_secret(const struct cli *cli, const char *prompt, const char *what, bool blanks,
+int cli_read_secret(const struct cli *cli, const char *prompt, const char *what, enum cli_secret_kind kind,
                     struct secret **ret);
 
 /*

@@ -77,7 +77,8 @@ static const struct row {
           "{subject}: the provider refuses the grant[: {reason}]",
           "get a new one with `purser login {subject}`" },
         { PURSER_E_OTHER, ADMIN "ClientRefused", "", EX_CONFIG, "client '{client}'[: {reason}]",
-          "correct its client_id or client_secret (`purser secret set {client}` where the store has it)" },
+          "correct its client_id, client_secret or client_key (`purser secret set {client}` where the store "
+          "has it)" },
         { PURSER_E_OTHER, ADMIN "AccountMismatch", "", EX_NOPERM,
           "{credential|subject} is for {expected}, and this grant is for {found}: nothing was changed",
           "give --switch-account to replace the one by the other" },

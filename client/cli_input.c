@@ -82,14 +82,29 @@ static int pass_signal_on(int signal_fd, const sigset_t *signals, const char *pr
         return hide_typing(prompt, before);
 }
 
-/* Until the line ends. */
-static int read_line(int signal_fd, const sigset_t *signals, const char *prompt, struct termios *before,
-                     struct secret_buf *ret)
+static bool is_key(const struct secret_buf *buf)
+{
+        static const char begin[] = "-----BEGIN ";
+
+        return buf->n >= sizeof(begin) - 1 && memcmp(buf->data, begin, sizeof(begin) - 1) == 0;
+}
+
+/* What comes behind the first line of a key would be read, and shown, by the shell. */
+static bool is_whole(const struct secret_buf *buf, enum cli_secret_kind kind)
+{
+        if (buf->n == 0 || buf->data[buf->n - 1] != '\n')
+                return false;
+        return kind != CLI_SECRET_OR_KEY || !is_key(buf) || strstr(buf->data, "\n-----END ");
+}
+
+/* Until it is whole. */
+static int read_line(int signal_fd, const sigset_t *signals, const char *prompt, enum cli_secret_kind kind,
+                     struct termios *before, struct secret_buf *ret)
 {
         struct pollfd fds[] = { { .fd = STDIN_FILENO, .events = POLLIN },
                                 { .fd = signal_fd, .events = POLLIN } };
 
-        while (ret->n == 0 || ret->data[ret->n - 1] != '\n') {
+        while (!is_whole(ret, kind)) {
                 ssize_t n;
                 int r;
 
@@ -117,7 +132,8 @@ static int read_line(int signal_fd, const sigset_t *signals, const char *prompt,
         return 0;
 }
 
-static int read_hidden_line(const struct cli *cli, const char *prompt, struct secret_buf *ret)
+static int read_hidden_line(const struct cli *cli, const char *prompt, enum cli_secret_kind kind,
+                            struct secret_buf *ret)
 {
         struct termios before;
         sigset_t signals, old;
@@ -133,7 +149,7 @@ static int read_hidden_line(const struct cli *cli, const char *prompt, struct se
 
         r = hide_typing(prompt, &before);
         if (r == 0) {
-                r = read_line(signal_fd, &signals, prompt, &before, ret);
+                r = read_line(signal_fd, &signals, prompt, kind, &before, ret);
                 restore_terminal(&before);
         }
         (void)sigprocmask(SIG_SETMASK, &old, NULL);
@@ -158,14 +174,22 @@ static void trim_line_end(struct secret_buf *buf)
         }
 }
 
-static int check_secret(const struct cli *cli, const struct secret_buf *buf, const char *what, bool blanks)
+static bool is_allowed(char c, enum cli_secret_kind kind, bool key)
 {
+        if (c > 0x20 && c <= 0x7e)
+                return true;
+        return (c == ' ' && kind != CLI_SECRET_WORD) || ((c == '\r' || c == '\n') && key);
+}
+
+static int check_secret(const struct cli *cli, const struct secret_buf *buf, const char *what,
+                        enum cli_secret_kind kind)
+{
+        bool key = kind == CLI_SECRET_OR_KEY && is_key(buf);
+
         if (buf->n == 0)
                 return cli_misuse(cli, "standard input is empty, where %s should be", what);
         for (size_t i = 0; i < buf->n; i++) {
-                unsigned char c = (unsigned char)buf->data[i];
-
-                if (c > 0x7e || c < 0x20 || (c == 0x20 && !blanks))
+                if (!is_allowed(buf->data[i], kind, key))
                         return cli_misuse(
                                 cli,
                                 "what standard input holds is not %s: one line of visible ASCII characters",
@@ -174,17 +198,18 @@ static int check_secret(const struct cli *cli, const struct secret_buf *buf, con
         return EX_OK;
 }
 
-int cli_read_secret(const struct cli *cli, const char *prompt, const char *what, bool blanks,
+int cli_read_secret(const struct cli *cli, const char *prompt, const char *what, enum cli_secret_kind kind,
                     struct secret **ret)
 {
         _cleanup_(secret_buf_done) struct secret_buf buf = SECRET_BUF_INIT(SECRET_MAX);
         int r;
 
-        r = isatty(STDIN_FILENO) ? read_hidden_line(cli, prompt, &buf) : cli_read_all(cli, SECRET_MAX, &buf);
+        r = isatty(STDIN_FILENO) ? read_hidden_line(cli, prompt, kind, &buf)
+                                 : cli_read_all(cli, SECRET_MAX, &buf);
         if (r != EX_OK)
                 return r;
         trim_line_end(&buf);
-        r = check_secret(cli, &buf, what, blanks);
+        r = check_secret(cli, &buf, what, kind);
         if (r != EX_OK)
                 return r;
         r = secret_buf_take(&buf, ret);

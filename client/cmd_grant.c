@@ -25,7 +25,7 @@ static int run_import(struct cli *cli, int argc, char **argv)
         r = cli_parse(cli, options, 3, 1, 1, argc, argv);
         if (r != CLI_GO_ON)
                 return r;
-        r = cli_read_secret(cli, "Refresh token: ", "a refresh token", false, &token);
+        r = cli_read_secret(cli, "Refresh token: ", "a refresh token", CLI_SECRET_WORD, &token);
         if (r != EX_OK)
                 return r;
 

@@ -35,7 +35,7 @@ static int read_rejected(const struct cli *cli, bool rejected, struct purser_tok
 
         if (!rejected)
                 return EX_OK;
-        r = cli_read_secret(cli, "Rejected access token: ", "an access token", false, ret);
+        r = cli_read_secret(cli, "Rejected access token: ", "an access token", CLI_SECRET_WORD, ret);
         if (r == EX_OK)
                 wanted->rejected = secret_expose(*ret);
         return r;

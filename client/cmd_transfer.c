@@ -27,11 +27,12 @@ static int read_new_passphrase(const struct cli *cli, struct secret **ret)
         _cleanup_(secret_freep) struct secret *passphrase = NULL, *again = NULL;
         int r;
 
-        r = cli_read_secret(cli, "New passphrase of the backup: ", "a passphrase", true, &passphrase);
+        r = cli_read_secret(cli, "New passphrase of the backup: ", "a passphrase", CLI_SECRET_LINE,
+                            &passphrase);
         if (r != EX_OK)
                 return r;
         if (isatty(STDIN_FILENO)) {
-                r = cli_read_secret(cli, "Once more: ", "a passphrase", true, &again);
+                r = cli_read_secret(cli, "Once more: ", "a passphrase", CLI_SECRET_LINE, &again);
                 if (r != EX_OK)
                         return r;
                 if (!secret_equal(passphrase, again))
@@ -316,7 +317,8 @@ static int run_restore(struct cli *cli, int argc, char **argv)
         }
         r = cli_connect(cli);
         if (r == EX_OK)
-                r = cli_read_secret(cli, "Passphrase of the backup: ", "a passphrase", true, &passphrase);
+                r = cli_read_secret(cli, "Passphrase of the backup: ", "a passphrase", CLI_SECRET_LINE,
+                                    &passphrase);
         return r == EX_OK ? run_restore_of(cli, fd, passphrase, replace) : r;
 }
 

@@ -6,6 +6,7 @@
 
 #include "common/cleanup.h"
 #include "common/secret.h"
+#include "daemon/jws.h"
 #include "daemon/problems.h"
 #include "daemon/provider.h"
 
@@ -42,14 +43,27 @@ struct config_place {
         unsigned line, column;
 };
 
+/* The two secrets that a client can have. */
+enum secret_kind {
+        CLIENT_SECRET,
+        CLIENT_KEY, /* a private key in PEM */
+};
+
+struct secret_config {
+        enum secret_source source;
+        char *name; /* the systemd credential's name, or the file's path; NULL otherwise */
+        struct config_place place;
+};
+
 struct client {
         char *name;
         const struct provider *provider; /* of the same config */
         char *client_id;
         enum grant_type grant_type;
-        enum secret_source secret_source;
-        char *secret_name; /* the systemd credential's name, or the file's path; NULL otherwise */
-        struct config_place secret_place;
+        struct secret_config secret;
+        struct secret_config key; /* of private_key_jwt; only one of the two is in the store */
+        char *key_id; /* its kid; NULL: none */
+        enum jws_algorithm key_algorithm;
         char *redirect_uri; /* NULL where absent: a login must then name one */
         char *api_version; /* NULL where the provider has none; else the client's, or the provider's default */
         char **scopes;
@@ -137,21 +151,33 @@ enum {
         CLIENT_SECRET_E_MISSING =
                 1, /* no such credential or file, or it is empty; diag says which and what to do */
         CLIENT_SECRET_E_UNSAFE, /* the file can be read by others, or is theirs; diag names it */
-        CLIENT_SECRET_E_UNUSABLE, /* too long, several lines, or not visible ASCII (RFC 6749 appendix A.2) */
+        /* Too long, several lines, or not visible ASCII (RFC 6749 appendix A.2); of a key: no text. */
+        CLIENT_SECRET_E_UNUSABLE,
 };
 
-/*
- * Reads a client secret that comes from a systemd credential ($CREDENTIALS_DIRECTORY, passed as
- * credentials_directory; NULL when unset) or a file (regular, of root or of `own_uid`, no permission for
- * others, none for a group but read of root's or the own one). Symbolic links are followed, since that is how
- * Kubernetes lays secrets down; what counts is the file they lead to. One newline at the end is dropped.
- * SECRET_FROM_STORE and SECRET_NONE are not for this function.
- */
-int client_secret_read(struct secret **ret, const struct client *client, const char *credentials_directory,
-                       unsigned own_uid, struct diag *diag);
+/* Where the client's secret of this kind is. */
+const struct secret_config *client_secret_config(const struct client *client, enum secret_kind kind);
+/* "client secret" */
+const char *secret_kind_words(enum secret_kind kind);
 
 /*
- * Checks every client's secret source that can be checked from here: not the store, and systemd credentials
+ * Reads a client secret or key that comes from a systemd credential ($CREDENTIALS_DIRECTORY, passed as
+ * credentials_directory; NULL when unset) or a file (regular, of root or of `own_uid`, no permission for
+ * others, none for a group but read of root's or the own one). Symbolic links are followed, since that is how
+ * Kubernetes lays secrets down; what counts is the file they lead to. One newline at the end of a secret is dropped.
+ * SECRET_FROM_STORE and SECRET_NONE are not for this function.
+ */
+int client_secret_read(struct secret **ret, const struct client *client, enum secret_kind kind,
+                       const char *credentials_directory, unsigned own_uid, struct diag *diag);
+
+/*
+ * Whether what was typed in for the store can be one of this kind: a key that can sign, and no key where a secret belongs, which would be sent.
+ */
+int client_secret_check(const struct client *client, enum secret_kind kind, const struct secret *secret,
+                        struct diag *diag);
+
+/*
+ * Checks every client's secret and key that can be checked from here: not the store, and systemd credentials
  * only where there is a credentials_directory, since nobody but the unit itself sees them. Mistakes go to
  * problems: CONFIG_E_MISTAKES.
  */

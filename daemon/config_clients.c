@@ -107,15 +107,16 @@ static const struct yaml_key secret_keys[] = {
         { 0 },
 };
 
-static void set_secret_source(struct client *client, struct secret_draft *draft, struct config_place place)
+static void set_secret_source(struct secret_config *secret, struct secret_draft *draft,
+                              struct config_place place)
 {
-        free(client->secret_name);
-        client->secret_name = draft->credential ? take_ptr(draft->credential) : take_ptr(draft->file);
-        client->secret_place = place;
+        free(secret->name);
+        secret->name = draft->credential ? take_ptr(draft->credential) : take_ptr(draft->file);
+        secret->place = place;
 }
 
 static int read_secret_mapping(const struct yaml_place *at, const struct yaml_node *node,
-                               struct client *client)
+                               struct secret_config *secret)
 {
         _cleanup_(secret_draft_done) struct secret_draft draft = { 0 };
         size_t n_before = problems_count(at->problems);
@@ -127,10 +128,10 @@ static int read_secret_mapping(const struct yaml_place *at, const struct yaml_no
                 return r;
         if (node->n_items != 1)
                 return yaml_mistake(at, node, "needs exactly one of " THREE_WAYS);
-        client->secret_source = draft.credential ? SECRET_FROM_CREDENTIAL
-                                : draft.file     ? SECRET_FROM_FILE
-                                                 : SECRET_FROM_STORE;
-        set_secret_source(client, &draft, (struct config_place){ at->file, node->line, node->column });
+        secret->source = draft.credential ? SECRET_FROM_CREDENTIAL
+                         : draft.file     ? SECRET_FROM_FILE
+                                          : SECRET_FROM_STORE;
+        set_secret_source(secret, &draft, (struct config_place){ at->file, node->line, node->column });
         return 0;
 }
 
@@ -142,8 +143,8 @@ static int read_client_secret(const struct yaml_place *at, const struct yaml_nod
                 return read_secret_mapping(at, node, field);
         if (yaml_is_nothing(node) || yaml_is_null(node))
                 return yaml_mistake(at, node, "needs exactly one of " THREE_WAYS);
-        return yaml_mistake(at, node,
-                            "a client secret is not written inline; say where it is kept: " THREE_WAYS);
+        return yaml_mistake(at, node, "a client %s is not written inline; say where it is kept: " THREE_WAYS,
+                            strcmp(at->key, "client_key") == 0 ? "key" : "secret");
 }
 
 /* ---- the other keys ---- */
@@ -155,6 +156,11 @@ static bool is_client_id(const char *text)
                 if (*p < 0x20 || *p > 0x7e)
                         return false;
         return true;
+}
+
+static bool is_key_id(const char *text)
+{
+        return strlen(text) <= 255 && is_client_id(text);
 }
 
 /* RFC 6749 section 3.3. */
@@ -226,6 +232,12 @@ static const struct yaml_word grant_types[] = { { "authorization_code", GRANT_AU
                                                 { NULL, 0 } };
 static const struct yaml_text_rule client_id = { is_client_id,
                                                  "must be visible ASCII (RFC 6749 appendix A.1)" };
+static const struct yaml_word key_algorithms[] = { { "RS256", JWS_RS256 },
+                                                   { "PS256", JWS_PS256 },
+                                                   { "ES256", JWS_ES256 },
+                                                   { "EdDSA", JWS_EDDSA },
+                                                   { NULL, 0 } };
+static const struct yaml_text_rule key_id = { is_key_id, "must be visible ASCII, at most 255 characters" };
 static const struct yaml_text_rule redirect = {
         url_is_redirect,
         "must be an absolute URI without fragment (RFC 6749 section 3.1.2); http only to a loopback address"
@@ -237,7 +249,10 @@ static const struct yaml_text_rule version = { api_version_is_valid, API_VERSION
 static const struct yaml_key client_keys[] = {
         { "provider", read_provider_reference, CLIENT(provider), NULL, true },
         { "client_id", yaml_read_text, CLIENT(client_id), &client_id, true },
-        { "client_secret", read_client_secret, 0, NULL, false },
+        { "client_secret", read_client_secret, CLIENT(secret), NULL, false },
+        { "client_key", read_client_secret, CLIENT(key), NULL, false },
+        { "client_key_id", yaml_read_text, CLIENT(key_id), &key_id, false },
+        { "token_endpoint_auth_signing_alg", yaml_read_word, CLIENT(key_algorithm), key_algorithms, false },
         { "grant_type", yaml_read_word, CLIENT(grant_type), grant_types, false },
         { "redirect_uri", yaml_read_text, CLIENT(redirect_uri), &redirect, false },
         { "api_version", yaml_read_text, CLIENT(api_version), &version, false },
@@ -284,7 +299,9 @@ void client_free(struct client *client)
                 return;
         free(client->name);
         free(client->client_id);
-        free(client->secret_name);
+        free(client->secret.name);
+        free(client->key.name);
+        free(client->key_id);
         free(client->redirect_uri);
         free(client->api_version);
         free_scopes(client->scopes, client->n_scopes);

@@ -102,7 +102,8 @@ static int client_new(struct config *config, const char *name)
         if (!client)
                 return fault(-ENOMEM);
         config->clients[config->n_clients++] = client;
-        client->secret_source = SECRET_NONE;
+        client->secret.source = SECRET_NONE;
+        client->key.source = SECRET_NONE;
         client->name = strdup(name);
         return client->name ? 0 : fault(-ENOMEM);
 }
@@ -127,15 +128,41 @@ static int read_client(struct loader *loader, const struct yaml_place *at, const
         return r;
 }
 
+/* The key with which it says who it is. That a client secret is there, too, is for the provider's webhooks. */
+static int check_key_source(const struct yaml_place *at, const struct entry *entry,
+                            const struct client *client)
+{
+        struct yaml_place here = yaml_place_key(at, "client_key");
+        const struct yaml_node *node = yaml_node_get(entry->node, "client_key");
+        bool wanted = client->provider->auth_method == AUTH_METHOD_PRIVATE_KEY_JWT;
+
+        if (wanted && !node && client->key.source == SECRET_NONE)
+                return yaml_mistake(
+                        &here, entry->node,
+                        "is missing, but the provider's token_endpoint_auth_method is private_key_jwt: it "
+                        "needs one of " THREE_WAYS);
+        if (!wanted && client->key.source != SECRET_NONE)
+                return yaml_mistake(&here, node ? node : entry->node,
+                                    "is of no use: the provider's token_endpoint_auth_method is %s, and not "
+                                    "private_key_jwt",
+                                    auth_method_name(client->provider->auth_method));
+        if (client->key.source != SECRET_FROM_STORE || client->secret.source != SECRET_FROM_STORE)
+                return 0;
+        return yaml_mistake(&here, node ? node : entry->node,
+                            "is in the store, as client_secret is: only one of the two can be");
+}
+
 static int check_secret_source(const struct yaml_place *at, const struct entry *entry,
                                const struct client *client)
 {
         struct yaml_place here = yaml_place_key(at, "client_secret");
 
-        if (client->provider->auth_method == AUTH_METHOD_NONE || client->provider->has_mistakes)
+        if (client->provider->has_mistakes)
                 return 0;
-        if (client->secret_source != SECRET_NONE || yaml_node_get(entry->node, "client_secret"))
-                return 0;
+        if (client->provider->auth_method == AUTH_METHOD_NONE ||
+            client->provider->auth_method == AUTH_METHOD_PRIVATE_KEY_JWT ||
+            client->secret.source != SECRET_NONE || yaml_node_get(entry->node, "client_secret"))
+                return check_key_source(at, entry, client);
         return yaml_mistake(&here, entry->node, "is missing: it needs one of " THREE_WAYS);
 }
 

@@ -20,7 +20,7 @@ typedef int make_request(const struct login_op *op, const struct oauth_client *c
 static bool start(struct login_op *op, const struct oauth_endpoints *endpoints, make_request *make,
                   void (*on_answer)(const struct http_response *response, void *userdata))
 {
-        _cleanup_(secret_freep) struct secret *client_secret = NULL;
+        _cleanup_(identity_done) struct identity identity = { 0 };
         struct context *context = op->logins->context;
         const struct client *client = config_find_client(context->config, op->client);
         struct http_request *request;
@@ -32,18 +32,13 @@ static bool start(struct login_op *op, const struct oauth_endpoints *endpoints, 
                               "The configuration no longer has this client.", 0);
                 return false;
         }
-        r = vault_client_secret(context->vault, client, &client_secret, &diag);
+        r = vault_identify(context->vault, client, endpoints, &identity, &diag);
         if (r > 0) {
                 login_op_fail(op, LOGIN_CLIENT_REFUSED, op->client, diag.text, 0);
                 return false;
         }
-        if (r == 0) {
-                struct oauth_client asking = { .provider = client->provider,
-                                               .endpoints = *endpoints,
-                                               .client_id = client->client_id,
-                                               .secret = client_secret };
-                r = make(op, &asking, client, &request);
-        }
+        if (r == 0)
+                r = make(op, &identity.client, client, &request);
         if (r == 0)
                 r = http_start(context->http, request, NULL, context->config->refresh.timeout_usec, on_answer,
                                op, &op->transfer);

@@ -81,7 +81,7 @@ static void on_exchanged(const struct http_response *response, void *userdata)
 
 static void exchange(struct login_op *op, const struct oauth_endpoints *endpoints)
 {
-        _cleanup_(secret_freep) struct secret *client_secret = NULL;
+        _cleanup_(identity_done) struct identity identity = { 0 };
         struct context *context = op->logins->context;
         const struct client *client = config_find_client(context->config, op->client);
         struct http_request *request;
@@ -93,18 +93,14 @@ static void exchange(struct login_op *op, const struct oauth_endpoints *endpoint
                               "The configuration no longer has this client.", 0);
                 return;
         }
-        r = vault_client_secret(context->vault, client, &client_secret, &diag);
+        r = vault_identify(context->vault, client, endpoints, &identity, &diag);
         if (r > 0) {
                 login_op_fail(op, LOGIN_CLIENT_REFUSED, op->client, diag.text, 0);
                 return;
         }
-        if (r == 0) {
-                struct oauth_client asking = { .provider = client->provider,
-                                               .endpoints = *endpoints,
-                                               .client_id = client->client_id,
-                                               .secret = client_secret };
-                r = oauth_exchange_request(&asking, op->code, op->redirect_uri, op->verifier, &request);
-        }
+        if (r == 0)
+                r = oauth_exchange_request(&identity.client, op->code, op->redirect_uri, op->verifier,
+                                           &request);
         if (r == 0)
                 r = http_start(context->http, request, NULL, context->config->refresh.timeout_usec,
                                on_exchanged, op, &op->transfer);

@@ -42,7 +42,7 @@ static void on_revocation_answer(const struct http_response *response, void *use
 static void ask_endpoint(struct revoke_op *op, const struct credential *target,
                          const struct oauth_endpoints *endpoints)
 {
-        _cleanup_(secret_freep) struct secret *client_secret = NULL;
+        _cleanup_(identity_done) struct identity identity = { 0 };
         struct context *context = op->logins->context;
         const struct client *client = target->client;
         const struct grant *grant = &target->grant;
@@ -50,20 +50,16 @@ static void ask_endpoint(struct revoke_op *op, const struct credential *target,
         struct diag diag = DIAG_INIT;
         int r;
 
-        r = vault_client_secret(context->vault, client, &client_secret, &diag);
+        r = vault_identify(context->vault, client, endpoints, &identity, &diag);
         if (r > 0) {
                 revoke_failed(op, diag.text, 0);
                 return;
         }
-        if (r == 0) {
-                struct oauth_client asking = { .provider = client->provider,
-                                               .endpoints = *endpoints,
-                                               .client_id = client->client_id,
-                                               .secret = client_secret };
-                r = grant->refresh_token
-                            ? oauth_revoke_request(&asking, grant->refresh_token, "refresh_token", &request)
-                            : oauth_revoke_request(&asking, grant->access_token, "access_token", &request);
-        }
+        if (r == 0)
+                r = grant->refresh_token ? oauth_revoke_request(&identity.client, grant->refresh_token,
+                                                                "refresh_token", &request)
+                                         : oauth_revoke_request(&identity.client, grant->access_token,
+                                                                "access_token", &request);
         if (r == 0)
                 r = http_start(context->http, request, NULL, context->config->refresh.timeout_usec,
                                on_revocation_answer, op, &op->transfer);
@@ -133,7 +129,7 @@ static void on_ending_answer(const struct http_response *response, void *userdat
 
 static void send_ending(struct revoke_op *op, const struct credential *target)
 {
-        _cleanup_(secret_freep) struct secret *client_secret = NULL;
+        _cleanup_(identity_done) struct identity identity = { 0 };
         struct context *context = op->logins->context;
         const struct client *client = target->client;
         const char *missing = "";
@@ -142,14 +138,11 @@ static void send_ending(struct revoke_op *op, const struct credential *target)
         int r;
 
         op->generation = target->grant.generation;
-        r = vault_client_secret(context->vault, client, &client_secret, &diag);
+        r = vault_identify(context->vault, client, NULL, &identity, &diag);
         if (r == 0) {
-                struct oauth_client asking = { .provider = client->provider,
-                                               .client_id = client->client_id,
-                                               .secret = client_secret };
                 struct oauth_ending ending = { target->grant.access_token, target->grant.refresh_token,
                                                target->grant.token_type, target->account_id };
-                r = oauth_ending_request(&asking, &ending, &request, &missing);
+                r = oauth_ending_request(&identity.client, &ending, &request, &missing);
                 if (r > 0)
                         diag_set(&diag, "The provider wants its %s to revoke it, and there is none.",
                                  missing);

@@ -1,6 +1,7 @@
 /* io.purser.Admin, but for logins and metrics: refresh, test, revoke, client secrets and reload. */
 #include "daemon/method_internal.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -217,21 +218,37 @@ static void on_secret_saved(int result, void *userdata)
                            &(struct error_facts){ .reason = problem ? problem : strerror(-result) }));
 }
 
-static int check_client_secret(struct service *service, struct call *call, const char *name, const char *text)
+static const char *as_sentence(struct diag *words)
+{
+        struct diag copy = *words;
+
+        diag_set(words, "%c%s.", toupper((unsigned char)copy.text[0]), copy.text + 1);
+        return words->text;
+}
+
+/* Before it replaces one that can be used. */
+static int check_client_secret(struct service *service, struct call *call, const char *name,
+                               const struct secret *secret)
 {
         const struct client *client = config_find_client(service->parts.context->config, name);
+        enum secret_kind kind =
+                client && client->key.source == SECRET_FROM_STORE ? CLIENT_KEY : CLIENT_SECRET;
+        struct diag diag = DIAG_INIT;
         int r;
 
         if (!client)
                 r = reply_error(call, OUTCOME_NO_SUCH_CLIENT, &(struct error_facts){ .name = name });
-        else if (client->secret_source != SECRET_FROM_STORE)
+        else if (client_secret_config(client, kind)->source != SECRET_FROM_STORE)
                 r = reply_invalid(
                         call, "client",
-                        "The configuration does not say `client_secret: {store: true}` of this client.");
-        else if (!*text)
+                        "The configuration does not say `client_secret: {store: true}`, or `client_key`, of "
+                        "this client.");
+        else if (secret_size(secret) == 0)
                 r = reply_invalid(call, "client_secret", "It is empty.");
+        else if ((r = client_secret_check(client, kind, secret, &diag)) > 0)
+                r = reply_invalid(call, "client_secret", as_sentence(&diag));
         else
-                return 0;
+                return r;
         return r < 0 ? r : METHOD_E_ANSWERED;
 }
 
@@ -250,9 +267,9 @@ int method_set_client_secret(struct service *service, struct call *call)
 
         r = READ_ARGUMENTS(call, arguments, &args);
         if (r == 0)
-                r = check_client_secret(service, call, args.client, args.client_secret);
-        if (r == 0)
                 r = secret_new_string(&secret, args.client_secret);
+        if (r == 0)
+                r = check_client_secret(service, call, args.client, secret);
         if (r != 0)
                 return r < 0 ? r : 0;
         r = pending_begin(service, call, PENDING_OTHER, NULL, args.client, &pending);

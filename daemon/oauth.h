@@ -7,6 +7,7 @@
 #include "common/cleanup.h"
 #include "common/secret.h"
 #include "daemon/http_message.h"
+#include "daemon/jws.h"
 #include "daemon/provider.h"
 
 #include <stdbool.h>
@@ -22,13 +23,25 @@ struct oauth_endpoints {
         bool sends_issuer; /* it says that every redirect has an `iss` (RFC 9207 section 3) */
 };
 
-/* Who asks. Borrowed. secret is NULL for a public client. */
+/* Who asks. Borrowed. */
 struct oauth_client {
         const struct provider *provider;
         struct oauth_endpoints endpoints;
         const char *client_id;
-        const struct secret *secret;
+        const struct secret *secret; /* NULL: a public client, or one that has a key */
+        const struct secret *assertion; /* of private_key_jwt, made for this one request; NULL: none */
 };
+
+/* What an assertion of a client says (RFC 7523 section 3). Borrowed. */
+struct oauth_assertion {
+        const char *client_id;
+        const char *key_id; /* kid; NULL: none */
+        const char *audience; /* the provider's issuer, or its token endpoint */
+        const char *id; /* jti: of no other assertion */
+        int64_t now_sec;
+};
+
+int oauth_make_assertion(const struct oauth_assertion *what, const struct jws_key *key, struct secret **ret);
 
 struct oauth_authorization {
         const char *redirect_uri;

@@ -9,14 +9,18 @@
 #include "daemon/json_text.h"
 #include "daemon/lifetime.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
+
+enum { CLOCK_TOLERANCE_SEC = 30 };
 
 /* What goes in, and what is being filled in. */
 struct reading {
         const struct provider *provider;
         bool of_client; /* it asked for itself: there is no grant */
+        int64_t wall_sec; /* 0: not told */
         struct answer answer;
         struct oauth_answer *result;
 };
@@ -94,6 +98,41 @@ static void refuse(const struct reading *reading, enum oauth_verdict verdict, co
         result->verdict = verdict;
         result->retry_after_usec = answer_retry_after_usec(&reading->answer);
         answer_explain(&reading->answer, sentence, NULL, result->reason, sizeof result->reason);
+}
+
+/* How much this clock is ahead of the provider's; 0 where that is not known. */
+static int64_t clock_difference(const struct reading *reading)
+{
+        int64_t date_sec = reading->answer.response->date_sec;
+
+        return date_sec > 0 && reading->wall_sec > 0 ? reading->wall_sec - date_sec : 0;
+}
+
+/* An assertion lives for a minute, by the clock of this machine. */
+static void refuse_key(const struct reading *reading)
+{
+        int64_t ahead = clock_difference(reading);
+        char sentence[200];
+
+        snprintf(sentence, sizeof sentence,
+                 "The provider refuses the client, whose clock is %" PRIi64
+                 " s %s the provider's: set this machine's "
+                 "clock right",
+                 ahead > 0 ? ahead : -ahead, ahead > 0 ? "ahead of" : "behind");
+        if (ahead >= -CLOCK_TOLERANCE_SEC && ahead <= CLOCK_TOLERANCE_SEC)
+                snprintf(sentence, sizeof sentence,
+                         "The provider refuses the client: check client_id, client_key and client_key_id, "
+                         "and that the "
+                         "provider has the public half of this key");
+        refuse(reading, OAUTH_CLIENT_REFUSED, sentence);
+}
+
+static void refuse_client(const struct reading *reading, const char *sentence)
+{
+        if (reading->provider->auth_method == AUTH_METHOD_PRIVATE_KEY_JWT)
+                refuse_key(reading);
+        else
+                refuse(reading, OAUTH_CLIENT_REFUSED, sentence);
 }
 
 /* A request that did not come to an answer. */
@@ -225,9 +264,11 @@ static bool refuse_by_rule(const struct reading *reading)
                        rule->say ? rule->say : "The provider refuses this grant for good: log in again");
                 break;
         case MEANING_CLIENT_REFUSED:
-                refuse(reading, OAUTH_CLIENT_REFUSED,
-                       rule->say ? rule->say
-                                 : "The provider refuses the client: check client_id and client_secret");
+                if (rule->say)
+                        refuse(reading, OAUTH_CLIENT_REFUSED, rule->say);
+                else
+                        refuse_client(reading,
+                                      "The provider refuses the client: check client_id and client_secret");
                 break;
         default:
                 refuse(reading, OAUTH_TRY_AGAIN, rule->say ? rule->say : "The provider cannot answer now");
@@ -246,7 +287,10 @@ static bool refuse_by_code(const struct reading *reading)
                 return false;
         for (size_t i = 0; i < sizeof standard_errors / sizeof standard_errors[0]; i++)
                 if (strcmp(error, standard_errors[i].error) == 0) {
-                        refuse(reading, standard_errors[i].verdict, standard_errors[i].sentence);
+                        if (strcmp(error, "invalid_client") == 0)
+                                refuse_client(reading, standard_errors[i].sentence);
+                        else
+                                refuse(reading, standard_errors[i].verdict, standard_errors[i].sentence);
                         return true;
                 }
         return false;
@@ -316,9 +360,9 @@ static int read_token_answer(const struct provider *provider, bool of_client,
                              const struct http_response *response, int64_t wall_sec, struct oauth_answer *ret)
 {
         _cleanup_(oauth_answer_done) struct oauth_answer result = { 0 };
-        _cleanup_(reading_done) struct reading reading = { .provider = provider,
-                                                           .of_client = of_client,
-                                                           .result = &result };
+        _cleanup_(reading_done) struct reading reading = {
+                .provider = provider, .of_client = of_client, .wall_sec = wall_sec, .result = &result
+        };
 
         if (response->result != HTTP_ANSWERED)
                 read_unanswered(response, &result);

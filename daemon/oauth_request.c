@@ -16,6 +16,15 @@ static bool uses_basic(const struct oauth_client *client)
         return client->provider->auth_method == AUTH_METHOD_BASIC && client->secret;
 }
 
+/* RFC 7521 section 4.2, RFC 7523 section 2.2. */
+static int append_assertion(struct secret_buf *body, const struct oauth_client *client)
+{
+        int r = form_append(body, "client_assertion_type",
+                            "urn:ietf:params:oauth:client-assertion-type:jwt-bearer");
+
+        return r < 0 ? r : form_append_secret(body, "client_assertion", client->assertion);
+}
+
 /* RFC 6749 section 2.3.1. client_id is in the form whenever no header tells it (section 3.2.1). */
 static int append_client(struct secret_buf *body, const struct oauth_client *client)
 {
@@ -24,6 +33,8 @@ static int append_client(struct secret_buf *body, const struct oauth_client *cli
         int r = form_append(body, "client_id", client->client_id);
         if (r == 0 && client->secret && client->provider->auth_method == AUTH_METHOD_POST)
                 r = form_append_secret(body, "client_secret", client->secret);
+        if (r == 0 && client->assertion && client->provider->auth_method == AUTH_METHOD_PRIVATE_KEY_JWT)
+                r = append_assertion(body, client);
         return r;
 }
 

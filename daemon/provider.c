@@ -57,9 +57,13 @@ static const struct yaml_range lifetimes = { 1, 10 * 365 * 86400,
 static const struct yaml_word auth_methods[] = {
         { "client_secret_post", AUTH_METHOD_POST },
         { "client_secret_basic", AUTH_METHOD_BASIC },
+        { "private_key_jwt", AUTH_METHOD_PRIVATE_KEY_JWT },
         { "none", AUTH_METHOD_NONE },
         { NULL, 0 },
 };
+static const struct yaml_word audiences[] = { { "issuer", AUDIENCE_ISSUER },
+                                              { "token_endpoint", AUDIENCE_TOKEN_ENDPOINT },
+                                              { NULL, 0 } };
 static const struct yaml_word challenge_methods[] = { { "S256", true }, { "off", false }, { NULL, 0 } };
 static const struct yaml_word revocations[] = { { "none", REVOCATION_NONE },
                                                 { "rfc7009", REVOCATION_RFC7009 },
@@ -229,6 +233,7 @@ static const struct yaml_key provider_keys[] = {
         { "device_authorization_endpoint", yaml_read_text, FIELD(device_authorization_endpoint), &url,
           false },
         { "token_endpoint_auth_method", yaml_read_word, FIELD(auth_method), auth_methods, false },
+        { "client_assertion_audience", yaml_read_word, FIELD(assertion_audience), audiences, false },
         { "code_challenge_method", read_challenge_method, FIELD(pkce), challenge_methods, false },
         { "ca_file", yaml_read_text, FIELD(ca_file), &path, false },
         { "scope_in_url", yaml_read_bool, FIELD(scope_in_url), NULL, false },
@@ -319,6 +324,8 @@ static int check_demands(const struct yaml_place *at, const struct yaml_node *ma
         const struct demand demands[] = {
                 { !p->authorization_endpoint && !discovers, NULL, "authorization_endpoint", ENDPOINT_WHY },
                 { !p->token_endpoint && !discovers, NULL, "token_endpoint", ENDPOINT_WHY },
+                { p->assertion_audience == AUDIENCE_ISSUER && !discovers, NULL, "issuer",
+                  "is missing, but client_assertion_audience is issuer" },
                 { rfc7009 && !p->revocation_endpoint && !discovers, NULL, "revocation_endpoint",
                   "is missing, but revocation.method is rfc7009" },
                 { p->api.default_version && !has_header, "api", "version_header",

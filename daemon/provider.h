@@ -16,6 +16,14 @@ enum auth_method {
         AUTH_METHOD_POST, /* client_secret_post: in the form, RFC 6749 section 2.3.1 */
         AUTH_METHOD_BASIC, /* client_secret_basic: both form-encoded first, RFC 6749 section 2.3.1 */
         AUTH_METHOD_NONE, /* a public client */
+        AUTH_METHOD_PRIVATE_KEY_JWT, /* an assertion that the client signs, RFC 7523 section 2.2 */
+};
+
+/* Whom an assertion is for. */
+enum assertion_audience {
+        AUDIENCE_BY_ISSUER, /* the issuer where one is known, which no other server can pass for its own; else the token endpoint */
+        AUDIENCE_ISSUER,
+        AUDIENCE_TOKEN_ENDPOINT,
 };
 
 /* What an answer of the provider means for the grant. */
@@ -103,6 +111,7 @@ struct provider {
         char *revocation_endpoint; /* RFC 7009; NULL: none, or discovery fills it in */
         char *device_authorization_endpoint; /* RFC 8628; NULL: none, or discovery fills it in */
         enum auth_method auth_method;
+        enum assertion_audience assertion_audience;
         bool pkce; /* code_challenge_method: S256 | off */
         char *ca_file; /* private CA; NULL: the system's */
         bool scope_in_url; /* false where scopes are set on the app (Jobber) */

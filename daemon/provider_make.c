@@ -191,6 +191,7 @@ int provider_inherit(struct provider *provider, const struct provider *base)
         int r;
 
         provider->auth_method = base->auth_method;
+        provider->assertion_audience = base->assertion_audience;
         provider->pkce = base->pkce;
         provider->scope_in_url = base->scope_in_url;
         provider->default_token_lifetime_usec = base->default_token_lifetime_usec;

@@ -240,22 +240,18 @@ static void on_answer(const struct http_response *response, void *userdata)
 
 /* ---- the way there ---- */
 
-static int send_request(struct refresh_job *job, const struct secret *client_secret)
+static int send_request(struct refresh_job *job, const struct oauth_client *client)
 {
         struct credential *credential = job->credential;
         struct context *context = job->refresher->context;
-        struct oauth_client client = { .provider = credential->client->provider,
-                                       .endpoints = { .token = job->token_endpoint },
-                                       .client_id = credential->client->client_id,
-                                       .secret = client_secret };
         struct http_request *request;
         int r;
 
         if (credential_is_of_client(credential))
-                r = oauth_client_credentials_request(&client, (const char *const *)credential->client->scopes,
+                r = oauth_client_credentials_request(client, (const char *const *)credential->client->scopes,
                                                      credential->client->n_scopes, &request);
         else
-                r = oauth_refresh_request(&client, credential->grant.refresh_token, &request);
+                r = oauth_refresh_request(client, credential->grant.refresh_token, &request);
         if (r < 0)
                 return r;
 
@@ -266,7 +262,8 @@ static int send_request(struct refresh_job *job, const struct secret *client_sec
 
 static void prepare_and_send(struct refresh_job *job)
 {
-        _cleanup_(secret_freep) struct secret *client_secret = NULL;
+        _cleanup_(identity_done) struct identity identity = { 0 };
+        struct oauth_endpoints endpoints = { .token = job->token_endpoint };
         struct credential *credential = job->credential;
         struct context *context = job->refresher->context;
         struct diag diag = DIAG_INIT;
@@ -279,9 +276,9 @@ static void prepare_and_send(struct refresh_job *job)
                 return;
         }
 
-        r = vault_client_secret(context->vault, credential->client, &client_secret, &diag);
+        r = vault_identify(context->vault, credential->client, &endpoints, &identity, &diag);
         if (r == 0)
-                r = send_request(job, client_secret);
+                r = send_request(job, &identity.client);
         if (r == 0)
                 return;
 

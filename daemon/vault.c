@@ -383,47 +383,6 @@ int vault_require_client_secret(struct vault *vault, const char *client, struct 
         return 0;
 }
 
-int vault_client_secret(struct vault *vault, const struct client *client, struct secret **ret,
-                        struct diag *diag)
-{
-        struct client_secret *item;
-        int r;
-
-        switch (client->secret_source) {
-        case SECRET_NONE:
-                *ret = NULL;
-                return 0;
-        case SECRET_FROM_STORE:
-                HASH_FIND_STR(vault->client_secrets, client->name, item);
-                if (item && item->secret)
-                        return secret_copy(ret, item->secret);
-                diag_set(diag, "client '%s' has no client secret yet; type it in: purser secret set %s",
-                         client->name, client->name);
-                return VAULT_E_NO_SECRET;
-        default:
-                r = client_secret_read(ret, client, vault->context->credentials_directory,
-                                       vault->context->own_uid, diag);
-                return r > 0 ? VAULT_E_NO_SECRET : r;
-        }
-}
-
-const char *vault_client_secret_state(struct vault *vault, const struct client *client)
-{
-        _cleanup_(secret_freep) struct secret *secret = NULL;
-        static const char *const names[] = {
-                [SECRET_FROM_CREDENTIAL] = "credential",
-                [SECRET_FROM_FILE] = "file",
-                [SECRET_FROM_STORE] = "store",
-                [SECRET_NONE] = "none",
-        };
-        struct diag unused = DIAG_INIT;
-
-        if (vault_client_secret(vault, client, &secret, &unused) != 0)
-                return "missing";
-
-        return names[client->secret_source];
-}
-
 const char *vault_store_problem(const struct vault *vault)
 {
         return vault->store_problem;

@@ -7,6 +7,7 @@
 #include "common/clock.h"
 #include "daemon/config.h"
 #include "daemon/credential.h"
+#include "daemon/oauth.h"
 #include "daemon/seal.h"
 #include "daemon/store.h"
 #include "daemon/timers.h"
@@ -18,7 +19,7 @@ struct vault_write;
 enum {
         VAULT_E_WRONG_KEY = 1, /* the store was sealed with another key; diag says what to do */
         VAULT_E_STORE, /* the store cannot be read; diag */
-        VAULT_E_NO_SECRET, /* the client has no usable secret; diag says why and what to do */
+        VAULT_E_NO_SECRET, /* the client has no usable secret or key; diag says why and what to do */
 };
 
 /* store and seal are taken on success. */
@@ -109,8 +110,21 @@ DEFINE_FREEP(struct vault_write *, vault_write_free)
 /* The client's secret, from wherever the configuration says, or *ret = NULL for a public client. Read anew each time. */
 int vault_client_secret(struct vault *vault, const struct client *client, struct secret **ret,
                         struct diag *diag);
-/* What to say of its source: "credential", "file", "store", "none", or "missing". */
+/* What to say of the source of what it authenticates with: "credential", "file", "store", "none", or "missing". */
 const char *vault_client_secret_state(struct vault *vault, const struct client *client);
+
+/* A client as it asks its provider, once: with its secret, or with an assertion that its key has signed for this request alone. */
+struct identity {
+        struct oauth_client client; /* borrows the rest, and strings of configuration and endpoints */
+        struct secret *secret, *assertion;
+};
+
+/* endpoints NULL: the request goes to none of them. */
+int vault_identify(struct vault *vault, const struct client *client, const struct oauth_endpoints *endpoints,
+                   struct identity *ret, struct diag *diag);
+void identity_done(struct identity *identity); /* safe on a zeroed one */
+
+/* A secret or key for the store. */
 int vault_set_client_secret(struct vault *vault, const char *client, const struct secret *secret,
                             vault_done_fn *on_done, void *userdata, struct vault_write **ret);
 

@@ -439,7 +439,8 @@ static bool path_format(const struct yaml_place *place, char *buffer, size_t siz
                 return false;
         path_append(buffer, size, place->parent && place->key && !*place->key ? "''" : place->key,
                     place->index);
-        return !place->key || strcmp(place->key, "client_secret") != 0;
+        return !place->key ||
+               (strcmp(place->key, "client_secret") != 0 && strcmp(place->key, "client_key") != 0);
 }
 
 const char *yaml_place_format(const struct yaml_place *place, char *buffer, size_t size)

@@ -64,7 +64,7 @@ struct yaml_place yaml_place_key(const struct yaml_place *parent, const char *ke
 struct yaml_place yaml_place_index(const struct yaml_place *parent, size_t index);
 
 /*
- * "clients.jobber-app.allow[1].user", cut to size. What lies below a client_secret is left out: it may be the
+ * "clients.jobber-app.allow[1].user", cut to size. What lies below a client_secret or client_key is left out: it may be the
  * secret itself.
  */
 const char *yaml_place_format(const struct yaml_place *place, char *buffer, size_t size);

@@ -1,4 +1,4 @@
-// links: daemon/audit.c daemon/rate.c daemon/timers.c daemon/heap.c daemon/peer.c daemon/config*.c daemon/provider*.c
+// links: daemon/audit.c daemon/rate.c daemon/timers.c daemon/heap.c daemon/peer.c daemon/config*.c daemon/jws.c daemon/provider*.c
 // links: daemon/problems.c daemon/yaml_*.c common/secret*.c common/fault.c common/wipe.c common/clock.c common/duration.c
 // links: tests/fake_clock.c
 // libs: libsodium yaml-0.1 libsystemd

@@ -1,4 +1,4 @@
-// links: daemon/credential*.c daemon/backup*.c daemon/config*.c daemon/provider*.c daemon/problems.c daemon/yaml_*.c daemon/record.c
+// links: daemon/credential*.c daemon/backup*.c daemon/config*.c daemon/jws.c daemon/provider*.c daemon/problems.c daemon/yaml_*.c daemon/record.c
 // links: daemon/backoff.c daemon/heap.c daemon/timers.c daemon/api_*.c daemon/oauth_*.c daemon/answer.c daemon/lifetime.c daemon/pkce.c
 // links: daemon/json_text.c daemon/plain_words.c daemon/form.c daemon/http_message.c daemon/log.c common/*.c
 // libs: libsodium jansson yaml-0.1 libsystemd

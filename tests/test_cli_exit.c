@@ -82,7 +82,8 @@ static const struct {
           "client 'app': Its secret has not been set: run `purser secret set app`" },
         { PURSER_E_OTHER, ADMIN "ClientRefused", ADMIN "ImportGrant",
           "{\"client\":\"app\",\"reason\":\"invalid_client\"}", 78,
-          "client 'app': invalid_client; correct its client_id or client_secret (`purser secret set app` "
+          "client 'app': invalid_client; correct its client_id, client_secret or client_key (`purser secret "
+          "set app` "
           "where the store has "
           "it)" },
         { PURSER_E_OTHER, ADMIN "AccountMismatch", ADMIN "ImportGrant",

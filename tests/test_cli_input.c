@@ -21,13 +21,13 @@
 
 static const struct cmd command = { .name = "import", .synopsis = "NAME" };
 
-static _Noreturn void read_in_child(int result_fd, bool blanks)
+static _Noreturn void read_in_child(int result_fd, enum cli_secret_kind kind)
 {
         struct cli cli = { .cmd = &command };
         struct secret *secret;
         int r;
 
-        r = cli_read_secret(&cli, "Type: ", "a refresh token", blanks, &secret);
+        r = cli_read_secret(&cli, "Type: ", "a refresh token", kind, &secret);
         if (r == EX_OK) {
                 if (write(result_fd, secret_expose(secret), secret_size(secret)) < 0)
                         r = EX_IOERR;
@@ -56,7 +56,8 @@ static int status_of(pid_t pid)
 }
 
 /* The exit status; what was read goes to result, what was said on standard error to words. */
-static int read_from_pipe(const char *input, size_t n, bool blanks, char *result, char *words, size_t size)
+static int read_from_pipe(const char *input, size_t n, enum cli_secret_kind kind, char *result, char *words,
+                          size_t size)
 {
         int in[2], out[2], err[2], status;
         pid_t pid;
@@ -69,7 +70,7 @@ static int read_from_pipe(const char *input, size_t n, bool blanks, char *result
                 dup2(in[0], STDIN_FILENO);
                 dup2(err[1], STDERR_FILENO);
                 close(in[1]);
-                read_in_child(out[1], blanks);
+                read_in_child(out[1], kind);
         }
         close(in[0]);
         close(out[1]);
@@ -99,14 +100,34 @@ static void test_one_line_end_is_not_part_of_a_secret(void **state)
         char result[256], words[256];
 
         for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-                assert_int_equal(read_from_pipe(cases[i].input, strlen(cases[i].input), false, result, words,
-                                                sizeof(result)),
+                assert_int_equal(read_from_pipe(cases[i].input, strlen(cases[i].input), CLI_SECRET_WORD,
+                                                result, words, sizeof(result)),
                                  EX_OK);
                 assert_string_equal(result, cases[i].secret);
                 assert_string_equal(words, "");
         }
-        assert_int_equal(read_from_pipe("a b\n", 4, true, result, words, sizeof(result)), EX_OK);
+        assert_int_equal(read_from_pipe("a b\n", 4, CLI_SECRET_LINE, result, words, sizeof(result)), EX_OK);
         assert_string_equal(result, "a b");
+}
+
+static void test_a_key_has_several_lines_where_one_may_come(void **state)
+{
+        static const char key[] = "-----BEGIN PRIVATE KEY-----\nMC4C+/=\n-----END PRIVATE KEY-----\n";
+        char result[256], words[256];
+
+        assert_int_equal(
+                read_from_pipe(key, sizeof(key) - 1, CLI_SECRET_OR_KEY, result, words, sizeof(result)),
+                EX_OK);
+        assert_int_equal(strlen(result), sizeof(key) - 2);
+        assert_memory_equal(result, key, sizeof(key) - 2);
+        assert_int_equal(read_from_pipe("a b\n", 4, CLI_SECRET_OR_KEY, result, words, sizeof(result)), EX_OK);
+        assert_string_equal(result, "a b");
+        assert_int_equal(read_from_pipe("planted\nb\n", 10, CLI_SECRET_OR_KEY, result, words, sizeof(result)),
+                         EX_USAGE);
+        assert_null(strstr(words, "planted"));
+        assert_int_equal(read_from_pipe(key, sizeof(key) - 1, CLI_SECRET_LINE, result, words, sizeof(result)),
+                         EX_USAGE);
+        assert_null(strstr(words, "MC4C"));
 }
 
 static void test_what_is_no_secret_is_refused_and_not_repeated(void **state)
@@ -148,7 +169,7 @@ static void test_more_than_any_secret_is_refused(void **state)
         memset(input, 'x', n);
         assert_int_equal(read_from_pipe(input, n, false, result, words, sizeof(result)), EX_USAGE);
         assert_non_null(strstr(words, "more than 65536 bytes"));
-        assert_int_equal(read_from_pipe(input, 65536, false, result, words, 16), EX_OK);
+        assert_int_equal(read_from_pipe(input, 65536, CLI_SECRET_WORD, result, words, 16), EX_OK);
         assert_string_equal(result, "xxxxxxxxxxxxxxx");
         free(input);
 }
@@ -162,7 +183,7 @@ struct terminal {
         size_t n;
 };
 
-static void open_terminal(struct terminal *terminal)
+static void open_terminal(struct terminal *terminal, enum cli_secret_kind kind)
 {
         int out[2];
 
@@ -170,7 +191,7 @@ static void open_terminal(struct terminal *terminal)
         assert_return_code(pipe(out), errno);
         terminal->pid = forkpty(&terminal->fd, NULL, NULL, NULL);
         if (terminal->pid == 0)
-                read_in_child(out[1], false);
+                read_in_child(out[1], kind);
         close(out[1]);
         terminal->result_fd = out[0];
 }
@@ -211,7 +232,7 @@ static void test_what_is_typed_is_not_shown(void **state)
         struct terminal terminal;
         char result[64];
 
-        open_terminal(&terminal);
+        open_terminal(&terminal, CLI_SECRET_WORD);
         read_until(&terminal, "Type: ");
         assert_false(echoes(&terminal));
         type(&terminal, "planted\n");
@@ -224,12 +245,31 @@ static void test_what_is_typed_is_not_shown(void **state)
         close_terminal(&terminal);
 }
 
+/* Else the shell would get the rest, and show it. */
+static void test_a_key_that_is_pasted_is_read_to_its_end(void **state)
+{
+        static const char key[] = "-----BEGIN PRIVATE KEY-----\nMC4C+/=\n-----END PRIVATE KEY-----";
+        struct terminal terminal;
+        char result[256];
+
+        open_terminal(&terminal, CLI_SECRET_OR_KEY);
+        read_until(&terminal, "Type: ");
+        type(&terminal, key);
+        type(&terminal, "\n");
+        read_all(terminal.result_fd, result, sizeof(result));
+        assert_string_equal(result, key);
+        read_until(&terminal, "\n");
+        assert_string_equal(terminal.shown, "Type: \r\n");
+        assert_int_equal(status_of(terminal.pid), EX_OK);
+        close_terminal(&terminal);
+}
+
 static void test_an_interrupt_leaves_the_terminal_as_it_was(void **state)
 {
         struct terminal terminal;
         char result[64];
 
-        open_terminal(&terminal);
+        open_terminal(&terminal, CLI_SECRET_WORD);
         read_until(&terminal, "Type: ");
         type(&terminal, "half\003");
         read_all(terminal.result_fd, result, sizeof(result));
@@ -244,7 +284,7 @@ static void test_a_terminal_that_ends_gives_no_secret(void **state)
         struct terminal terminal;
         char result[64];
 
-        open_terminal(&terminal);
+        open_terminal(&terminal, CLI_SECRET_WORD);
         read_until(&terminal, "Type: ");
         type(&terminal, "\004");
         read_all(terminal.result_fd, result, sizeof(result));
@@ -259,6 +299,8 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_one_line_end_is_not_part_of_a_secret),
+                cmocka_unit_test(test_a_key_has_several_lines_where_one_may_come),
+                cmocka_unit_test(test_a_key_that_is_pasted_is_read_to_its_end),
                 cmocka_unit_test(test_what_is_no_secret_is_refused_and_not_repeated),
                 cmocka_unit_test(test_more_than_any_secret_is_refused),
                 cmocka_unit_test(test_what_is_typed_is_not_shown),

@@ -1,5 +1,5 @@
 // links: tests/config_place.c daemon/config.c daemon/config_files.c daemon/config_hooks.c daemon/config_providers.c daemon/config_clients.c
-// links: daemon/config_entries.c daemon/config_allow.c daemon/config_secret.c daemon/provider.c
+// links: daemon/config_entries.c daemon/config_allow.c daemon/config_secret.c daemon/jws.c common/wipe.c daemon/provider.c
 // links: daemon/provider_make.c daemon/provider_templates.c daemon/provider_rules.c daemon/provider_url.c daemon/yaml_read.c
 // links: daemon/yaml_doc.c daemon/problems.c common/duration.c common/fault.c common/secret.c
 // links: common/secret_arena.c common/secret_pages.c
@@ -84,11 +84,11 @@ static void test_clients_and_credentials_are_read(void **state)
         app = config_find_client(config, "app");
         assert_ptr_equal(app->provider, config_find_provider(config, "jobber"));
         assert_string_equal(app->client_id, "007");
-        assert_int_equal(app->secret_source, SECRET_FROM_FILE);
-        assert_string_equal(app->secret_name, "/etc/purser/secrets/app");
-        assert_int_equal(app->secret_place.line, 7);
-        assert_int_equal(app->secret_place.column, 7);
-        assert_string_equal(app->secret_place.file, config->file);
+        assert_int_equal(app->secret.source, SECRET_FROM_FILE);
+        assert_string_equal(app->secret.name, "/etc/purser/secrets/app");
+        assert_int_equal(app->secret.place.line, 7);
+        assert_int_equal(app->secret.place.column, 7);
+        assert_string_equal(app->secret.place.file, config->file);
         assert_string_equal(app->redirect_uri, "http://127.0.0.1:8723/callback");
         assert_string_equal(app->api_version, "2025-04-16");
         assert_int_equal(app->n_scopes, 2);
@@ -103,16 +103,16 @@ static void test_clients_and_credentials_are_read(void **state)
         assert_int_equal(app->allow.rules[2].id, 4294967294);
         assert_int_equal(app->allow.rules[3].kind, ALLOW_UNIT);
         assert_string_equal(app->allow.rules[3].name, "jobber-sync@1.service");
-        assert_int_equal(config_find_client(config, "z-app")->secret_source, SECRET_FROM_CREDENTIAL);
-        assert_string_equal(config_find_client(config, "z-app")->secret_name, "z-app.secret");
+        assert_int_equal(config_find_client(config, "z-app")->secret.source, SECRET_FROM_CREDENTIAL);
+        assert_string_equal(config_find_client(config, "z-app")->secret.name, "z-app.secret");
         assert_string_equal(config_find_client(config, "z-app")->api_version, "2023-08-18");
         assert_false(config_find_client(config, "z-app")->allow.given);
-        assert_int_equal(config_find_client(config, "kept")->secret_source, SECRET_FROM_STORE);
-        assert_null(config_find_client(config, "kept")->secret_name);
+        assert_int_equal(config_find_client(config, "kept")->secret.source, SECRET_FROM_STORE);
+        assert_null(config_find_client(config, "kept")->secret.name);
         assert_true(config_find_client(config, "kept")->allow.given);
         assert_int_equal(config_find_client(config, "kept")->allow.n, 0);
         open = config_find_client(config, "open");
-        assert_int_equal(open->secret_source, SECRET_NONE);
+        assert_int_equal(open->secret.source, SECRET_NONE);
         assert_null(open->api_version);
         assert_null(open->redirect_uri);
         acme = config_find_credential(config, "acme");
@@ -217,8 +217,8 @@ static void test_a_file_of_conf_d_adds_to_what_came_before_it(void **state)
         app = config->clients[0];
         assert_string_equal(app->client_id, "third");
         assert_int_equal(app->n_scopes, 2);
-        assert_int_equal(app->secret_source, SECRET_FROM_STORE);
-        assert_null(app->secret_name);
+        assert_int_equal(app->secret.source, SECRET_FROM_STORE);
+        assert_null(app->secret.name);
         assert_int_equal(app->allow.n, 1);
         assert_int_equal(config->refresh.parallel, 3);
         assert_int_equal(config->refresh.before_share, 10);

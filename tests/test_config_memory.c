@@ -1,5 +1,5 @@
 // links: daemon/config.c daemon/config_files.c daemon/config_hooks.c daemon/config_providers.c daemon/config_clients.c
-// links: daemon/config_entries.c daemon/config_allow.c daemon/config_secret.c daemon/provider.c
+// links: daemon/config_entries.c daemon/config_allow.c daemon/config_secret.c daemon/jws.c common/wipe.c daemon/provider.c
 // links: daemon/provider_make.c daemon/provider_templates.c daemon/provider_rules.c daemon/provider_url.c daemon/yaml_read.c
 // links: daemon/yaml_doc.c daemon/problems.c common/duration.c common/fault.c common/secret.c
 // links: common/secret_arena.c common/secret_pages.c tests/out_of_memory.c

@@ -1,5 +1,5 @@
 // links: tests/config_place.c daemon/config.c daemon/config_files.c daemon/config_hooks.c daemon/config_providers.c daemon/config_clients.c
-// links: daemon/config_entries.c daemon/config_allow.c daemon/config_secret.c daemon/provider.c
+// links: daemon/config_entries.c daemon/config_allow.c daemon/config_secret.c daemon/jws.c common/wipe.c daemon/provider.c
 // links: daemon/provider_make.c daemon/provider_templates.c daemon/provider_rules.c daemon/provider_url.c daemon/yaml_read.c
 // links: daemon/yaml_doc.c daemon/problems.c common/duration.c common/fault.c common/secret.c
 // links: common/secret_arena.c common/secret_pages.c
@@ -102,12 +102,14 @@ static void test_every_mistake_has_its_line(void **state)
                   "\n" },
                 { CLIENT "    client_secret: {store: true}\n    secret: hunter2\n",
                   "purser.yaml:7:5: clients.app.secret: unknown key; known here: provider, client_id, "
-                  "client_secret, grant_type, redirect_uri, "
+                  "client_secret, client_key, client_key_id, token_endpoint_auth_signing_alg, grant_type, "
+                  "redirect_uri, "
                   "api_version, scopes, allow\n" },
                 { CLIENT "    clientSecret: hunter2\n",
                   "purser.yaml:6:5: clients.app.clientSecret: unknown key; did you mean 'client_secret'?\n"
                   "purser.yaml:4:5: clients.app.client_secret: is missing: it needs one of " THREE_WAYS
                   "\n" },
+#define BY_KEY "providers: {p: {" ENDPOINTS ", token_endpoint_auth_method: private_key_jwt}}\n"
 #define WHOLE CLIENT "    client_secret: {store: true}\n"
                 /* values */
                 { WHOLE "    client_id: y\n",
@@ -129,6 +131,35 @@ static void test_every_mistake_has_its_line(void **state)
                 { WHOLE "    grant_type: password\n",
                   "purser.yaml:7:17: clients.app.grant_type: must be one of: authorization_code, "
                   "client_credentials\n" },
+                /* keys */
+                { BY_KEY "clients: {a: {provider: p, client_id: x}}\n",
+                  "purser.yaml:2:14: clients.a.client_key: is missing, but the provider's "
+                  "token_endpoint_auth_method "
+                  "is private_key_jwt: it needs one of " THREE_WAYS "\n" },
+                { BY_KEY "clients: {a: {provider: p, client_id: x, client_key: hunter2}}\n",
+                  "purser.yaml:2:54: clients.a.client_key: a client key is not written inline; say where it "
+                  "is kept: " THREE_WAYS "\n" },
+                { BY_KEY "clients: {a: {provider: p, client_id: x, client_key: {hunter2: , hunter2: }}}\n",
+                  "purser.yaml:2:66: clients.a.client_key: duplicate key; it is already in line 2\n"
+                  "purser.yaml:2:55: clients.a.client_key: unknown key; known here: credential, file, "
+                  "store\n" },
+                { BY_KEY "clients: {a: {provider: p, client_id: x, client_key: {store: true}, client_secret: "
+                         "{store: true}}}\n",
+                  "purser.yaml:2:54: clients.a.client_key: is in the store, as client_secret is: only one of "
+                  "the two can "
+                  "be\n" },
+                { BY_KEY "clients: {a: {provider: p, client_id: x, client_key: {store: true}, client_key_id: "
+                         "\"\u00e9\"}}\n",
+                  "purser.yaml:2:84: clients.a.client_key_id: must be visible ASCII, at most 255 "
+                  "characters\n" },
+                { BY_KEY "clients: {a: {provider: p, client_id: x, client_key: {store: true}, "
+                         "token_endpoint_auth_signing_alg: HS256}}\n",
+                  "purser.yaml:2:102: clients.a.token_endpoint_auth_signing_alg: must be one of: RS256, "
+                  "PS256, ES256, "
+                  "EdDSA\n" },
+                { WHOLE "    client_key: {file: /k}\n", "purser.yaml:7:17: clients.app.client_key: is of no "
+                                                        "use: the provider's token_endpoint_auth_method is "
+                                                        "client_secret_basic, and not private_key_jwt\n" },
                 { "providers: {p: {" ENDPOINTS ", token_endpoint_auth_method: none}}\n"
                   "clients: {a: {provider: p, client_id: x, grant_type: client_credentials}}\n",
                   "purser.yaml:2:54: clients.a.grant_type: is not for a public client: the provider's "

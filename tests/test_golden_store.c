@@ -1,5 +1,5 @@
 // links: daemon/store*.c daemon/vault*.c daemon/credential*.c daemon/record.c daemon/seal*.c daemon/timers.c daemon/heap.c
-// links: daemon/backoff.c daemon/config*.c daemon/provider*.c daemon/problems.c daemon/yaml_*.c daemon/log.c
+// links: daemon/backoff.c daemon/config*.c daemon/jws.c daemon/oauth_assertion.c daemon/pkce.c daemon/provider*.c daemon/problems.c daemon/yaml_*.c daemon/log.c
 // links: common/secret*.c common/fault.c common/wipe.c common/duration.c common/clock.c tests/fake_clock.c
 // libs: libsodium yaml-0.1 libsystemd sqlite3
 /*

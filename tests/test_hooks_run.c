@@ -1,4 +1,4 @@
-// links: daemon/hooks_run.c daemon/child.c daemon/config*.c daemon/provider*.c daemon/problems.c daemon/yaml_*.c daemon/timers.c
+// links: daemon/hooks_run.c daemon/child.c daemon/config*.c daemon/jws.c daemon/provider*.c daemon/problems.c daemon/yaml_*.c daemon/timers.c
 // links: daemon/heap.c tests/fake_clock.c common/secret*.c common/fault.c common/wipe.c common/duration.c common/clock.c
 // libs: libsodium yaml-0.1 jansson libsystemd
 /* Commands that are run: in order, one at a time, and what the journal is told of them. */

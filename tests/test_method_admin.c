@@ -1,13 +1,14 @@
-// links: tests/admin_bed.c
+// links: tests/admin_bed.c tests/signing_keys.c
 // links: tests/serve.c tests/core.c tests/fake_clock.c tests/fake_http.c tests/fake_store.c daemon/method*.c daemon/transfer*.c daemon/backup*.c daemon/bundle.c
 // links: daemon/status.c daemon/metrics*.c daemon/access.c daemon/audit.c daemon/rate.c daemon/server*.c daemon/connection*.c
 // links: daemon/accounts.c daemon/peer.c daemon/interface.c daemon/webhook.c daemon/refresh*.c daemon/probe*.c daemon/login*.c
 // links: daemon/discovery.c daemon/vault*.c daemon/credential*.c daemon/record.c daemon/seal.c daemon/timers.c daemon/heap.c
 // links: daemon/backoff.c daemon/oauth_*.c daemon/api_*.c daemon/answer.c daemon/lifetime.c daemon/pkce.c daemon/json_text.c
-// links: daemon/plain_words.c daemon/form.c daemon/http_message.c daemon/config*.c daemon/provider*.c daemon/problems.c
+// links: daemon/plain_words.c daemon/form.c daemon/http_message.c daemon/config*.c daemon/jws.c daemon/provider*.c daemon/problems.c
 // links: daemon/load*.c daemon/yaml_*.c daemon/log.c common/*.c
 // libs: libsodium jansson yaml-0.1 libsystemd
 #include "tests/admin_bed.h"
+#include "tests/signing_keys.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -272,6 +273,42 @@ static void test_a_client_secret_that_cannot_be_set_is_refused(void **state)
                    "\"parameter\":\"client\",\"reason\":");
 }
 
+/* JSON's line ends for those of the PEM. */
+static void set_key(char *message, size_t size, const char *client, const char *pem)
+{
+        size_t n = (size_t)snprintf(
+                message, size,
+                "{\"method\":\"io.purser.Admin.SetClientSecret\",\"parameters\":{\"client\":\"%s\","
+                "\"client_secret\":\"",
+                client);
+
+        for (; *pem && n + 8 < size; pem++)
+                n += (size_t)snprintf(message + n, size - n, *pem == '\n' ? "\\n" : "%c", *pem);
+        snprintf(message + n, size - n, "\"}}");
+}
+
+static void test_a_client_key_is_looked_at_before_it_replaces_one(void **state)
+{
+        char message[4096];
+
+        (void)state;
+        core_reload_with_provider(&bed.core,
+                                  "  keyed: {extends: idp, token_endpoint_auth_method: private_key_jwt}\n",
+                                  "  signer: {provider: keyed, client_id: x, client_key: {store: true}}\n");
+        service_refresh_all(bed.service);
+        set_key(message, sizeof message, "signer", key_encrypted);
+        assert_has(serve_ask(&bed, fd, message), "\"reason\":\"The key is encrypted, and nobody is there");
+        set_key(message, sizeof message, "signer", "hunter2");
+        assert_has(serve_ask(&bed, fd, message), "\"reason\":\"The key is no private key in PEM");
+        set_key(message, sizeof message, "app", key_p256);
+        assert_has(serve_ask(&bed, fd, message), "\"reason\":\"It is a key, and no client secret");
+        set_key(message, sizeof message, "signer", key_p256);
+        serve_say(&bed, fd, message);
+        serve_pump(&bed);
+        core_save(&bed.core);
+        assert_string_equal(serve_hear(&bed, fd), "{\"parameters\":{}}\n");
+}
+
 static void test_clients_are_listed_without_their_secrets(void **state)
 {
         const char *heard;
@@ -353,6 +390,7 @@ int main(void)
                 ADMIN_TEST(test_a_test_of_a_credential_that_goes_is_not_left_hanging),
                 ADMIN_TEST(test_a_revocation_that_the_disk_refuses_forgets_nothing),
                 ADMIN_TEST(test_a_client_secret_is_told_as_set_when_it_is_durable),
+                ADMIN_TEST(test_a_client_key_is_looked_at_before_it_replaces_one),
                 ADMIN_TEST(test_a_client_secret_that_cannot_be_set_is_refused),
                 ADMIN_TEST(test_clients_are_listed_without_their_secrets),
                 ADMIN_TEST(test_a_reload_is_answered_with_every_mistake),

@@ -13,6 +13,32 @@
 
 /* ------------------------------------------------------------------------------------------------------- useless answers */
 
+/* An assertion that is too old or too young already when it is made, by the provider's clock. */
+static void expect_key_refused(int64_t date_sec, const char *words)
+{
+        struct provider keyed = sample_plain;
+        struct http_response response = sample_answer(401, NULL, "{\"error\":\"invalid_client\"}");
+        struct oauth_answer answer;
+
+        keyed.auth_method = AUTH_METHOD_PRIVATE_KEY_JWT;
+        response.date_sec = date_sec;
+        answer = read_response(&keyed, &response);
+        assert_int_equal(answer.verdict, OAUTH_CLIENT_REFUSED);
+        if (!strstr(answer.reason, words))
+                fail_msg("\"%s\" does not say \"%s\"", answer.reason, words);
+        assert_null(strstr(answer.reason, "secret"));
+        oauth_answer_done(&answer);
+}
+
+static void test_a_refused_key_is_told_with_the_clock_where_that_is_wrong(void **state)
+{
+        expect_key_refused(-1, "has the public half of this key");
+        expect_key_refused(NOW + 30, "has the public half of this key");
+        expect_key_refused(NOW + 75,
+                           "whose clock is 75 s behind the provider's: set this machine's clock right");
+        expect_key_refused(NOW - 31, "whose clock is 31 s ahead of the provider's");
+}
+
 static void test_a_good_status_without_tokens_leaves_the_outcome_unknown(void **state)
 {
         static const struct {
@@ -424,6 +450,7 @@ static void test_an_answer_can_be_done_twice(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_a_refused_key_is_told_with_the_clock_where_that_is_wrong),
                 cmocka_unit_test(test_a_good_status_without_tokens_leaves_the_outcome_unknown),
                 cmocka_unit_test(test_a_body_of_nothing_but_brackets_ends_nothing),
                 cmocka_unit_test(test_trouble_of_the_server_leaves_the_outcome_unknown),

@@ -1,5 +1,5 @@
 // links: tests/server_bed.c daemon/server*.c daemon/connection*.c daemon/accounts.c daemon/audit.c daemon/rate.c daemon/peer.c daemon/log.c
-// links: daemon/timers.c daemon/heap.c daemon/config*.c daemon/provider*.c daemon/problems.c daemon/yaml_*.c
+// links: daemon/timers.c daemon/heap.c daemon/config*.c daemon/jws.c daemon/provider*.c daemon/problems.c daemon/yaml_*.c
 // links: common/conn.c common/wire*.c common/secret*.c common/fault.c common/wipe.c common/clock.c common/duration.c
 // links: tests/fake_clock.c
 // libs: libsodium jansson libsystemd yaml-0.1

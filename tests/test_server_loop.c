@@ -1,5 +1,5 @@
 // links: daemon/server*.c daemon/connection*.c daemon/accounts.c daemon/audit.c daemon/rate.c daemon/peer.c daemon/log.c daemon/loop.c
-// links: daemon/timers.c daemon/heap.c daemon/config*.c daemon/provider*.c daemon/problems.c daemon/yaml_*.c
+// links: daemon/timers.c daemon/heap.c daemon/config*.c daemon/jws.c daemon/provider*.c daemon/problems.c daemon/yaml_*.c
 // links: common/conn.c common/wire*.c common/secret*.c common/fault.c common/wipe.c common/clock.c common/duration.c
 // libs: libsodium jansson libsystemd yaml-0.1
 /* The loop that waits on the connections: who is answered at once, and all else that the daemon waits for, keep nobody waiting. */

@@ -2,7 +2,7 @@
 // links: tests/core.c tests/fake_clock.c tests/fake_http.c tests/fake_store.c daemon/transfer*.c daemon/backup*.c daemon/refresh*.c
 // links: daemon/probe*.c daemon/login*.c daemon/discovery.c daemon/vault*.c daemon/credential*.c daemon/record.c daemon/seal.c
 // links: daemon/timers.c daemon/rate.c daemon/heap.c daemon/backoff.c daemon/oauth_*.c daemon/api_*.c daemon/answer.c daemon/lifetime.c daemon/pkce.c
-// links: daemon/json_text.c daemon/plain_words.c daemon/form.c daemon/http_message.c daemon/config*.c daemon/provider*.c
+// links: daemon/json_text.c daemon/plain_words.c daemon/form.c daemon/http_message.c daemon/config*.c daemon/jws.c daemon/provider*.c
 // links: daemon/problems.c daemon/yaml_*.c daemon/log.c common/*.c
 // libs: libsodium jansson yaml-0.1 libsystemd
 /* Grants out of one daemon and into another, over disks that refuse and crashes in between. */

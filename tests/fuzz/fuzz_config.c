@@ -22,6 +22,11 @@ static void check_allow(const struct allow_list *list)
                 fuzz_check(list->rules[i].name);
 }
 
+static void check_secret(const struct secret_config *secret)
+{
+        fuzz_check(!secret->name == (secret->source == SECRET_FROM_STORE || secret->source == SECRET_NONE));
+}
+
 static void check_client(const struct config *config, const struct client *client)
 {
         fuzz_check(name_is_valid(client->name) && client->client_id);
@@ -29,9 +34,13 @@ static void check_client(const struct config *config, const struct client *clien
         fuzz_check(client->provider == config_find_provider(config, client->provider->name));
         fuzz_check(!client->redirect_uri || url_is_redirect(client->redirect_uri));
         fuzz_check(!client->api_version || client->provider->api.version_header);
-        fuzz_check(client->secret_source != SECRET_NONE || client->provider->auth_method == AUTH_METHOD_NONE);
-        fuzz_check(!client->secret_name ==
-                   (client->secret_source == SECRET_FROM_STORE || client->secret_source == SECRET_NONE));
+        fuzz_check(client->secret.source != SECRET_NONE ||
+                   client->provider->auth_method == AUTH_METHOD_NONE ||
+                   client->provider->auth_method == AUTH_METHOD_PRIVATE_KEY_JWT);
+        fuzz_check((client->key.source != SECRET_NONE) ==
+                   (client->provider->auth_method == AUTH_METHOD_PRIVATE_KEY_JWT));
+        check_secret(&client->secret);
+        check_secret(&client->key);
         for (size_t i = 0; i < client->n_scopes; i++)
                 fuzz_check(*client->scopes[i]);
         check_allow(&client->allow);

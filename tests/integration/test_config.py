@@ -57,7 +57,7 @@ MISTAKES = [
      4, 27, ("providers.mine.api.version_header",)),
     ("control character", "clients:\n  app:\n    provider: jobber\n    client_id: \"a\\nb\"\n" + STORE,
      4, 16, ("clients.app.client_id",)),
-    ("unknown auth method", MINE + "    token_endpoint_auth_method: private_key_jwt\n",
+    ("unknown auth method", MINE + "    token_endpoint_auth_method: client_secret_jwt\n",
      4, 33, ("token_endpoint_auth_method", "client_secret_post")),
     ("unknown challenge method", MINE + "    code_challenge_method: plain\n", 4, 28, ("code_challenge_method", "S256")),
     ("duration that is none", "refresh: {timeout: soon}\n", 1, 20, ("refresh.timeout",)),
