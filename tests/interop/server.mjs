@@ -1,20 +1,24 @@
 // An authorization server by people who never heard of Purser (npm's oidc-provider), for a test to log in at: loopback only,
 // PKCE required, refresh tokens rotated, a spent one revokes its grant, access tokens short-lived, discovery and RFC 7009.
 //
-//     node server.mjs REDIRECT_URI [ACCESS_TOKEN_SECONDS]
+//     node server.mjs REDIRECT_URI [ACCESS_TOKEN_SECONDS [OPTIONS]]
 //
-// Prints `ready http://127.0.0.1:PORT`. Clients: purser-basic, purser-post (secrets below), purser-public,
+// OPTIONS is a JSON object: key names a file in PEM with the key of purser-key, which authenticates by private_key_jwt, alg and
+// kid how and by which name it does.
+//
+// Prints `ready http://127.0.0.1:PORT`. Clients: purser-basic, purser-post (secrets below), purser-public, purser-key,
 // purser-itself, which asks for itself, and purser-device, for people elsewhere. Whoever comes
 // is logged in as acme-owner and consents; `_account` and `_decision=deny` in the authorization URL change that.
 // GET /_control/state tells what happened; POST /_control/revoke ends all grants as their owner might, elsewhere.
 
-import { generateKeyPairSync, randomBytes } from 'node:crypto';
+import { createPublicKey, generateKeyPairSync, randomBytes } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import Provider from 'oidc-provider';
 
-const [redirectUri, accessTokenSeconds = '10'] = process.argv.slice(2);
+const [redirectUri, accessTokenSeconds = '10', options = '{}'] = process.argv.slice(2);
 if (!redirectUri) {
-    process.stderr.write('usage: node server.mjs REDIRECT_URI [ACCESS_TOKEN_SECONDS]\n');
+    process.stderr.write('usage: node server.mjs REDIRECT_URI [ACCESS_TOKEN_SECONDS [OPTIONS]]\n');
     process.exit(64);
 }
 
@@ -43,10 +47,22 @@ const clients = [
     },
 ];
 
+const { key, alg, kid } = JSON.parse(options);
+if (key) {
+    clients.push({
+        ...client('purser-key', 'private_key_jwt'), ...(alg && { token_endpoint_auth_signing_alg: alg }),
+        jwks: { keys: [{ ...createPublicKey(readFileSync(key)).export({ format: 'jwk' }), ...(kid && { kid }) }] },
+        grant_types: ['authorization_code', 'refresh_token', 'client_credentials',
+            'urn:ietf:params:oauth:grant-type:device_code'],
+    });
+}
+
 const signingKey = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({ format: 'jwk' });
 
 const configuration = {
     clients,
+    clientAuthMethods: ['none', 'client_secret_basic', 'client_secret_post', 'private_key_jwt'],
+    enabledJWA: { clientAuthSigningAlgValues: ['RS256', 'PS256', 'ES256', 'EdDSA'] },
     jwks: { keys: [{ ...signingKey, use: 'sig', alg: 'ES256' }] },
     cookies: { keys: [randomBytes(32).toString('hex')] },
     findAccount: (_, id) => ({ accountId: id, claims: () => ({ sub: id }) }),

@@ -1,145 +1,19 @@
 """Logging in at npm's oidc-provider, which is known by its issuer alone, and living with its rotation and revocation."""
 
-import http.cookiejar
 import json
-import pathlib
-import re
-import shutil
-import subprocess
 import urllib.error
-import urllib.parse
 import urllib.request
 
 import pytest
 
-from evidence import Evidence
-from purser import BUILD, EX_CONFIG, EX_NOPERM, EX_OK, Home
-from waiting import PATIENCE, free_port, until
+from oidc import enter_code, log_in
+from purser import EX_CONFIG, EX_NOPERM, EX_OK
+from waiting import until
 
-HERE = pathlib.Path(__file__).parent
-SECRETS = {"purser-basic": "basic: a secret/with+odd%signs & blanks",
-           "purser-post": "post-secret-0123456789abcdefghijklmnop", "purser-public": None}
 ITSELF = "itself-secret-0123456789abcdefghijklmno"
-METHODS = {"purser-basic": "client_secret_basic", "purser-post": "client_secret_post", "purser-public": "none"}
 
 
-class Server:
-    """oidc-provider as a process."""
-
-    def __init__(self, access_token_seconds, log):
-        self.redirect_uri = "http://127.0.0.1:%d/callback" % free_port()
-        self.process = subprocess.Popen(
-            ["node", str(HERE / "server.mjs"), self.redirect_uri, str(access_token_seconds)], stdout=subprocess.PIPE,
-            stderr=log, text=True)
-        words = self.process.stdout.readline().split()
-        assert words[:1] == ["ready"], "server.mjs did not start"
-        self.url = words[1]
-
-    def stop(self):
-        self.process.terminate()
-        self.process.wait(10)
-        self.process.stdout.close()
-
-    def state(self):
-        with urllib.request.urlopen(self.url + "/_control/state", timeout=10) as response:
-            return json.load(response)
-
-    def secrets(self):
-        state = self.state()
-        return {kind: state[kind] for kind in ("refresh_token", "access_token", "code", "client_secret")}
-
-    def revoke_elsewhere(self):
-        urllib.request.urlopen(urllib.request.Request(self.url + "/_control/revoke", method="POST"), timeout=10).close()
-
-
-class Browser(urllib.request.HTTPRedirectHandler):
-    """Has cookies and follows redirects, as far as the one to the redirect URI."""
-
-    def __init__(self):
-        self.jar = http.cookiejar.CookieJar()
-        self.opener = urllib.request.build_opener(
-            urllib.request.ProxyHandler({}), urllib.request.HTTPCookieProcessor(self.jar), self)
-
-    def visit(self, url, **more):
-        url += "&" + urllib.parse.urlencode(more) if more else ""
-        try:
-            with self.opener.open(url, timeout=PATIENCE) as response:
-                return response.status
-        except urllib.error.HTTPError as error:
-            with error:
-                return error.code
-
-
-@pytest.fixture(scope="module")
-def installed():
-    if not shutil.which("node"):
-        pytest.skip("node is not installed")
-    if not (HERE / "node_modules/oidc-provider").is_dir():
-        pytest.skip("oidc-provider is not installed: make node-deps")
-
-
-@pytest.fixture
-def begin(installed, tmp_path):
-    """Gives a function that starts server and daemon for one of the clients; afterwards nothing may have shown a secret."""
-    started = []
-
-    def start(client="purser-basic", access_token_seconds=600):
-        log = open(tmp_path / "oidc-provider.log", "w", encoding="utf-8")
-        server = Server(access_token_seconds, log)
-        assert (BUILD / "purserd").exists(), "purserd is not built; run make, or set PURSER_BUILD"
-        home = Home(server, Evidence())
-        started.append((home, server, log))
-        home.settings["providers"]["standin"] = {
-            "issuer": server.url, "token_endpoint_auth_method": METHODS[client],
-            "api": {"url": server.url, "test_url": server.url + "/me", "test_answer": {"account_id": "/sub"}}}
-        home.settings["clients"] = {"app": {"provider": "standin", "client_id": client, "scopes": ["openid"],
-                                            "redirect_uri": server.redirect_uri}}
-        if SECRETS[client]:
-            home.secret_file.write_text(SECRETS[client])
-            home.settings["clients"]["app"]["client_secret"] = {"file": str(home.secret_file)}
-        home.write()
-        home.start()
-        return home, server
-
-    yield start
-    for home, server, log in started:
-        problems = home.close()
-        found = home.evidence.find(server.secrets())
-        home.remove()
-        server.stop()
-        log.close()
-        assert not found, "secrets were shown: %s" % found
-        assert not problems, "\n".join(problems)
-
-
-def enter_code(uri):
-    """A person at another device: each page's form is sent as it stands, with a yes where one is asked for."""
-    browser = Browser()
-    with browser.opener.open(uri, timeout=PATIENCE) as response:
-        page = response.read().decode()
-    for _ in range(4):
-        form = re.search(r'<form[^>]*action="([^"]+)"', page)
-        if not form:
-            return page
-        fields = dict(re.findall(r'<input[^>]*name="([^"]+)"[^>]*value="([^"]*)"', page))
-        fields.pop("abort", None)
-        if "confirm" in page:
-            fields["confirm"] = "yes"
-        data = urllib.parse.urlencode(fields).encode()
-        with browser.opener.open(form.group(1), data, timeout=PATIENCE) as response:
-            page = response.read().decode()
-    return page
-
-
-def log_in(home, status=EX_OK, **person):
-    login = home.begin_login("acme")
-    page = Browser().visit(login.url, **person)
-    result = login.finish(status)
-    assert (page == 200) == (status == EX_OK), (page, result)
-    return result
-
-
-@pytest.mark.parametrize("client", sorted(SECRETS))
+@pytest.mark.parametrize("client", ["purser-basic", "purser-post", "purser-public"])
 def test_login_by_issuer_alone_ends_with_a_tested_token(begin, client):
     home, server = begin(client)
     log_in(home)
