@@ -1,6 +1,7 @@
 /* Varlink messages. Positions and rules go into diagnostics, never bytes of the message: those may be secret. */
 #include "common/wire.h"
 
+#include "common/plain_text.h"
 #include "common/utf8.h"
 
 #include <assert.h>
@@ -242,38 +243,12 @@ static int roll_back(struct secret_buf *buf, size_t n, int r)
         return r;
 }
 
-/* ASCII that stands for itself. */
-static bool is_plain(unsigned char c)
-{
-        return (c >= 0x20) & (c < 0x80) & (c != '"') & (c != '\\');
-}
-
-enum {
-        STRIDE = 16
-}; /* Tokens are long, and plain: so many bytes are looked at in one go, which the compiler sees to. */
-
-static size_t skip_plain(const unsigned char *p, size_t i, size_t n)
-{
-        for (; n - i >= STRIDE; i += STRIDE) {
-                unsigned char plain = 1;
-
-                for (size_t k = 0; k < STRIDE; k++)
-                        plain &= is_plain(p[i + k]);
-                if (!plain)
-                        break;
-        }
-        while (i < n && is_plain(p[i]))
-                i++;
-        return i;
-}
-
-static int append_string(struct secret_buf *buf, const unsigned char *p, size_t n)
+static int append_text(struct secret_buf *buf, const unsigned char *p, size_t n)
 {
         size_t done = 0, i = 0;
-        int r;
+        int r = 0;
 
-        r = secret_buf_append(buf, "\"", 1);
-        while (r == 0 && (i = skip_plain(p, i, n)) < n) {
+        while (r == 0 && (i += plain_text(p + i, n - i)) < n) {
                 size_t length;
 
                 length = utf8_sequence(p + i, n - i);
@@ -287,18 +262,26 @@ static int append_string(struct secret_buf *buf, const unsigned char *p, size_t 
                 }
                 i += length;
         }
-        if (r == 0)
-                r = secret_buf_append(buf, p + done, n - done);
-        if (r == 0)
-                r = secret_buf_append(buf, "\"", 1);
-        return r;
+        return r == 0 ? secret_buf_append(buf, p + done, n - done) : r;
+}
+
+int wire_append_text(struct secret_buf *buf, const char *bytes, size_t n)
+{
+        size_t before = buf->n;
+        int r = append_text(buf, (const unsigned char *)bytes, n);
+
+        return r == 0 ? 0 : roll_back(buf, before, r);
 }
 
 int wire_append_string(struct secret_buf *buf, const char *bytes, size_t n)
 {
         size_t before = buf->n;
-        int r = append_string(buf, (const unsigned char *)bytes, n);
+        int r = secret_buf_append(buf, "\"", 1);
 
+        if (r == 0)
+                r = append_text(buf, (const unsigned char *)bytes, n);
+        if (r == 0)
+                r = secret_buf_append(buf, "\"", 1);
         return r == 0 ? 0 : roll_back(buf, before, r);
 }
 

@@ -49,3 +49,5 @@ int wire_format_reply(struct secret_buf *buf, const char *error, const json_t *p
 
 /* Appends a JSON string literal, quotes and escapes included. -EILSEQ when the bytes are not UTF-8. */
 int wire_append_string(struct secret_buf *buf, const char *bytes, size_t n);
+/* The same without the quotes. */
+int wire_append_text(struct secret_buf *buf, const char *bytes, size_t n);

@@ -2,17 +2,21 @@
 #include "daemon/bundle.h"
 
 #include "common/wire.h"
+#include "daemon/bundle_frame.h"
 
 #include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 
 #define BUNDLE_START "{\"parameters\":"
 #define BUNDLE_END "]}}"
 
-enum { REST_MOSTLY = 350 };
+enum {
+        REST_MOSTLY = 512, /* bytes of what goes with the token */
+        KEPT = 16 * 1024, /* of memory from one message to the next */
+        DIGITS_MAX = 20,
+};
 
 /* Appending ends with the first failure, so that a row of calls needs one check. */
 struct writer {
@@ -20,24 +24,61 @@ struct writer {
         int r;
 };
 
-static void put(struct writer *writer, const char *text)
+/* There mostly is. */
+static inline bool make_room(struct writer *writer, size_t n)
 {
-        if (writer->r == 0)
-                writer->r = secret_buf_append_string(writer->buf, text);
+        const struct secret_buf *buf = writer->buf;
+
+        if (writer->r == 0 && buf->allocated - buf->n <= n)
+                writer->r = secret_buf_reserve(writer->buf, n);
+        return writer->r == 0;
 }
 
-static void put_string(struct writer *writer, const char *bytes, size_t n)
+/* Nobody reads before the end is there. */
+static inline void put_bytes(struct writer *writer, const char *bytes, size_t n)
 {
-        if (writer->r == 0)
-                writer->r = wire_append_string(writer->buf, bytes, n);
+        struct secret_buf *buf = writer->buf;
+
+        if (!make_room(writer, n))
+                return;
+        memcpy(buf->data + buf->n, bytes, n);
+        buf->n += n;
 }
 
-static void put_number(struct writer *writer, const char *member, int64_t value)
+/* The text is whole, or what was wrong with it is returned. */
+static int finish(struct writer *writer)
 {
-        char text[64];
+        if (make_room(writer, 1))
+                writer->buf->data[writer->buf->n] = '\0';
+        return writer->r;
+}
 
-        snprintf(text, sizeof(text), "%s%" PRId64, member, value);
-        put(writer, text);
+static inline void put(struct writer *writer, const char *text)
+{
+        put_bytes(writer, text, strlen(text));
+}
+
+static void put_string(struct writer *writer, const char *text)
+{
+        if (writer->r == 0)
+                writer->r = wire_append_string(writer->buf, text, strlen(text));
+}
+
+static void put_number(struct writer *writer, int64_t value)
+{
+        char digits[DIGITS_MAX + 1], *end = digits + sizeof(digits), *first = end;
+        uint32_t left = (uint32_t)value;
+
+        /* Times are, until 2106; and dividing less is done sooner. */
+        if (value == (int64_t)left) {
+                do
+                        *--first = (char)('0' + left % 10);
+                while ((left /= 10) > 0);
+        } else {
+                first = digits;
+                end = digits + snprintf(digits, sizeof(digits), "%" PRId64, value);
+        }
+        put_bytes(writer, first, (size_t)(end - first));
 }
 
 /* member: with its quotes and colon. NULL leaves it out. */
@@ -46,49 +87,18 @@ static void put_member(struct writer *writer, const char *member, const char *va
         if (!value)
                 return;
         put(writer, member);
-        put_string(writer, value, strlen(value));
+        put_string(writer, value);
 }
 
-/* The scheme's name is compared without regard to case (RFC 9110 section 11.1), but some servers do not: RFC 6750 writes it so. */
-static const char *scheme(const char *token_type)
+static void put_token(struct writer *writer, const struct grant *grant)
 {
-        return !token_type || strcasecmp(token_type, "bearer") == 0 ? "Bearer" : token_type;
-}
+        const char *token = secret_expose(grant->access_token);
+        size_t n = secret_size(grant->access_token);
 
-/* header: what carries the bare token instead; NULL: Authorization. */
-static void put_authorization(struct writer *writer, const struct grant *grant, const char *header)
-{
-        struct secret_buf value = SECRET_BUF_INIT(writer->buf->max);
-        struct writer inner = { .buf = &value, .r = writer->r };
-
-        if (!header) {
-                put(&inner, scheme(grant->token_type));
-                put(&inner, " ");
-        }
-        if (inner.r == 0)
-                inner.r = secret_buf_append(&value, secret_expose(grant->access_token),
-                                            secret_size(grant->access_token));
-        writer->r = inner.r;
-
-        put_member(writer, ",\"headers\":[{\"name\":", header ? header : "Authorization");
-        put(writer, ",\"value\":");
-        put_string(writer, value.data, value.n);
-        put(writer, "}");
-        secret_buf_done(&value);
-}
-
-static void put_headers(struct writer *writer, const struct credential *credential)
-{
-        const struct provider *provider = credential->client ? credential->client->provider : NULL;
-        const char *version = credential_api_version(credential);
-
-        put_authorization(writer, &credential->grant, provider ? provider->api.token_header : NULL);
-        if (provider && provider->api.version_header && version) {
-                put_member(writer, ",{\"name\":", provider->api.version_header);
-                put_member(writer, ",\"value\":", version);
-                put(writer, "}");
-        }
-        put(writer, "]");
+        if (grant->token_is_plain)
+                put_bytes(writer, token, n);
+        else if (writer->r == 0)
+                writer->r = wire_append_text(writer->buf, token, n);
 }
 
 static void put_account(struct writer *writer, const struct credential *credential)
@@ -113,36 +123,68 @@ static void on_warning(const char *sentence, void *userdata)
         warnings->any = true;
 }
 
+static void put_warnings(struct writer *writer, const struct credential *credential, uint64_t boot_now,
+                         bool *ret_any)
+{
+        struct warnings warnings = { .writer = writer };
+
+        put(writer, ",\"warnings\":[");
+        credential_warnings(credential, boot_now, on_warning, &warnings);
+        *ret_any = warnings.any;
+}
+
+static void put_all(struct writer *writer, struct bundle *bundle, const struct credential *credential,
+                    uint64_t boot_now, int64_t wall_now)
+{
+        const struct grant *grant = &credential->grant;
+        const struct bundle_frame *frame;
+        const char *text;
+
+        writer->r = bundle_frame_find(&bundle->frames, credential, &frame);
+        if (writer->r < 0)
+                return;
+        text = frame->text;
+
+        put(writer, BUNDLE_START "{\"access_token\":\"");
+        put_token(writer, grant);
+        put_bytes(writer, text, frame->n_before_end);
+        put_number(writer, credential_expires_at(credential, boot_now, wall_now));
+        put_bytes(writer, text + frame->n_before_end, frame->n_before_header);
+        put_token(writer, grant);
+        put_bytes(writer, text + frame->n_before_end + frame->n_before_header, frame->n_behind);
+        put_account(writer, credential);
+        put(writer, ",\"generation\":");
+        put_number(writer, (int64_t)grant->generation);
+        put_warnings(writer, credential, boot_now, &bundle->has_warnings);
+        put(writer, BUNDLE_END);
+}
+
 int bundle_render(struct bundle *bundle, const struct credential *credential, uint64_t boot_now,
                   int64_t wall_now)
 {
-        const struct grant *grant = &credential->grant;
-        struct writer writer = { .buf = &bundle->message };
-        struct warnings warnings = { .writer = &writer };
+        struct secret_buf *message = &bundle->message;
+        struct writer writer = { .buf = message };
+        size_t before = message->n;
 
-        assert(grant->access_token);
+        assert(credential->grant.access_token);
 
-        secret_buf_clear(&bundle->message);
+        if (message->allocated > KEPT) {
+                secret_buf_done(message);
+                before = 0;
+        }
+        message->n = 0;
         /* The token twice, and what usually goes with it: growing would copy it again and again. */
-        writer.r = secret_buf_reserve(&bundle->message, 2 * secret_size(grant->access_token) + REST_MOSTLY);
-        put(&writer, BUNDLE_START "{\"access_token\":");
-        put_string(&writer, secret_expose(grant->access_token), secret_size(grant->access_token));
-        put_member(&writer, ",\"token_type\":", scheme(grant->token_type));
-        put_number(&writer, ",\"expires_at\":", credential_expires_at(credential, boot_now, wall_now));
-        put_member(&writer, ",\"api_version\":", credential_api_version(credential));
-        put_member(&writer,
-                   ",\"api_url\":", credential->client ? credential->client->provider->api.url : NULL);
-        put_headers(&writer, credential);
-        put_account(&writer, credential);
-        put_number(&writer, ",\"generation\":", (int64_t)grant->generation);
-        put(&writer, ",\"warnings\":[");
-        credential_warnings(credential, boot_now, on_warning, &warnings);
-        put(&writer, BUNDLE_END);
+        if (make_room(&writer, 2 * secret_size(credential->grant.access_token) + REST_MOSTLY))
+                put_all(&writer, bundle, credential, boot_now, wall_now);
+        if (finish(&writer) != 0) {
+                secret_buf_done(message);
+                return writer.r;
+        }
 
-        bundle->has_warnings = warnings.any;
-        if (writer.r != 0)
-                secret_buf_clear(&bundle->message);
-        return writer.r;
+        /* What was written over is gone; what the last message was longer by is not. */
+        if (before > message->n)
+                explicit_bzero(message->data + message->n, before - message->n);
+        return 0;
 }
 
 int bundle_render_variant(const struct bundle *bundle, const char *warning, bool continues,
@@ -156,7 +198,7 @@ int bundle_render_variant(const struct bundle *bundle, const char *warning, bool
         put_member(&writer, bundle->has_warnings ? "," : "", warning);
         put(&writer, "]}");
         put(&writer, continues ? ",\"continues\":true}" : "}");
-        return writer.r;
+        return finish(&writer);
 }
 
 static void put_header(struct writer *writer, const char *name, const char *value)
@@ -174,13 +216,13 @@ int bundle_write_headers(const struct credential *credential, struct secret_buf 
         struct writer writer = { .buf = ret };
 
         put(&writer, "Authorization: ");
-        put(&writer, scheme(credential->grant.token_type));
+        put(&writer, grant_scheme(&credential->grant));
         put(&writer, " ");
         put(&writer, secret_expose(credential->grant.access_token));
         put(&writer, "\n");
         if (provider && provider->api.version_header && version)
                 put_header(&writer, provider->api.version_header, version);
-        return writer.r;
+        return finish(&writer);
 }
 
 int bundle_write_json(const struct bundle *bundle, bool short_lived, struct secret_buf *ret)
@@ -194,11 +236,22 @@ int bundle_write_json(const struct bundle *bundle, bool short_lived, struct secr
                                      bundle->message.n - strlen(BUNDLE_START) - strlen(BUNDLE_END));
         put_member(&writer, bundle->has_warnings ? "," : "", short_lived ? warning : NULL);
         put(&writer, "]}\n");
-        return writer.r;
+        return finish(&writer);
+}
+
+void bundle_wipe(struct bundle *bundle)
+{
+        secret_buf_clear(&bundle->message);
+}
+
+void bundle_forget_clients(struct bundle *bundle)
+{
+        bundle_frames_free(&bundle->frames);
 }
 
 void bundle_done(struct bundle *bundle)
 {
         secret_buf_done(&bundle->message);
+        bundle_frames_free(&bundle->frames);
         bundle->has_warnings = false;
 }

@@ -10,10 +10,16 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Embedded in its owner. */
+struct bundle_frame;
+
+/*
+ * Embedded in its owner, and used for one reply after the other: making one costs little more than copying it. What all replies of a client
+ * have in common is kept, in ordinary memory, since no secret is in it.
+ */
 struct bundle {
         struct secret_buf message; /* {"parameters":{...,"warnings":[...]}} */
         bool has_warnings;
+        struct bundle_frame *frames;
 };
 
 #define BUNDLE_INIT                                                                                          \
@@ -21,9 +27,12 @@ struct bundle {
                 .message = SECRET_BUF_INIT(256 * 1024)                                                       \
         }
 
-/* The credential must have an access token. On failure the bundle is empty. */
+/* The credential must have an access token. On failure there is no message. It is valid until the next one, or until it is wiped. */
 int bundle_render(struct bundle *bundle, const struct credential *credential, uint64_t boot_now,
                   int64_t wall_now);
+void bundle_wipe(struct bundle *bundle);
+/* Call when the configuration was swapped. */
+void bundle_forget_clients(struct bundle *bundle);
 void bundle_done(struct bundle *bundle);
 
 /* The same as it was rendered, with one warning more (NULL: none), and as one of several answers. ret is appended to. */

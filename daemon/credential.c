@@ -1,10 +1,12 @@
 #include "daemon/credential.h"
 
+#include "common/plain_text.h"
 #include "daemon/backoff.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 void grant_done(struct grant *grant)
 {
@@ -14,10 +16,33 @@ void grant_done(struct grant *grant)
         *grant = (struct grant){ 0 };
 }
 
+const char GRANT_BEARER[] = "Bearer";
+
+static bool is_bearer(const char *token_type)
+{
+        return !token_type || strcasecmp(token_type, "bearer") == 0;
+}
+
+void grant_look(struct grant *grant)
+{
+        const struct secret *token = grant->access_token;
+        size_t n = token ? secret_size(token) : 0;
+
+        grant->is_bearer = is_bearer(grant->token_type);
+        /* It stands for itself in JSON. */
+        grant->token_is_plain = token && plain_text((const unsigned char *)secret_expose(token), n) == n;
+}
+
+const char *grant_scheme(const struct grant *grant)
+{
+        return grant->is_bearer || is_bearer(grant->token_type) ? GRANT_BEARER : grant->token_type;
+}
+
 void grant_move(struct grant *to, struct grant *from)
 {
         grant_done(to);
         *to = *from;
+        grant_look(to);
         *from = (struct grant){ 0 };
 }
 

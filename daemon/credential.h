@@ -21,6 +21,7 @@ struct grant {
                 *refresh_token; /* NULL: the provider gave none; the access token's end is the grant's */
         struct secret *access_token; /* NULL: none that could be used */
         char *token_type;
+        bool is_bearer, token_is_plain; /* what was seen of type and access token; false: nobody has looked */
         uint64_t generation; /* counts the access tokens of this credential, from 1 */
         uint64_t lifetime_usec;
         int64_t received_boot_usec; /* on this boot's clock; negative: before this boot */
@@ -29,6 +30,11 @@ struct grant {
 
 void grant_done(struct grant *grant); /* safe on a zeroed one */
 void grant_move(struct grant *to, struct grant *from); /* frees what `to` held; `from` is zeroed */
+/* grant_move() and grant_decode() do it: what is asked with each call is then known without a look at the strings. */
+void grant_look(struct grant *grant);
+/* The scheme's name is compared without regard to case (RFC 9110 section 11.1), but some servers do not: RFC 6750 writes it so. */
+extern const char GRANT_BEARER[]; /* told by its address */
+const char *grant_scheme(const struct grant *grant);
 
 /* Why a grant is finally refused. The numbers are on disk. */
 enum refusal {

@@ -145,6 +145,7 @@ int grant_decode(const char *bytes, size_t n, const struct boot_moment *now, str
                 return CREDENTIAL_E_MALFORMED;
 
         translate_times(&grant, boot_id, now);
+        grant_look(&grant);
         *ret = grant;
         grant = (struct grant){ 0 };
         return 0;

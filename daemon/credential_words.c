@@ -247,6 +247,12 @@ static void warn_of_refreshes(const struct credential *credential, uint64_t boot
                          words_or(credential->last_failure, "no reason was given."));
 }
 
+static void warn_of_notice(const struct credential *credential, struct diag *text)
+{
+        if (credential->notice)
+                diag_set(text, "The provider says: %s", credential->notice);
+}
+
 /* Of one that was moved the refusal says it. */
 static void warn_of_export(const struct credential *credential, struct diag *text)
 {
@@ -264,14 +270,34 @@ static void warn_of_export(const struct credential *credential, struct diag *tex
                  date, credential->name);
 }
 
+static void tell(const struct diag *text, void (*on_warning)(const char *sentence, void *userdata),
+                 void *userdata)
+{
+        if (text->text[0])
+                on_warning(text->text, userdata);
+}
+
+/* Asked with each token, and mostly without anything to say: that must not cost the making of sentences. */
+static bool is_all_well(const struct credential *credential)
+{
+        return credential->refusal != REFUSAL_REFUSED && !credential->outcome_unknown &&
+               !credential->client_refused && !credential->unsaved && !credential->foreign_refresher &&
+               !credential->notice && credential->exported_wall_usec == 0 &&
+               (credential->test.version_state == VERSION_NONE ||
+                credential->test.version_state == VERSION_OK);
+}
+
 void credential_warnings(const struct credential *credential, uint64_t boot_now,
                          void (*on_warning)(const char *sentence, void *userdata), void *userdata)
 {
-        struct diag text = DIAG_INIT, version = DIAG_INIT, export = DIAG_INIT;
+        struct diag refreshes, notice, export, version;
 
-        warn_of_refreshes(credential, boot_now, &text);
-        if (text.text[0])
-                on_warning(text.text, userdata);
+        if (is_all_well(credential))
+                return;
+
+        refreshes = notice = export = version = (struct diag)DIAG_INIT;
+        warn_of_refreshes(credential, boot_now, &refreshes);
+        tell(&refreshes, on_warning, userdata);
         if (credential->unsaved)
                 on_warning("The newest tokens of this credential could not be saved: a crash now would lose "
                            "the grant.",
@@ -281,14 +307,10 @@ void credential_warnings(const struct credential *credential, uint64_t boot_now,
                            "find the other program, before "
                            "the grant is lost.",
                            userdata);
-        if (credential->notice) {
-                diag_set(&text, "The provider says: %s", credential->notice);
-                on_warning(text.text, userdata);
-        }
+        warn_of_notice(credential, &notice);
+        tell(&notice, on_warning, userdata);
         warn_of_export(credential, &export);
-        if (export.text[0])
-                on_warning(export.text, userdata);
+        tell(&export, on_warning, userdata);
         warn_of_version(&credential->test, &version);
-        if (version.text[0])
-                on_warning(version.text, userdata);
+        tell(&version, on_warning, userdata);
 }

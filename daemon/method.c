@@ -313,9 +313,8 @@ int service_new(struct service **ret, const struct service_parts *parts)
 
         if (!service)
                 return fault(-ENOMEM);
-        *service = (struct service){ .parts = *parts, .epoch = 1 };
+        *service = (struct service){ .parts = *parts, .epoch = 1, .bundle = BUNDLE_INIT };
         LIST_INIT(&service->status_watches);
-        TAILQ_INIT(&service->rendered);
         TAILQ_INIT(&service->changed);
         timer_init(&service->changed_timer, watch_tell_tokens, service);
         timer_init(&service->status_timer, watch_tell_status, service);
@@ -335,6 +334,7 @@ struct service *service_free(struct service *service)
                 return NULL;
         transfer_done(service);
         serve_free_all(service);
+        bundle_done(&service->bundle);
         timer_stop(service->parts.context->timers, &service->changed_timer);
         timer_stop(service->parts.context->timers, &service->status_timer);
         free(service);

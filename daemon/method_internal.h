@@ -40,8 +40,10 @@ struct service {
 
         LIST_HEAD(, pending) status_watches;
         struct timer status_timer;
-        TAILQ_HEAD(, serve) rendered; /* that have a bundle, the one rendered longest ago first */
-        size_t rendered_bytes;
+        struct bundle bundle; /* the answer that was made last */
+        bool wall_is_known;
+        uint64_t wall_read_usec; /* boot time */
+        int64_t wall_ahead_usec; /* of boot time */
         TAILQ_HEAD(, serve) changed; /* whose watches are to be told */
         struct timer changed_timer;
 
@@ -50,13 +52,10 @@ struct service {
         struct pending *restoring; /* whose call waits for it; NULL: nobody */
 };
 
-/* credential->serve: what the serve layer keeps of each credential that was asked for. */
+/* credential->serve: what the serve layer keeps of each credential that was waited for. */
 struct serve {
         struct service *service;
         struct credential *credential;
-        struct bundle bundle;
-        uint64_t rendered_usec; /* 0: the bundle is stale */
-        TAILQ_ENTRY(serve) rendered_link; /* while the bundle has memory */
         bool is_changed; /* in service->changed */
         TAILQ_ENTRY(serve) changed_link;
         LIST_HEAD(, pending) pendings; /* that end when the credential goes */
@@ -174,8 +173,8 @@ int find_for_admin(struct service *service, struct call *call, const char *name,
 struct now service_now(const struct service *service);
 int serve_require(struct service *service, struct credential *credential, struct serve **ret);
 void serve_free_all(struct service *service);
-/* The bundle of a credential that has a token, rendered when it must be. */
-int serve_bundle(struct service *service, struct credential *credential, uint64_t boot_now,
+/* The bundle of a credential that has a token; there until the next one, or a change. */
+int serve_bundle(struct service *service, const struct credential *credential, uint64_t boot_now,
                  const struct bundle **ret);
 /* The first use by each connection is told. */
 void tell_use(struct service *service, struct call *call, const struct credential *credential);

@@ -1,4 +1,4 @@
-/* What is kept between calls: what they wait for, the bundle of each credential, and who is to be told of a change. */
+/* What is kept between calls: what they wait for, and who is to be told of a change; and the answer that is made for each. */
 #include "daemon/log.h"
 #include "daemon/method_internal.h"
 
@@ -8,8 +8,7 @@
 #include <string.h>
 
 enum {
-        BUNDLE_FRESH_SEC = 5, /* warnings speak of times to come */
-        BUNDLES_BYTES = 4 * 1024 * 1024, /* of secret memory, for those that were rendered last */
+        WALL_FRESH_SEC = 1, /* nothing else is slow to follow the wall clock: jumps are told */
         STATUS_DELAY_USEC = 20000,
         STATUS_DELAY_EACH_USEC = 100, /* for each credential, about ten times what describing it takes */
 };
@@ -110,45 +109,11 @@ int serve_require(struct service *service, struct credential *credential, struct
                 serve = calloc(1, sizeof(*serve));
                 if (!serve)
                         return fault(-ENOMEM);
-                *serve =
-                        (struct serve){ .service = service, .credential = credential, .bundle = BUNDLE_INIT };
+                *serve = (struct serve){ .service = service, .credential = credential };
                 LIST_INIT(&serve->pendings);
                 credential->serve = serve;
         }
         *ret = serve;
-        return 0;
-}
-
-static void drop_bundle(struct serve *serve)
-{
-        struct service *service = serve->service;
-
-        serve->rendered_usec = 0;
-        if (!serve->bundle.message.data)
-                return;
-        TAILQ_REMOVE(&service->rendered, serve, rendered_link);
-        service->rendered_bytes -= serve->bundle.message.allocated;
-        bundle_done(&serve->bundle);
-}
-
-/* It becomes the last to go. Of all that are kept, one that is larger than all of them may be is still kept: it is about to be sent. */
-static int render_bundle(struct serve *serve, uint64_t boot_now)
-{
-        struct service *service = serve->service;
-        int r;
-
-        drop_bundle(serve);
-        r = bundle_render(&serve->bundle, serve->credential, boot_now,
-                          clock_wall_usec(service->parts.context->clock));
-        if (r < 0) {
-                bundle_done(&serve->bundle);
-                return r;
-        }
-        serve->rendered_usec = boot_now;
-        TAILQ_INSERT_TAIL(&service->rendered, serve, rendered_link);
-        service->rendered_bytes += serve->bundle.message.allocated;
-        while (service->rendered_bytes > BUNDLES_BYTES && TAILQ_FIRST(&service->rendered) != serve)
-                drop_bundle(TAILQ_FIRST(&service->rendered));
         return 0;
 }
 
@@ -159,25 +124,29 @@ static void serve_free(struct serve *serve)
         if (serve->is_changed)
                 TAILQ_REMOVE(&serve->service->changed, serve, changed_link);
         serve->credential->serve = NULL;
-        drop_bundle(serve);
         free(serve);
 }
 
-int serve_bundle(struct service *service, struct credential *credential, uint64_t boot_now,
+/* Steady, so that two answers in short order do not differ by what passed between two looks at two clocks. */
+static int64_t wall_at(struct service *service, uint64_t boot_now)
+{
+        if (!service->wall_is_known || boot_now - service->wall_read_usec > WALL_FRESH_SEC * USEC_PER_SEC) {
+                service->wall_ahead_usec = clock_wall_usec(service->parts.context->clock) - (int64_t)boot_now;
+                service->wall_read_usec = boot_now;
+                service->wall_is_known = true;
+        }
+        return (int64_t)boot_now + service->wall_ahead_usec;
+}
+
+int serve_bundle(struct service *service, const struct credential *credential, uint64_t boot_now,
                  const struct bundle **ret)
 {
-        struct serve *serve = NULL;
         int r;
 
-        r = serve_require(service, credential, &serve);
+        r = bundle_render(&service->bundle, credential, boot_now, wall_at(service, boot_now));
         if (r < 0)
                 return r;
-        if (serve->rendered_usec == 0 || boot_now - serve->rendered_usec > BUNDLE_FRESH_SEC * USEC_PER_SEC) {
-                r = render_bundle(serve, boot_now);
-                if (r < 0)
-                        return r;
-        }
-        *ret = &serve->bundle;
+        *ret = &service->bundle;
         return 0;
 }
 
@@ -263,11 +232,7 @@ static void note_change(struct service *service, struct credential *credential)
 {
         struct serve *serve = credential->serve;
 
-        if (!serve)
-                return;
-        /* What is stale is a secret that nobody needs any more. */
-        drop_bundle(serve);
-        if (LIST_EMPTY(&serve->pendings) || serve->is_changed)
+        if (!serve || LIST_EMPTY(&serve->pendings) || serve->is_changed)
                 return;
         serve->is_changed = true;
         TAILQ_INSERT_TAIL(&service->changed, serve, changed_link);
@@ -310,6 +275,8 @@ void service_on_change(struct credential *credential, bool gone, void *userdata)
 {
         struct service *service = userdata;
 
+        /* The answer that was made last may hold what is stale now: a secret that nobody needs any more. */
+        bundle_wipe(&service->bundle);
         if (gone) {
                 /* What connections remember of it does not hold for another at its address. */
                 service->epoch++;
@@ -334,6 +301,8 @@ static int note_one(struct credential *credential, void *userdata)
 void service_refresh_all(struct service *service)
 {
         service->epoch++;
+        service->wall_is_known = false;
+        bundle_forget_clients(&service->bundle);
         (void)vault_each(service->parts.context->vault, false, note_one, service);
         note_status_change(service);
 }

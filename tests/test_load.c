@@ -1,4 +1,4 @@
-// links: tests/serve.c tests/core.c tests/fake_clock.c tests/fake_http.c tests/fake_store.c daemon/method*.c daemon/transfer*.c daemon/backup*.c daemon/bundle.c
+// links: tests/serve.c tests/core.c tests/fake_clock.c tests/fake_http.c tests/fake_store.c daemon/method*.c daemon/transfer*.c daemon/backup*.c daemon/bundle*.c
 // links: daemon/status.c daemon/metrics*.c daemon/access.c daemon/audit.c daemon/rate.c daemon/server*.c daemon/connection*.c
 // links: daemon/accounts.c daemon/peer.c daemon/interface.c daemon/webhook.c daemon/refresh*.c daemon/probe*.c daemon/login*.c
 // links: daemon/discovery.c daemon/vault*.c daemon/credential*.c daemon/record.c daemon/seal.c daemon/timers.c daemon/heap.c

@@ -110,9 +110,15 @@ static void test_strings_are_escaped(void **state)
         };
         struct secret_buf buf = SECRET_BUF_INIT(LIMIT);
 
-        for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+        for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+                char text[64];
+
                 assert_formatted(&buf, wire_append_string(&buf, cases[i].bytes, cases[i].n),
                                  cases[i].expected);
+                snprintf(text, sizeof(text), "%.*s", (int)strlen(cases[i].expected) - 2,
+                         cases[i].expected + 1);
+                assert_formatted(&buf, wire_append_text(&buf, cases[i].bytes, cases[i].n), text);
+        }
         secret_buf_done(&buf);
 }
 
@@ -125,6 +131,7 @@ static void test_bytes_that_are_not_utf8_are_refused_without_a_trace(void **stat
         assert_int_equal(secret_buf_append_string(&buf, "x"), 0);
         for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
                 assert_int_equal(wire_append_string(&buf, texts[i], strlen(texts[i])), -EILSEQ);
+                assert_int_equal(wire_append_text(&buf, texts[i], strlen(texts[i])), -EILSEQ);
                 assert_string_equal(buf.data, "x");
                 assert_int_equal(buf.n, 1);
         }
