@@ -1,28 +1,32 @@
 /* A reader that gives up at the first byte it does not expect. Allocates and writes nothing. */
 #include "common/wire_brief.h"
 
+#include <endian.h>
 #include <string.h>
 
 enum { DIGITS_MAX = 18 }; /* of any int64_t */
+
+/* Eight bytes in one go. */
+#define ONES UINT64_C(0x0101010101010101)
 
 struct cursor {
         const char *at, *end;
 };
 
-bool wire_slice_is(const struct wire_slice *slice, const char *string)
+static inline bool is_blank(char c)
 {
-        return slice->n == strlen(string) && memcmp(slice->bytes, string, slice->n) == 0;
+        return c == ' ' || c == '\t' || c == '\n' || c == '\r';
 }
 
-static void skip_blanks(struct cursor *cursor)
+static inline void skip_blanks(struct cursor *cursor)
 {
-        while (cursor->at < cursor->end &&
-               (*cursor->at == ' ' || *cursor->at == '\t' || *cursor->at == '\n' || *cursor->at == '\r'))
+        /* What is none is told by one comparison. */
+        while (cursor->at < cursor->end && *cursor->at <= ' ' && is_blank(*cursor->at))
                 cursor->at++;
 }
 
 /* One character of JSON's punctuation, blanks around it. */
-static bool take(struct cursor *cursor, char c)
+static inline bool take(struct cursor *cursor, char c)
 {
         skip_blanks(cursor);
         if (cursor->at == cursor->end || *cursor->at != c)
@@ -35,12 +39,31 @@ static bool take(struct cursor *cursor, char c)
 /* What stands in a string for itself: visible ASCII and blanks, but for the quote and the backslash. */
 static const bool plain[256] = { [' ' ... '!'] = true, ['#' ... '['] = true, [']' ... '~'] = true };
 
+/*
+ * How many of eight bytes come before the first that is not plain. Where a subtraction or addition spills into the next byte, the one below is
+ * not plain, and that one is the first.
+ */
+static inline unsigned count_plain(const char *p)
+{
+        uint64_t bytes, others;
+
+        memcpy(&bytes, p, sizeof(bytes));
+        bytes = le64toh(bytes);
+        others = (((bytes ^ ONES * '"') - ONES) | ((bytes ^ ONES * '\\') - ONES) | (bytes - ONES * ' ') |
+                  (bytes + ONES) | bytes) &
+                 ONES << 7;
+        return others ? (unsigned)__builtin_ctzll(others) / 8 : 8;
+}
+
 static bool read_string(struct cursor *cursor, struct wire_slice *ret)
 {
         const char *begin = cursor->at + 1, *p = begin;
+        unsigned n = 8;
 
         if (cursor->at == cursor->end || *cursor->at != '"')
                 return false;
+        while (n == 8 && cursor->end - p >= 8)
+                p += n = count_plain(p);
         while (p < cursor->end && plain[(unsigned char)*p])
                 p++;
         if (p == cursor->end || *p != '"')
@@ -108,13 +131,14 @@ static bool read_member(struct cursor *cursor, struct wire_brief *brief, bool *h
                         bool *has_parameters)
 {
         struct wire_slice name;
-        bool *has;
+        bool *has = NULL;
 
         if (!read_string(cursor, &name) || !take(cursor, ':'))
                 return false;
-        has = wire_slice_is(&name, "method")       ? has_method
-              : wire_slice_is(&name, "parameters") ? has_parameters
-                                                   : NULL;
+        if (wire_slice_is(&name, "method"))
+                has = has_method;
+        else if (wire_slice_is(&name, "parameters"))
+                has = has_parameters;
         if (!has || *has)
                 return false;
         *has = true;

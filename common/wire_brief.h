@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 /* Borrowed from the message; not NUL-ended. */
 struct wire_slice {
@@ -33,4 +34,8 @@ struct wire_brief {
 /* False: not in this form, which says nothing of whether it is a call. */
 bool wire_read_brief(const char *bytes, size_t n, struct wire_brief *ret);
 
-bool wire_slice_is(const struct wire_slice *slice, const char *string);
+/* Here, so that a constant is compared without a call. */
+static inline bool wire_slice_is(const struct wire_slice *slice, const char *string)
+{
+        return slice->n == strlen(string) && memcmp(slice->bytes, string, slice->n) == 0;
+}

@@ -106,6 +106,26 @@ static void test_usual_calls_are_read_as_the_parser_reads_them(void **state)
                         fail_msg("not taken: %s", brief_calls[i]);
 }
 
+/* Strings are looked at eight bytes at a time: each byte at each place, and a second one behind it that is not plain either. */
+static void test_each_byte_is_plain_or_not_wherever_it_stands(void **state)
+{
+        char call[64];
+
+        for (size_t at = 0; at < 20; at++)
+                for (unsigned c = 0; c < 256; c++) {
+                        size_t n = (size_t)snprintf(call, sizeof(call),
+                                                    "{\"method\":\"aaaaaaaaaaaaaaaaaaaaaaaa\"}");
+                        bool is_plain = c >= ' ' && c < 0x7f && c != '"' && c != '\\';
+
+                        call[11 + at] = (char)c;
+                        assert_int_equal(compare(call, n), is_plain);
+                        call[12 + at] = (char)(c ^ 1);
+                        (void)compare(call, n);
+                        call[12 + at] = '\x7f';
+                        assert_false(compare(call, n));
+                }
+}
+
 static void test_whatever_is_unusual_is_left_to_the_parser(void **state)
 {
         struct wire_brief brief;
@@ -190,6 +210,7 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_usual_calls_are_read_as_the_parser_reads_them),
+                cmocka_unit_test(test_each_byte_is_plain_or_not_wherever_it_stands),
                 cmocka_unit_test(test_whatever_is_unusual_is_left_to_the_parser),
                 cmocka_unit_test(test_no_beginning_of_a_call_is_taken),
                 cmocka_unit_test(test_both_readers_agree_on_calls_with_mistakes),
