@@ -6,6 +6,8 @@
 
 /* A want of memory is an error as any other: HASH_ADD() leaves hh.tbl NULL. */
 #define HASH_NONFATAL_OOM 1
+/* Whoever asks for a token pays for each credential that is looked at in vain, far away in memory: room is cheaper. */
+#define HASH_BKT_CAPACITY_THRESH 5U
 #include <uthash.h>
 
 #define KIND_META "meta"
