@@ -133,6 +133,85 @@ struct peer *peer_free(struct peer *peer)
         return NULL;
 }
 
+/*
+ * libsystemd reads four files for a process's units, and they follow from its cgroups alone: those that were seen last are remembered by
+ * what /proc says of them, which is read each time.
+ */
+enum { CGROUP_TEXT_MAX = 1024, UNIT_NAME_SIZE = 256, PLACES = 8 };
+
+struct place {
+        char cgroup[CGROUP_TEXT_MAX];
+        char unit[UNIT_NAME_SIZE], user_unit[UNIT_NAME_SIZE]; /* "": none */
+};
+
+static struct place places[PLACES];
+static unsigned n_places_seen;
+
+/* False: it cannot be read, or is too long to be remembered. */
+static bool read_cgroup(pid_t pid, char text[static CGROUP_TEXT_MAX])
+{
+        char path[64];
+
+        snprintf(path, sizeof(path), "/proc/%d/cgroup", (int)pid);
+        _cleanup_(closep) int fd = open(path, O_RDONLY | O_CLOEXEC);
+        if (fd < 0)
+                return false;
+        ssize_t n = read(fd, text, CGROUP_TEXT_MAX);
+        if (n <= 0 || n >= CGROUP_TEXT_MAX)
+                return false;
+        text[n] = '\0';
+        return true;
+}
+
+static const struct place *recall(const char *cgroup)
+{
+        for (size_t i = 0; i < PLACES; i++)
+                if (strcmp(places[i].cgroup, cgroup) == 0)
+                        return &places[i];
+        return NULL;
+}
+
+static void remember(const char *cgroup, const char *unit, const char *user_unit)
+{
+        struct place *place;
+
+        if ((unit && strlen(unit) >= UNIT_NAME_SIZE) || (user_unit && strlen(user_unit) >= UNIT_NAME_SIZE))
+                return;
+        place = &places[n_places_seen++ % PLACES];
+        strcpy(place->cgroup, cgroup);
+        strcpy(place->unit, unit ? unit : "");
+        strcpy(place->user_unit, user_unit ? user_unit : "");
+}
+
+static void ask_for_units(pid_t pid, char **ret_unit, char **ret_user_unit)
+{
+        if (sd_pid_get_unit(pid, ret_unit) < 0)
+                *ret_unit = NULL;
+        if (sd_pid_get_user_unit(pid, ret_user_unit) < 0)
+                *ret_user_unit = NULL;
+}
+
+static void find_units(pid_t pid, char **ret_unit, char **ret_user_unit)
+{
+        char before[CGROUP_TEXT_MAX], after[CGROUP_TEXT_MAX];
+        const struct place *place;
+
+        if (!read_cgroup(pid, before)) {
+                ask_for_units(pid, ret_unit, ret_user_unit);
+                return;
+        }
+        place = recall(before);
+        if (place) {
+                *ret_unit = place->unit[0] ? strdup(place->unit) : NULL;
+                *ret_user_unit = place->user_unit[0] ? strdup(place->user_unit) : NULL;
+                return;
+        }
+        ask_for_units(pid, ret_unit, ret_user_unit);
+        /* It may have been moved meanwhile. */
+        if (read_cgroup(pid, after) && strcmp(before, after) == 0)
+                remember(before, *ret_unit, *ret_user_unit);
+}
+
 /* proc(5): field 22 of stat, in clock ticks since boot. The second field may hold blanks and brackets. */
 static bool read_start_ticks(pid_t pid, unsigned long long *ret)
 {
@@ -196,10 +275,7 @@ void peer_find_unit(struct peer *peer)
         peer->unit_known = true;
         if (peer->pid <= 0 || !open_pidfd(peer, &pidfd))
                 return;
-        if (sd_pid_get_unit(peer->pid, &unit) < 0)
-                unit = NULL;
-        if (sd_pid_get_user_unit(peer->pid, &user_unit) < 0)
-                user_unit = NULL;
+        find_units(peer->pid, &unit, &user_unit);
         if (pidfd >= 0 ? !lives(pidfd) : !started_before(peer->pid, peer->seen_usec))
                 return;
         peer->unit = take_ptr(unit);
