@@ -11,17 +11,6 @@
 #include <string.h>
 #include <sys/epoll.h>
 
-static struct connection *connection_of(struct call *call)
-{
-        return (struct connection *)(void *)((char *)call - offsetof(struct connection, call));
-}
-
-static const struct connection *connection_of_const(const struct call *call)
-{
-        return (const struct connection *)(const void *)((const char *)call -
-                                                         offsetof(struct connection, call));
-}
-
 /* ---- the end ---- */
 
 /* What it held counts for others at once; its memory goes when nobody is on the stack who uses it. */
@@ -45,112 +34,12 @@ void connection_drop(struct connection *connection, const char *why)
         connection_schedule(connection);
 }
 
-static void drop_by_fault(struct connection *connection, int r)
+void connection_drop_by_fault(struct connection *connection, int r)
 {
         if (connection->dead)
                 return;
         log_error("A connection is dropped: %s (%s).", strerror(-r), fault_origin());
         connection_drop(connection, NULL);
-}
-
-static void set_waiting(struct connection *connection, bool waiting)
-{
-        if (connection->dead || connection->entry.waiting == waiting)
-                return;
-        connection->server->n_waiting += waiting ? 1 : -1U;
-        account_set_waiting(&connection->entry, waiting);
-}
-
-/* ---- answers ---- */
-
-static void end_call(struct connection *connection)
-{
-        struct call *call = &connection->call;
-
-        assert(connection->calling);
-
-        wire_call_done(&call->wire);
-        call->pending = NULL;
-        call->on_dropped = NULL;
-        call->on_drained = NULL;
-        connection->calling = false;
-        set_waiting(connection, false);
-        if (!connection->in_turn)
-                connection_schedule(connection);
-}
-
-/*
- * The last answer goes out from where it lies, unless more calls have come whose answers can go with it. Whoever has more answers to
- * come is told by its on_drained when the queue is empty, and so always goes through it.
- */
-static void send_message(struct connection *connection, const char *message, size_t n, bool continues)
-{
-        struct conn *conn = connection->conn;
-        int r = continues || conn_has_next(conn) ? conn_put(conn, message, n) : conn_send(conn, message, n);
-
-        if (r == CONN_E_TOO_LARGE) {
-                connection->server->stats.stalled++;
-                connection_drop(connection, "does not read its answers");
-        } else if (r == CONN_E_CLOSED) {
-                connection_drop(connection, NULL);
-        } else if (r != 0) {
-                drop_by_fault(connection, r);
-        }
-}
-
-void call_send(struct call *call, const char *message, size_t n, bool continues)
-{
-        struct connection *connection = connection_of(call);
-
-        connection->server->work += n / SERVER_WORK_BYTES;
-        if (!call->wire.oneway && !connection->dead)
-                send_message(connection, message, n, continues);
-
-        if (!continues)
-                end_call(connection);
-        else if (!connection->in_turn)
-                connection_schedule(connection);
-}
-
-static void send_values(struct call *call, const char *error, const json_t *parameters, bool continues)
-{
-        struct secret_buf message = SECRET_BUF_INIT(2 * WIRE_MESSAGE_MAX);
-        int r;
-
-        r = call->wire.oneway ? 0 : wire_format_reply(&message, error, parameters, continues);
-        if (r < 0)
-                drop_by_fault(connection_of(call), r);
-        /* To one that is dropped nothing is sent; a call that goes on is its maker's until it is told. */
-        call_send(call, message.data, message.n, continues);
-        secret_buf_done(&message);
-}
-
-void call_reply(struct call *call, const json_t *parameters)
-{
-        send_values(call, NULL, parameters, false);
-}
-
-void call_error(struct call *call, const char *error, const json_t *parameters)
-{
-        send_values(call, error, parameters, false);
-}
-
-void call_reply_continues(struct call *call, const json_t *parameters)
-{
-        send_values(call, NULL, parameters, true);
-}
-
-void call_fail(struct call *call, int fault)
-{
-        struct connection *connection = connection_of(call);
-
-        drop_by_fault(connection, fault);
-        end_call(connection);
-}
-
-size_t call_queued(const struct call *call)
-{
-        return conn_queued(connection_of_const(call)->conn);
 }
 
 /* ---- messages ---- */
@@ -187,7 +76,7 @@ static void begin_call(struct connection *connection)
         if (connection->dead || !connection->calling)
                 return;
 
-        set_waiting(connection, true);
+        connection_set_waiting(connection, true);
         if (connection->entry.account->n_waiting <= server->limits.waiting_per_user)
                 return;
         server->handler.on_crowded(&connection->call, server->handler.userdata);
@@ -211,7 +100,7 @@ static bool answer_briefly(struct connection *connection, const char *bytes, siz
         connection->has_called = true;
         server->stats.calls++;
         server->work += answer->n / SERVER_WORK_BRIEF_BYTES;
-        send_message(connection, answer->data, answer->n, false);
+        connection_send(connection, answer->data, answer->n, false);
         return true;
 }
 
@@ -243,7 +132,7 @@ static void take_call(struct connection *connection, const char *bytes, size_t n
         if (r == WIRE_E_MALFORMED)
                 refuse_message(connection, diag.text);
         else if (r < 0)
-                drop_by_fault(connection, r);
+                connection_drop_by_fault(connection, r);
         else
                 begin_call(connection);
         server->work += SERVER_WORK_CALL + (clock_boot_usec(server->clock) - began_usec);
@@ -291,7 +180,7 @@ static void flush(struct connection *connection)
         if (r == CONN_E_CLOSED)
                 connection_drop(connection, NULL);
         else if (r < 0)
-                drop_by_fault(connection, r);
+                connection_drop_by_fault(connection, r);
         else if (r == 0 && connection->calling && connection->call.on_drained) {
                 connection->server->stirred = true;
                 connection->call.on_drained(connection->call.pending);
@@ -350,7 +239,7 @@ static void settle(struct connection *connection, bool took, bool more_to_take)
         if (r == 0)
                 r = set_interest(connection);
         if (r < 0)
-                drop_by_fault(connection, r);
+                connection_drop_by_fault(connection, r);
         else if (more_to_take && may_take(connection))
                 connection_schedule(connection);
 }
@@ -376,7 +265,7 @@ static void take_messages(struct connection *connection)
                 server->work += SERVER_WORK_PART;
         r = conn_take_back(connection->conn, &connection->server->spare);
         if (r < 0)
-                drop_by_fault(connection, r);
+                connection_drop_by_fault(connection, r);
         if (!connection->dead)
                 flush(connection);
         connection->in_turn = false;
@@ -416,7 +305,7 @@ void connection_turn(struct connection *connection)
         if ((events & (EPOLLIN | EPOLLHUP)) && may_take(connection))
                 r = read_messages(connection);
         if (r < 0)
-                drop_by_fault(connection, r);
+                connection_drop_by_fault(connection, r);
         else
                 take_messages(connection);
 }

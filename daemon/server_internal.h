@@ -1,4 +1,4 @@
-/* Shared by server.c, which has the sockets and the loop, and connection.c, which has one peer's messages. */
+/* Shared by server.c, which has the sockets and the loop, and connection*.c, which have one peer's messages. */
 #pragma once
 
 #include "common/conn.h"
@@ -130,6 +130,14 @@ void connection_turn(struct connection *connection);
 void connection_schedule(struct connection *connection);
 /* `why` NULL: nothing that anybody need know. */
 void connection_drop(struct connection *connection, const char *why);
+
+/* Our own failure, which is told. */
+void connection_drop_by_fault(struct connection *connection, int fault);
+
+/* connection_answer.c */
+void connection_set_waiting(struct connection *connection, bool waiting);
+/* Queues a message, or sends it at once; `continues`: others of the same call follow. */
+void connection_send(struct connection *connection, const char *message, size_t n, bool continues);
 
 /* connection_deadline.c: how long a peer may take. took: a message was whole, so that the next one has all the time again. */
 void connection_init_deadline(struct connection *connection);
