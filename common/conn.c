@@ -25,6 +25,7 @@ struct conn {
         int fd;
         size_t max_in, max_out;
         struct queue in, out;
+        bool drained; /* as conn_is_drained() says */
         bool borrows; /* `in` reads into the buffer that conn_lend() brought */
         size_t n_scanned; /* input behind the offset that is known to hold no NUL */
         size_t n_taken; /* length of the message that conn_next() lent out, its NUL included */
@@ -199,6 +200,7 @@ int conn_read(struct conn *conn)
         bool full = true;
         int r = 0;
 
+        conn->drained = false;
         return_message(conn);
         /* Messages that nobody takes do not pile up. */
         if (queue_size(&conn->in) > conn->max_in)
@@ -213,6 +215,7 @@ int conn_read(struct conn *conn)
                 n_read += n;
         }
 
+        conn->drained = !full || r == CONN_E_AGAIN;
         if (queue_size(&conn->in) == 0 && !conn->borrows)
                 secret_buf_done(&conn->in.buf);
         return n_read > 0 ? 0 : r;
@@ -242,6 +245,11 @@ int conn_next(struct conn *conn, const char **ret_bytes, size_t *ret_n)
         *ret_bytes = front;
         *ret_n = conn->n_taken - 1;
         return 0;
+}
+
+bool conn_is_drained(const struct conn *conn)
+{
+        return conn->drained;
 }
 
 bool conn_has_partial(const struct conn *conn)

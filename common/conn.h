@@ -45,6 +45,9 @@ int conn_take_back(struct conn *conn, struct secret_buf *spare);
  */
 int conn_read(struct conn *conn);
 
+/* The last conn_read() took all that was there, so that the socket becomes readable when more comes. */
+bool conn_is_drained(const struct conn *conn);
+
 /* The next whole message, without its NUL. Valid until the next call on conn. 0, CONN_E_AGAIN, CONN_E_TOO_LARGE. */
 int conn_next(struct conn *conn, const char **ret_bytes, size_t *ret_n);
 

@@ -169,6 +169,18 @@ static bool may_take(const struct connection *connection)
                conn_queued(connection->conn) < SERVER_SEND_HIGH;
 }
 
+/* What was told stays so until all was read; behind the peer's end there is that to be read. */
+static bool is_readable(const struct connection *connection)
+{
+        return !connection->at_end && (connection->events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP));
+}
+
+/* Who would read an answer. */
+static bool has_nobody_left(const struct connection *connection)
+{
+        return (connection->events & EPOLLERR) || ((connection->events & EPOLLHUP) && connection->calling);
+}
+
 static void flush(struct connection *connection)
 {
         size_t before = conn_queued(connection->conn);
@@ -187,18 +199,21 @@ static void flush(struct connection *connection)
         }
 }
 
+/* From its first turn on: many are over with that. */
 static int set_interest(struct connection *connection)
 {
-        struct epoll_event event = { .data.ptr = &connection->source };
+        struct epoll_event event = { .events = EPOLLET, .data.ptr = &connection->source };
+        int how = connection->watched ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
 
         if (may_take(connection) && !connection->at_end)
-                event.events |= EPOLLIN;
+                event.events |= EPOLLIN | EPOLLRDHUP;
         if (conn_queued(connection->conn) > 0)
                 event.events |= EPOLLOUT;
-        if (event.events == connection->interest)
+        if (connection->watched && event.events == connection->interest)
                 return 0;
-        if (epoll_ctl(connection->server->epoll_fd, EPOLL_CTL_MOD, connection->source.fd, &event) < 0)
+        if (epoll_ctl(connection->server->epoll_fd, how, connection->source.fd, &event) < 0)
                 return fault(-errno);
+        connection->watched = true;
         connection->interest = event.events;
         return 0;
 }
@@ -240,7 +255,7 @@ static void settle(struct connection *connection, bool took, bool more_to_take)
                 r = set_interest(connection);
         if (r < 0)
                 connection_drop_by_fault(connection, r);
-        else if (more_to_take && may_take(connection))
+        else if (may_take(connection) ? more_to_take || is_readable(connection) : has_nobody_left(connection))
                 connection_schedule(connection);
 }
 
@@ -285,6 +300,8 @@ static int read_messages(struct connection *connection)
                 connection->at_end = true;
                 return 0;
         }
+        if (conn_is_drained(connection->conn))
+                connection->events &= ~(uint32_t)EPOLLIN;
         if (conn_held(connection->conn) > held)
                 connection->server->work += (conn_held(connection->conn) - held) / SERVER_WORK_BYTES;
         return r < 0 ? r : 0;
@@ -292,17 +309,14 @@ static int read_messages(struct connection *connection)
 
 void connection_turn(struct connection *connection)
 {
-        uint32_t events = connection->events;
         int r = 0;
 
-        connection->events = 0;
-        /* Nobody is left who would read an answer. */
-        if ((events & EPOLLERR) || ((events & EPOLLHUP) && connection->calling)) {
+        if (has_nobody_left(connection)) {
                 connection_drop(connection, NULL);
                 return;
         }
 
-        if ((events & (EPOLLIN | EPOLLHUP)) && may_take(connection))
+        if (is_readable(connection) && may_take(connection))
                 r = read_messages(connection);
         if (r < 0)
                 connection_drop_by_fault(connection, r);
@@ -322,7 +336,6 @@ int connection_new(struct connection **ret, struct server *server, int fd)
 {
         _cleanup_(peer_freep) struct peer *peer = NULL;
         _cleanup_(freep) struct connection *connection = NULL;
-        struct epoll_event event = { .events = EPOLLIN };
         int r;
 
         r = peer_from_socket(&peer, fd);
@@ -339,13 +352,8 @@ int connection_new(struct connection **ret, struct server *server, int fd)
 
         connection->server = server;
         connection->source.fd = fd;
-        connection->interest = event.events;
         connection_init_deadline(connection);
-        event.data.ptr = &connection->source;
-        if (epoll_ctl(server->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0)
-                r = fault(-errno);
-        else
-                r = account_enter(&server->accounts, &connection->entry, peer->uid);
+        r = account_enter(&server->accounts, &connection->entry, peer->uid);
         if (r < 0) {
                 conn_free(connection->conn);
                 return r;

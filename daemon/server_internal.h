@@ -55,8 +55,9 @@ struct connection {
         bool closing; /* closed when all is sent; nothing more is read */
         bool dead; /* to be freed, from where nobody holds it */
         bool reaped; /* is among the server's dead */
+        bool watched; /* is in the epoll set */
         uint32_t interest;
-        uint32_t events; /* that the epoll set told since its last turn */
+        uint32_t events; /* that the epoll set told, once: it is edge-triggered. See is_readable() */
 
         struct timer deadline;
         bool deadline_is_stall;

@@ -260,6 +260,33 @@ static void test_one_call_takes_no_more_than_one_message_may_have(void **state)
         assert_int_equal(conn_next(strict, &bytes, &n), CONN_E_TOO_LARGE);
 }
 
+static void test_a_socket_is_drained_when_a_read_got_less_than_it_would_take(void **state)
+{
+        static char text[MAX_IN];
+        int r;
+
+        assert_true(__real_send(peer, "ab", 3, MSG_DONTWAIT) == 3);
+        assert_int_equal(conn_read(conn), 0);
+        assert_true(conn_is_drained(conn));
+
+        memset(text, 'x', sizeof(text));
+        assert_true(__real_send(peer, text, sizeof(text), MSG_DONTWAIT) > 70000);
+        assert_int_equal(conn_read(conn), 0);
+        assert_false(conn_is_drained(conn));
+        while (!conn_is_drained(conn))
+                assert_true((r = conn_read(conn)) == 0 || r == CONN_E_AGAIN);
+
+        /* What is not even looked for may be there. */
+        while (conn_held(conn) <= MAX_IN) {
+                assert_true(__real_send(peer, text, 10000, MSG_DONTWAIT) == 10000);
+                assert_int_equal(conn_read(conn), 0);
+                assert_true(conn_is_drained(conn));
+        }
+        assert_true(__real_send(peer, text, 10000, MSG_DONTWAIT) == 10000);
+        assert_int_equal(conn_read(conn), CONN_E_AGAIN);
+        assert_false(conn_is_drained(conn));
+}
+
 static void test_many_pipelined_messages_are_not_moved_for_each(void **state)
 {
         enum { N = 20000 };
@@ -418,6 +445,7 @@ int main(void)
                 TEST(test_a_flood_is_read_no_further_than_the_limit),
                 TEST(test_one_call_takes_no_more_than_its_share),
                 TEST(test_one_call_takes_no_more_than_one_message_may_have),
+                TEST(test_a_socket_is_drained_when_a_read_got_less_than_it_would_take),
                 TEST(test_many_pipelined_messages_are_not_moved_for_each),
                 TEST(test_any_cut_gives_the_same_messages),
                 TEST(test_a_lent_buffer_comes_back_wiped_and_the_connection_keeps_none),

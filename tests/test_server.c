@@ -124,6 +124,42 @@ static void test_a_peer_that_has_only_ended_its_own_side_is_answered(void **stat
         assert_string_equal(hear(fd), "{\"parameters\":{}}\n{\"parameters\":{\"n\":2}}\nEOF");
 }
 
+static void test_a_call_of_a_peer_that_has_gone_already_does_not_wait(void **state)
+{
+        int fd;
+
+        (void)state;
+        start_server();
+        fd = connect_client();
+        pump();
+        call_method(fd, "t.Wait", 1);
+        call_method(fd, "t.Wait", 2);
+        hang_up(fd);
+        assert_int_equal(n_waiting, 1);
+        assert_int_equal(n_dropped, 1);
+}
+
+/* What has come is told once, and may be more than is read in one go, or than may be read as yet. */
+static void test_what_was_sent_in_one_go_is_taken_to_the_end(void **state)
+{
+        static char calls[100000];
+        size_t n = 0;
+        int fd;
+
+        (void)state;
+        start_server();
+        fd = connect_client();
+        call_method(fd, "t.Wait", 1);
+        for (int i = 0; i < 1200; i++)
+                n += (size_t)sprintf(calls + n, "{\"method\":\"t.Echo\",\"parameters\":{\"n\":%d}}", i) + 1;
+        assert_int_equal(send(fd, calls, n, 0), n);
+        assert_int_equal(shutdown(fd, SHUT_WR), 0);
+        pump();
+        assert_string_equal(hear(fd), "");
+        call_reply(waiting[0], NULL);
+        assert_non_null(strstr(hear(fd), "{\"parameters\":{\"n\":1199}}\nEOF"));
+}
+
 static void test_a_message_that_is_no_call_is_told_and_ends_the_connection(void **state)
 {
         static const char *const messages[] = {
@@ -347,6 +383,8 @@ int main(void)
                 SERVER_TEST(test_one_of_several_answers_leaves_the_call_open),
                 SERVER_TEST(test_what_waits_goes_when_its_peer_hangs_up),
                 SERVER_TEST(test_a_peer_that_has_only_ended_its_own_side_is_answered),
+                SERVER_TEST(test_a_call_of_a_peer_that_has_gone_already_does_not_wait),
+                SERVER_TEST(test_what_was_sent_in_one_go_is_taken_to_the_end),
                 SERVER_TEST(test_a_message_that_is_no_call_is_told_and_ends_the_connection),
                 SERVER_TEST(test_a_message_beyond_the_limit_is_told_and_ends_the_connection),
                 SERVER_TEST(test_only_those_who_may_send_long_messages),
