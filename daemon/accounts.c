@@ -36,7 +36,9 @@ int account_enter(struct accounts *accounts, struct account_entry *entry, uid_t 
                 if (!account)
                         return fault(-ENOMEM);
                 account->uid = uid;
+                account->used = accounts->served;
                 TAILQ_INIT(&account->idle);
+                TAILQ_INIT(&account->unserved);
                 TAILQ_INIT(&account->turns);
                 LIST_INSERT_HEAD(&accounts->buckets[uid % ACCOUNTS_BUCKETS], account, link);
         }
@@ -47,11 +49,24 @@ int account_enter(struct accounts *accounts, struct account_entry *entry, uid_t 
         return 0;
 }
 
+static void set_unserved(struct account_entry *entry, bool unserved)
+{
+        if (unserved == entry->unserved)
+                return;
+        entry->unserved = unserved;
+        if (unserved)
+                TAILQ_INSERT_TAIL(&entry->account->unserved, entry, link);
+        else
+                TAILQ_REMOVE(&entry->account->unserved, entry, link);
+}
+
 static void take_turn(struct accounts *accounts, struct account_entry *entry)
 {
         struct account *account = entry->account;
 
         entry->due = false;
+        entry->had_turn = true;
+        set_unserved(entry, false);
         TAILQ_REMOVE(&account->turns, entry, turn_link);
         TAILQ_REMOVE(&accounts->due, account, due_link);
         if (!TAILQ_EMPTY(&account->turns))
@@ -66,19 +81,52 @@ void account_set_due(struct accounts *accounts, struct account_entry *entry)
                 return;
         entry->due = true;
         account_set_idle(entry, false);
-        if (TAILQ_EMPTY(&account->turns))
+        set_unserved(entry, !entry->had_turn);
+        if (TAILQ_EMPTY(&account->turns)) {
                 TAILQ_INSERT_TAIL(&accounts->due, account, due_link);
+                if (account->used + ACCOUNTS_CREDIT < accounts->served)
+                        account->used = accounts->served - ACCOUNTS_CREDIT;
+        }
         TAILQ_INSERT_TAIL(&account->turns, entry, turn_link);
+}
+
+static struct account *next_account(struct accounts *accounts)
+{
+        struct account *account, *next = NULL;
+        unsigned n = 0;
+
+        TAILQ_FOREACH (account, &accounts->due, due_link) {
+                if (!next || account->used < next->used)
+                        next = account;
+                if (++n == ACCOUNTS_COMPARED)
+                        break;
+        }
+        return next;
 }
 
 struct account_entry *accounts_take_due(struct accounts *accounts)
 {
-        struct account *account = TAILQ_FIRST(&accounts->due);
+        struct account *account = next_account(accounts);
         struct account_entry *entry = account ? TAILQ_FIRST(&account->turns) : NULL;
 
-        if (entry)
-                take_turn(accounts, entry);
+        if (!entry)
+                return NULL;
+        take_turn(accounts, entry);
+        accounts->serving = account;
+        if (accounts->served < account->used)
+                accounts->served = account->used;
         return entry;
+}
+
+void accounts_charge_turn(struct accounts *accounts, uint64_t work)
+{
+        if (accounts->serving)
+                accounts->serving->used += work;
+}
+
+void account_charge(struct account_entry *entry, uint64_t work)
+{
+        entry->account->used += work;
 }
 
 bool accounts_any_due(const struct accounts *accounts)
@@ -101,6 +149,8 @@ void account_leave(struct accounts *accounts, struct account_entry *entry)
         entry->account = NULL;
         accounts->n_connections--;
         if (--account->n_connections == 0) {
+                if (accounts->serving == account)
+                        accounts->serving = NULL;
                 LIST_REMOVE(account, link);
                 free(account);
         }
@@ -136,7 +186,7 @@ struct account *accounts_greediest(struct accounts *accounts)
 
         for (size_t i = 0; i < ACCOUNTS_BUCKETS; i++)
                 LIST_FOREACH (account, &accounts->buckets[i], link)
-                        if (!TAILQ_EMPTY(&account->idle) &&
+                        if ((!TAILQ_EMPTY(&account->idle) || !TAILQ_EMPTY(&account->unserved)) &&
                             (!greediest || account->n_connections > greediest->n_connections))
                                 greediest = account;
         return greediest;
@@ -145,4 +195,9 @@ struct account *accounts_greediest(struct accounts *accounts)
 struct account_entry *account_idlest(struct account *account)
 {
         return TAILQ_FIRST(&account->idle);
+}
+
+struct account_entry *account_newest(struct account *account)
+{
+        return TAILQ_LAST(&account->unserved, account_new);
 }

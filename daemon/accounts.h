@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/queue.h>
 #include <sys/types.h>
 
@@ -15,8 +16,10 @@ struct account {
         unsigned n_connections;
         unsigned n_waiting;
         size_t held_bytes;
+        uint64_t used; /* work that was done for it, and what it could have had while it had nothing to do */
         TAILQ_HEAD(, account_entry)
         idle; /* connections without a call under way, the one that rested longest first */
+        TAILQ_HEAD(account_new, account_entry) unserved; /* connections that had no turn yet */
         TAILQ_HEAD(account_turns, account_entry)
         turns; /* connections with something to do, first come, first served */
         LIST_ENTRY(account) link;
@@ -27,17 +30,23 @@ struct account {
 struct account_entry {
         struct account *account; /* NULL: not charged */
         size_t held_bytes;
-        bool waiting, idle, due;
-        TAILQ_ENTRY(account_entry) link;
+        bool waiting, idle, due, unserved, had_turn;
+        TAILQ_ENTRY(account_entry) link; /* of those that are idle, or unserved */
         TAILQ_ENTRY(account_entry) turn_link;
 };
 
-enum { ACCOUNTS_BUCKETS = 256 };
+enum {
+        ACCOUNTS_BUCKETS = 256,
+        ACCOUNTS_COMPARED = 8, /* users of whom the next turn is that one's who has used least */
+        ACCOUNTS_CREDIT = 64, /* work that a user who rested may be behind the others */
+};
 
 /* Embedded in its owner. */
 struct accounts {
         LIST_HEAD(, account) buckets[ACCOUNTS_BUCKETS];
         TAILQ_HEAD(, account) due; /* users with turns */
+        struct account *serving; /* who had the last turn; NULL: holds nothing any more */
+        uint64_t served; /* what those have used who had turns */
         unsigned n_connections;
         size_t held_bytes;
 };
@@ -56,11 +65,19 @@ void account_set_held(struct accounts *accounts, struct account_entry *entry, si
 
 /* It has something to do, behind what others of its user have, and so is not idle; nothing where it is due already. */
 void account_set_due(struct accounts *accounts, struct account_entry *entry);
-/* The next turn, which is its user's last until the others had theirs. NULL: nothing is to be done. */
+/*
+ * The next turn. Of the users that wait longest it is the one's who has used least, so that a user who asks for little is served before those
+ * who keep the daemon busy, and nobody waits for ever. NULL: nothing is to be done.
+ */
 struct account_entry *accounts_take_due(struct accounts *accounts);
+/* How much work the turn was that was taken last. */
+void accounts_charge_turn(struct accounts *accounts, uint64_t work);
+/* Work for an entry beside its turns. */
+void account_charge(struct account_entry *entry, uint64_t work);
 bool accounts_any_due(const struct accounts *accounts);
 
 struct account *accounts_find(struct accounts *accounts, uid_t uid); /* NULL: it holds nothing */
-/* The user with most connections, one of them idle; NULL: there is none. */
+/* The user with most connections, one of them idle or without a turn yet; NULL: there is none. */
 struct account *accounts_greediest(struct accounts *accounts);
 struct account_entry *account_idlest(struct account *account); /* NULL: none is idle */
+struct account_entry *account_newest(struct account *account); /* without a turn yet; NULL: there is none */

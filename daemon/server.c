@@ -82,20 +82,30 @@ static void pause_accepting(struct server *server)
         set_listening(server, 0);
 }
 
-/* Makes room by closing the connection that rested longest, of this user, or of whoever has most. */
-static bool evict(struct server *server, struct account *account)
+static bool evict(struct server *server, struct account_entry *entry, const char *why)
 {
-        struct account_entry *entry;
-
-        if (!account)
-                account = accounts_greediest(&server->accounts);
-        entry = account ? account_idlest(account) : NULL;
         if (!entry)
                 return false;
-
         server->stats.evicted++;
-        connection_drop(connection_of_entry(entry), "has too many connections; the idlest is closed");
+        connection_drop(connection_of_entry(entry), why);
         return true;
+}
+
+static bool evict_idlest(struct server *server, struct account *account)
+{
+        return account &&
+               evict(server, account_idlest(account), "has too many connections; the idlest is closed");
+}
+
+/* Of whoever has most, the connection that rested longest goes; or else, for somebody else, the last that came. */
+static bool evict_for(struct server *server, const struct account *newcomer)
+{
+        struct account *account = accounts_greediest(&server->accounts);
+
+        return evict_idlest(server, account) ||
+               (account && account != newcomer &&
+                evict(server, account_newest(account),
+                      "has too many connections; the last is closed unread"));
 }
 
 /* Out of descriptors: the peer is told by a closed connection rather than left to wait. */
@@ -118,9 +128,9 @@ bool server_make_room(struct server *server, uid_t uid)
         struct account *account = accounts_find(&server->accounts, uid);
 
         if (account && account->n_connections >= server->limits.connections_per_user)
-                return evict(server, account);
+                return evict_idlest(server, account);
         if (server->accounts.n_connections >= server->limits.connections)
-                return evict(server, NULL);
+                return evict_for(server, account);
         return true;
 }
 
@@ -135,6 +145,7 @@ static void welcome(struct server *server, int fd)
         server->stats.accepted++;
         /* Who connects has mostly sent the call already. */
         connection->events = EPOLLIN;
+        account_charge(&connection->entry, SERVER_WORK_ACCEPT);
         account_set_due(&server->accounts, &connection->entry);
 }
 
@@ -143,40 +154,61 @@ static void on_no_descriptor(struct server *server, int listener_fd)
 {
         struct pollfd knock = { .fd = listener_fd, .events = POLLIN };
 
-        if (poll(&knock, 1, 0) <= 0 || evict(server, NULL))
+        if (poll(&knock, 1, 0) <= 0 || evict_idlest(server, accounts_greediest(&server->accounts)))
                 return;
         refuse_one(server, listener_fd);
         pause_accepting(server);
 }
 
-/* accept(2): what can go wrong with one peer is passed over; without descriptors or memory, all of them wait a moment. */
+/* accept(2): what can go wrong with one peer is passed over; without descriptors or memory, all of them wait a moment. False: no more. */
+static bool accept_one(struct server *server, int listener_fd)
+{
+        int fd = accept4(listener_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+        if (fd >= 0) {
+                server->work += SERVER_WORK_ACCEPT;
+                welcome(server, fd);
+                return true;
+        }
+        switch (errno) {
+        case EAGAIN:
+                return false;
+        case EINTR:
+        case ECONNABORTED:
+        case EPERM:
+                return true;
+        case EMFILE:
+        case ENFILE:
+                on_no_descriptor(server, listener_fd);
+                return false;
+        default:
+                log_warning("Cannot accept a connection: %m; trying again.");
+                pause_accepting(server);
+                return false;
+        }
+}
+
 static void on_connections(struct server *server, int listener_fd)
 {
-        for (unsigned i = 0; i < ACCEPTS_PER_LOOK && !server->paused; i++) {
-                int fd = accept4(listener_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        for (unsigned i = 0; i < ACCEPTS_PER_LOOK; i++)
+                if (server->paused || !accept_one(server, listener_fd))
+                        return;
+        server->is_crowded = true;
+}
 
-                if (fd >= 0) {
-                        server->work += SERVER_WORK_ACCEPT;
-                        welcome(server, fd);
-                        continue;
-                }
-                switch (errno) {
-                case EAGAIN:
-                        return;
-                case EINTR:
-                case ECONNABORTED:
-                case EPERM:
-                        continue;
-                case EMFILE:
-                case ENFILE:
-                        on_no_descriptor(server, listener_fd);
-                        return;
-                default:
-                        log_warning("Cannot accept a connection: %m; trying again.");
-                        pause_accepting(server);
-                        return;
-                }
-        }
+/*
+ * The kernel's queue knows no users: whoever is at its end waits for all before. So it goes before most else, and is not looked for among
+ * thousands of connections that have something.
+ */
+static void accept_crowd(struct server *server)
+{
+        struct listener *listener;
+
+        if (!server->is_crowded)
+                return;
+        server->is_crowded = false;
+        LIST_FOREACH (listener, &server->listeners, link)
+                on_connections(server, listener->source.fd);
 }
 
 /* ---- the loop ---- */
@@ -200,6 +232,7 @@ static bool look(struct server *server, int timeout_msec)
         int n;
 
         server->work = 0;
+        accept_crowd(server);
         n = epoll_wait(server->epoll_fd, events, EVENTS_PER_LOOK, timeout_msec);
         server->looked_usec = clock_boot_usec(server->clock);
         for (int i = 0; i < n; i++) {
@@ -207,7 +240,8 @@ static bool look(struct server *server, int timeout_msec)
                 struct connection *connection = (struct connection *)(void *)ready;
 
                 if (ready->kind == SOURCE_LISTENER) {
-                        on_connections(server, ready->fd);
+                        if (!server->is_crowded)
+                                on_connections(server, ready->fd);
                 } else if (ready->kind == SOURCE_LOOP) {
                         loop_is_ready = true;
                 } else if (!connection->dead) {
@@ -221,13 +255,16 @@ static bool look(struct server *server, int timeout_msec)
 /* False: nothing is left to do. */
 static bool work(struct server *server)
 {
-        struct account_entry *entry;
+        size_t most = server->is_crowded ? server->work + SERVER_WORK_IN_CROWD : SERVER_WORK_PER_TURN;
 
-        while (server->work < SERVER_WORK_PER_TURN) {
-                entry = accounts_take_due(&server->accounts);
+        while (server->work < most) {
+                struct account_entry *entry = accounts_take_due(&server->accounts);
+                size_t before = server->work;
+
                 if (!entry)
                         return false;
                 connection_turn(connection_of_entry(entry));
+                accounts_charge_turn(&server->accounts, server->work - before);
         }
         return true;
 }

@@ -13,6 +13,7 @@ enum {
          * one or two microseconds each, or so much of what follows.
          */
         SERVER_WORK_PER_TURN = 64,
+        SERVER_WORK_IN_CROWD = 8, /* the same, while others wait to be accepted */
         SERVER_WORK_BRIEF = 1,
         SERVER_WORK_BRIEF_BYTES = 4096, /* of an answer, that such a call includes */
         SERVER_WORK_BEHIND = 3, /* more, of a call that was sent before the last one was answered */
@@ -91,6 +92,7 @@ struct server {
         uint64_t looked_usec; /* boot time when it was last looked who is there */
         struct secret_buf spare; /* for those to read into */
         bool paused;
+        bool is_crowded; /* at the last look not all could be accepted who had connected */
         struct timer resume;
 
         enum server_drain_phase drain;

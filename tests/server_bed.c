@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 
 static struct fake_clock clock_;
 static struct timers timers;
@@ -26,7 +27,7 @@ bool answer_crowded;
 bool (*who_may_send_much)(struct call *call, void *userdata);
 uid_t friend_uid;
 unsigned n_asked;
-uint64_t calls_before_wait;
+uint64_t calls_before_wait, accepted_before_wait;
 
 static void on_dropped(void *pending)
 {
@@ -40,6 +41,7 @@ static void wait_for_test(struct call *call)
 
         server_get_stats(server, &stats);
         calls_before_wait = stats.calls;
+        accepted_before_wait = stats.accepted;
         waiting[n_waiting] = call;
         call->pending = &waiting[n_waiting];
         call->on_dropped = on_dropped;
@@ -165,6 +167,12 @@ void advance(uint64_t usec)
         fake_clock_advance(&clock_, usec);
         timers_run(&timers, clock_.boot_usec);
         pump();
+}
+
+void let_everybody_connect(void)
+{
+        assert_int_equal(chmod(directory, 0711), 0);
+        assert_int_equal(chmod(address.sun_path, 0666), 0);
 }
 
 int connect_client(void)

@@ -27,6 +27,7 @@ extern bool (*who_may_send_much)(struct call *call, void *userdata);
 extern uid_t friend_uid;
 extern unsigned n_asked;
 extern uint64_t calls_before_wait; /* how many calls had begun when the last t.Wait did */
+extern uint64_t accepted_before_wait; /* and how many connections had been accepted */
 void start_server(void);
 int setup(void **state);
 int teardown(void **state);
@@ -34,6 +35,8 @@ int teardown(void **state);
 /* Until nothing is left to do. */
 void pump(void);
 void advance(uint64_t usec);
+/* Other users, too. */
+void let_everybody_connect(void);
 int connect_client(void);
 void send_bytes(int fd, const char *bytes, size_t n);
 

@@ -9,6 +9,9 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <unistd.h>
+
+enum { ANOTHER = 4242 };
 
 static void test_a_user_with_too_many_connections_loses_the_idlest(void **state)
 {
@@ -208,6 +211,74 @@ static void test_calls_that_take_long_leave_room_for_others(void **state)
         assert_int_equal(calls_before_wait, 2);
 }
 
+/* The queue of the socket knows no users. */
+static void test_while_more_have_connected_they_are_accepted_before_calls_are_answered(void **state)
+{
+        int fds[24];
+
+        (void)state;
+        start_server();
+        for (int i = 0; i < 24; i++) {
+                fds[i] = connect_client();
+                call_method(fds[i], i == 2 ? "t.Wait" : "t.Echo", i);
+        }
+        pump();
+        assert_int_equal(n_waiting, 1);
+        assert_in_range(calls_before_wait, 2, 4);
+        assert_int_equal(accepted_before_wait, 24);
+        for (int i = 0; i < 24; i++)
+                if (i != 2)
+                        assert_non_null(strstr(hear(fds[i]), "\"n\""));
+}
+
+static void test_a_user_who_fills_the_house_makes_no_room_for_itself(void **state)
+{
+        struct server_stats stats;
+        int fds[6];
+
+        (void)state;
+        limits.connections = 4;
+        limits.connections_per_user = 100;
+        start_server();
+        for (int i = 0; i < 6; i++) {
+                fds[i] = connect_client();
+                call_method(fds[i], "t.Echo", i);
+        }
+        for (int i = 0; i < 6; i++)
+                assert_non_null(strstr(hear(fds[i]), i < 4 ? "\"n\"" : "EOF"));
+        server_get_stats(server, &stats);
+        assert_int_equal(stats.evicted, 0);
+        assert_int_equal(stats.refused, 2);
+}
+
+static void test_a_user_who_fills_the_house_unserved_makes_room_for_another(void **state)
+{
+        struct server_stats stats;
+        int fds[4], other;
+
+        if (geteuid() != 0)
+                skip();
+        (void)state;
+        limits.connections = 4;
+        limits.connections_per_user = 100;
+        start_server();
+        let_everybody_connect();
+        assert_int_equal(seteuid(ANOTHER), 0);
+        for (int i = 0; i < 4; i++) {
+                fds[i] = connect_client();
+                call_method(fds[i], "t.Echo", i);
+        }
+        assert_int_equal(seteuid(0), 0);
+        other = connect_client();
+        call_method(other, "t.Echo", 9);
+        assert_string_equal(hear(other), "{\"parameters\":{\"n\":9}}\n");
+        for (int i = 0; i < 4; i++)
+                assert_non_null(strstr(hear(fds[i]), i < 3 ? "\"n\"" : "EOF"));
+        server_get_stats(server, &stats);
+        assert_int_equal(stats.evicted, 1);
+        assert_int_equal(stats.refused, 0);
+}
+
 static void test_without_descriptors_nothing_spins_and_nobody_is_forgotten(void **state)
 {
         struct rlimit saved, tight;
@@ -311,6 +382,9 @@ int main(void)
                 SERVER_TEST(test_a_flood_of_calls_leaves_room_for_others),
                 SERVER_TEST(test_a_flood_of_large_answers_leaves_room_for_others),
                 SERVER_TEST(test_calls_that_take_long_leave_room_for_others),
+                SERVER_TEST(test_while_more_have_connected_they_are_accepted_before_calls_are_answered),
+                SERVER_TEST(test_a_user_who_fills_the_house_makes_no_room_for_itself),
+                SERVER_TEST(test_a_user_who_fills_the_house_unserved_makes_room_for_another),
                 SERVER_TEST(test_without_descriptors_nothing_spins_and_nobody_is_forgotten),
                 SERVER_TEST(test_without_descriptors_the_idlest_makes_room),
                 SERVER_TEST(test_who_is_connected_goes_on_when_nobody_is_accepted_any_more),
