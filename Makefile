@@ -289,8 +289,12 @@ soak: all ## 200 credentials, faults and kills for MINUTES=30; at the end every 
 
 ROUNDS ?= 5
 ATTACK_SECONDS ?= 1
+$(O)/tests/attack/halfopen: $(call obj,tests/attack/halfopen.c)
+	$(call say,LINK,$@)
+	$(Q)$(link)
+
 .PHONY: attack
-attack: all ## measure what other callers notice of hostile ones; the table that the README has (as root: by several users)
+attack: all $(O)/tests/attack/halfopen ## measure what other callers notice of hostile ones; the table that the README has (as root: by several users)
 	@PURSER_BUILD=$(abspath $(O)) $(TALLY) command attack -- $(PYTHON) tests/attack/attack.py --rounds $(ROUNDS) --seconds $(ATTACK_SECONDS)
 
 CRASH_SECONDS ?= 300

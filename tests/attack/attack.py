@@ -24,7 +24,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "integratio
 
 import attacks  # noqa: E402
 from evidence import Evidence  # noqa: E402
-from purser import Home  # noqa: E402
+from purser import BUILD, Home  # noqa: E402
 from rawvarlink import Closed, Varlink, VarlinkError  # noqa: E402
 from standin import Standin  # noqa: E402
 from waiting import until  # noqa: E402
@@ -34,6 +34,8 @@ MEMORY_GROWTH_KB = 16 * 1024
 DESCRIPTOR_GROWTH = 16
 INSIDER, STRANGER = 23456, 65534
 GET = {"credential": "acme"}
+# Open, since other users may not be able to reach it.
+HALF_OPEN = os.open(BUILD / "tests/attack/halfopen", os.O_RDONLY | os.O_CLOEXEC)
 
 # How long an attack takes to be under way.
 LEAD_SECONDS = {"10,000 connections": 3.0}
@@ -51,7 +53,7 @@ ATTACKS = [
     ("endless", attacks.endless, 1, STRANGER),
     ("slow writers", attacks.slow_writers, 1, STRANGER),
     ("slow readers", attacks.slow_readers, 1, STRANGER),
-    ("half-open", attacks.half_open, 1, STRANGER),
+    ("half-open", attacks.half_open, 4, STRANGER),
     ("10,000 connections", attacks.connections, 4, STRANGER),
     ("no descriptors left", attacks.connections, 1, STRANGER),
     ("100,000 unknown names", attacks.unknown_names, 1, STRANGER),
@@ -76,7 +78,7 @@ def run_attack(function, path, deadline, user):
     os.setgroups([])
     os.setgid(user)
     os.setuid(user)
-    function(attacks.Place(path), deadline)
+    function(attacks.Place(path, HALF_OPEN), deadline)
     # What the connections still hold is let go by the kernel.
     os._exit(0)
 
@@ -132,7 +134,8 @@ class Attack:
         self.standin = Standin()
         self.standin.reset()
         self.home = Home(self.standin, Evidence())
-        users = [{"user": os.geteuid()}, {"user": INSIDER}]
+        # A rule about a unit has purserd look at each stranger's.
+        users = [{"user": os.geteuid()}, {"user": INSIDER}, {"unit": "somebody-else.service"}]
         self.home.client["allow"] = users
         self.home.settings["refresh"] = {"timeout": "3s"}
         self.home.write()

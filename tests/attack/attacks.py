@@ -6,6 +6,7 @@ deserves.
 
 import contextlib
 import json
+import os
 import selectors
 import socket
 import time
@@ -15,10 +16,11 @@ TURN_SECONDS = 0.02
 
 
 class Place:
-    """Where to attack, and what an attacker that is allowed a credential knows."""
+    """Where to attack, and what an attacker that is allowed a credential knows. half_open: that program, open, wherever it may lie."""
 
-    def __init__(self, path, credential="cedar", slow="birch"):
+    def __init__(self, path, half_open, credential="cedar", slow="birch"):
         self.path = path
+        self.half_open = half_open
         self.credential = credential
         self.slow = slow
 
@@ -169,21 +171,8 @@ def slow_readers(place, deadline):
 
 
 def half_open(place, deadline):
-    """Connects, says half a word or none, and shuts one side or both."""
-    kept = []
-    while time.monotonic() < deadline:
-        for how, words in ((socket.SHUT_WR, b'{"meth'), (socket.SHUT_RD, get_token(place.credential)), (None, b""),
-                           (socket.SHUT_RDWR, b"")):
-            sock = place.connect()
-            if not sock:
-                continue
-            with contextlib.suppress(OSError):
-                sock.send(words)
-                if how is not None:
-                    sock.shutdown(how)
-            kept.append(sock)
-        while len(kept) > 500:
-            kept.pop(0).close()
+    """Connects, says half a word or none, and shuts one side or both: a program of C, since it is all about being fast."""
+    os.execve(place.half_open, ["halfopen", place.path, str(deadline - time.monotonic())], {})
 
 
 def connections(place, deadline):
