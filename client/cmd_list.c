@@ -20,7 +20,7 @@ static bool add_row(struct table *table, const struct purser_credential *credent
         if (credential->expires_at >= 0)
                 output_until(credential->expires_at, now, expires, sizeof(expires));
         return table_add(table, STYLE_STRONG, credential->name) &&
-               table_add(table, state_style(credential->state), credential->state) &&
+               table_add(table, state_style(credential->state), state_words(credential->state)) &&
                table_add(table, STYLE_PLAIN, expires) &&
                table_add(table, STYLE_PLAIN, credential->api_version) &&
                table_add(table, STYLE_PLAIN, account) &&

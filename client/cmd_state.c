@@ -1,7 +1,14 @@
-/* The colours of states, one for list, status and its screen. */
+/* Words and colours of states, the same for list, status and its screen. */
 #include "client/cmd_state.h"
 
 #include <string.h>
+
+const char *state_words(const char *state)
+{
+        if (!state)
+                return "?";
+        return strcmp(state, "authorization-required") == 0 ? "needs login" : state;
+}
 
 enum output_style state_style(const char *state)
 {

@@ -102,7 +102,7 @@ static void print_credential(const struct page *page, const json_t *credential)
 
         output_text(page->out, STYLE_STRONG, name ? name : "?");
         fputs(": ", page->out);
-        output_text(page->out, state ? state_style(state) : STYLE_BAD, state ? state : "?");
+        output_text(page->out, state ? state_style(state) : STYLE_BAD, state_words(state));
         fputc('\n', page->out);
 
         print_trouble(page, credential);

@@ -44,7 +44,7 @@ static void print_tallies(FILE *out, const json_t *credentials)
                 json_array_size(credentials) == 1 ? "" : "s");
         for (size_t i = 0; i < n; i++) {
                 fputs(i == 0 ? ": " : ", ", out);
-                snprintf(text, sizeof(text), "%zu %s", tallies[i].n, tallies[i].state);
+                snprintf(text, sizeof(text), "%zu %s", tallies[i].n, state_words(tallies[i].state));
                 output_text(out, state_style(tallies[i].state), text);
         }
         fputc('\n', out);
@@ -160,8 +160,7 @@ static bool add_row(struct table *table, const json_t *credential, int64_t now)
 
         snprintf(generation, sizeof(generation), "%lld", (long long)cli_number(credential, "generation", 0));
         return table_add(table, STYLE_STRONG, name) &&
-               table_add(table, state_style(state ? state : ""),
-                         state && strcmp(state, "authorization-required") == 0 ? "needs login" : state) &&
+               table_add(table, state_style(state ? state : ""), state_words(state)) &&
                add_times(table, credential, now) && table_add(table, STYLE_PLAIN, generation) &&
                add_version(table, credential) &&
                table_add(table, STYLE_PLAIN, account_name ? account_name : cli_text(account, "id"));
@@ -216,7 +215,7 @@ static void print_trouble(FILE *out, const struct status_view *view, const json_
         fputc('\n', out);
         output_text(out, STYLE_STRONG, name ? name : "?");
         fputs(": ", out);
-        output_text(out, state_style(state ? state : ""), state ? state : "?");
+        output_text(out, state_style(state ? state : ""), state_words(state));
         fputc('\n', out);
         if (message)
                 print_line(out, view, STYLE_PLAIN, message);

@@ -117,7 +117,7 @@ def test_configured_credential_is_listed_before_its_first_login(home, standin):
     home.write()
     home.start()
     result = home.purser("list").expect(EX_OK)
-    assert "acme" in result.out and "authorization" in result.out
+    assert "acme" in result.out and "needs login" in result.out
     result = home.purser("token", "acme").expect(EX_CONFIG)
     assert "purser login acme" in result.one_line_of_advice()
 

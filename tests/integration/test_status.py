@@ -93,7 +93,8 @@ def test_the_table_fits_the_terminal_and_says_what_is_the_matter(home, standin, 
         assert head.split() == ["NAME", "STATE", "LEFT", "LAST", "NEXT", "TOKEN", "VERSION", "ACCOUNT"]
         assert re.search(r"^acme +needs login +\d+m( \d+s)? +(\d+s|now) +- +1 +2023-08-18 ok +Acme L", "\n".join(lines), re.M)
         assert re.search(r"^birch +active +\d+m( \d+s)? +(\d+s|now) +\d+m( \d+s)? +1 +2023-08-18 ok +Birch", "\n".join(lines), re.M)
-        assert "2 credentials: 1 authorization-required, 1 active" in lines
+        assert "2 credentials: 1 needs login, 1 active" in lines
+        assert "acme: needs login" in lines
         assert "    next: purser login acme" in lines
         assert "The provider refuses to refresh it: " in " ".join(lines)
         assert any(line.startswith("The others are active: ") for line in lines)
