@@ -18,7 +18,7 @@ def asking(options):
     with Place() as place:
         place.populate("c", 1, TOKEN_BYTES)
         requests = place.requests("c0")
-        purserd = place.start()
+        purserd = place.start_settled()
         reply_bytes = load(place.socket, requests, "-d", "0.1", "-x", "access_token")["reply_bytes"]
         echo, echo_path = place.start_echo(reply_bytes)
         yield from compare(options, place, requests, {echo_path: echo, place.socket: purserd})

@@ -26,7 +26,7 @@ def instructions(requests):
     with Place() as place:
         place.populate("c", 1, TOKEN_BYTES)
         out = place.directory / "callgrind.out"
-        process = place.start(valgrind, "-q", "--tool=callgrind", "--callgrind-out-file=%s" % out)
+        process = place.start_settled(valgrind, "-q", "--tool=callgrind", "--callgrind-out-file=%s" % out)
         load(place.socket, place.requests("c0"), "-c", "1", "-n", str(requests), "-d", "3600", "-w", "0", "-x", "access_token")
         place.stop(process)
         return int(re.search(r"^(?:summary|totals): (\d+)", out.read_text(), re.MULTILINE).group(1))

@@ -15,7 +15,7 @@ SETTLE_SECONDS = 10
 def size(count):
     with Place() as place:
         place.populate("c", count, TOKEN_BYTES)
-        return memory_kb(place.start().pid)["private"]
+        return memory_kb(place.start_settled().pid)["private"]
 
 
 def memory(options):
@@ -57,7 +57,7 @@ def growth_by_requests(options, part="growth"):
     count = options.requests
     with Place() as place:
         place.populate("c", 100, TOKEN_BYTES)
-        process = place.start()
+        process = place.start_settled()
         requests = place.requests(*("c%d" % i for i in range(100)))
 
         def ask(n):

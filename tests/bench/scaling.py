@@ -28,8 +28,8 @@ def requests_rows(options):
     with Place() as few, Place() as many:
         few.populate("c", FEW, TOKEN_BYTES)
         many.populate("c", options.most, TOKEN_BYTES)
-        few.start()
-        many.start()
+        few.start_settled()
+        many.start_settled()
         # In turn with both, since what was asked for a moment ago is answered from memory.
         some = few.requests(*("c%d" % i for i in range(FEW)))
         all_of_them = many.requests(*("c%d" % (i * 7919 % options.most) for i in range(min(options.most, 20000))))
