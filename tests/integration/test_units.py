@@ -41,7 +41,7 @@ def expect(script, n_things):
 
 
 def test_units_work_under_a_real_systemd():
-    expect("inside.sh", 39)
+    expect("inside.sh", 40)
 
 
 def test_services_are_given_credentials_by_a_real_systemd():
