@@ -27,6 +27,55 @@ static void test_objects_and_arrays_are_parsed(void **state)
         }
 }
 
+/* Each beside jansson's own reading. */
+static void test_what_is_read_in_short_is_what_would_be_read_at_length(void **state)
+{
+        static const char *const texts[] = {
+                "{\"access_token\":\"at-1\",\"expires_in\":3600,\"token_type\":\"Bearer\",\"refresh_token\":"
+                "\"rt-1\"}",
+                " { \"a\" : \"b\" ,\n\t\"c\" : 0 }\r\n",
+                "{\"a\":\"\",\"\":\"x\"}",
+                "{\"a\":1,\"a\":2,\"b\":\"x\",\"a\":\"3\"}",
+                "{\"a\":999999999999999999}",
+                "{\"a\":9223372036854775807}",
+                "{\"a\":-1}",
+                "{\"a\":-0}",
+                "{\"a\":1.5,\"b\":1e3}",
+                "{\"a\":true,\"b\":false,\"c\":null}",
+                "{\"a\":{\"b\":[1,\"c\"]}}",
+                "{\"a\":\"b\\u0041\\n\\\"\"}",
+                "{\"\\u0061\":\"b\"}",
+                "{\"a\":\"gr\xc3\xbc\xc3\x9f\"}",
+                "{\"a\":\"\x7f\"}",
+                "{\"a name of more than sixty-four characters, as nobody would ever give to a member\":1}",
+                "{}",
+        };
+
+        for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+                _cleanup_(json_text_freep) json_t *root = parse(texts[i]);
+                _cleanup_(json_text_freep) json_t *expected = json_loads(texts[i], JSON_ALLOW_NUL, NULL);
+                _cleanup_(freep) char *got = root ? json_dumps(root, JSON_ENCODE_ANY) : NULL;
+                _cleanup_(freep) char *wanted = json_dumps(expected, JSON_ENCODE_ANY);
+
+                assert_non_null(got);
+                assert_string_equal(got, wanted);
+        }
+}
+
+static void test_what_only_begins_in_the_usual_form_is_none(void **state)
+{
+        static const char *const texts[] = {
+                "{\"a\":\"b\"", "{\"a\":\"b\",}", "{\"a\":\"b\"}x", "{\"a\":\"b\"}{}",
+                "{\"a\":01}",   "{\"a\":1 2}",    "{\"a\" \"b\"}",  "{\"a\":\"b\" \"c\"}",
+                "{\"a\":\"b",   "{\"a",           "{\"a\":\"b\\",   "{\"a\":1234567",
+                "{,\"a\":1}",   "{\"a\":\"\n\"}", "{\"a\":}",       "{\"a\":\"b\",\"c\"",
+                "{\"a\":+1}",
+        };
+
+        for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
+                assert_null(parse(texts[i]));
+}
+
 static void test_anything_else_is_none(void **state)
 {
         static const char *const texts[] = {
@@ -223,6 +272,8 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_objects_and_arrays_are_parsed),
+                cmocka_unit_test(test_what_is_read_in_short_is_what_would_be_read_at_length),
+                cmocka_unit_test(test_what_only_begins_in_the_usual_form_is_none),
                 cmocka_unit_test(test_anything_else_is_none),
                 cmocka_unit_test(test_numbers_that_no_type_holds_become_null),
                 cmocka_unit_test(test_a_number_of_a_thousand_digits_becomes_null),
