@@ -5,6 +5,7 @@
 #include "common/fault.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <time.h>
@@ -21,7 +22,10 @@ struct http_loop {
         int epoll; /* of curl's sockets, all together one source of the loop, which looks at one source in a turn */
         sd_event_source *ready;
         sd_event_source *timer;
-        sd_event_source *again; /* more finished transfers wait in curl's queue */
+        uint64_t wanted_usec,
+                armed_usec; /* boot time; when curl wants to be woken, and when the timer wakes; or USEC_INFINITY */
+        sd_event_source *again; /* what is to be done in the next turn */
+        bool is_due; /* curl wanted to be woken at once; else more finished transfers wait in its queue */
         void (*on_finished)(CURL *easy, CURLcode code, void *userdata);
         void *userdata;
 };
@@ -68,19 +72,49 @@ static int on_sockets_ready(sd_event_source *source, int fd, uint32_t revents, v
         return 0;
 }
 
-static int on_timeout(sd_event_source *source, uint64_t usec, void *userdata)
+static void wake(struct http_loop *loop)
 {
-        struct http_loop *loop = userdata;
         int running;
 
         curl_multi_socket_action(loop->multi, CURL_SOCKET_TIMEOUT, 0, &running);
         finish_one(loop);
+}
+
+/* Arming costs a system call, and curl changes its mind with each transfer: a timer that wakes too early is left as it is. */
+static void arm(struct http_loop *loop)
+{
+        if (loop->armed_usec <= loop->wanted_usec)
+                return;
+        loop->armed_usec = loop->wanted_usec;
+        sd_event_source_set_time(loop->timer, loop->armed_usec);
+        sd_event_source_set_enabled(loop->timer, SD_EVENT_ONESHOT);
+}
+
+static int on_timeout(sd_event_source *source, uint64_t usec, void *userdata)
+{
+        struct http_loop *loop = userdata;
+        uint64_t now;
+
+        loop->armed_usec = USEC_INFINITY;
+        if (sd_event_now(loop->event, CLOCK_BOOTTIME, &now) >= 0 && now < loop->wanted_usec) {
+                arm(loop);
+                return 0;
+        }
+        loop->wanted_usec = USEC_INFINITY;
+        wake(loop);
         return 0;
 }
 
 static int on_again(sd_event_source *source, void *userdata)
 {
-        finish_one(userdata);
+        struct http_loop *loop = userdata;
+
+        if (!loop->is_due) {
+                finish_one(loop);
+                return 0;
+        }
+        loop->is_due = false;
+        wake(loop);
         return 0;
 }
 
@@ -110,15 +144,17 @@ static int want_socket(CURL *easy, curl_socket_t fd, int what, void *userdata, v
 static int want_timer(CURLM *multi, long timeout_ms, void *userdata)
 {
         struct http_loop *loop = userdata;
+        uint64_t now;
 
-        if (timeout_ms < 0) {
-                sd_event_source_set_enabled(loop->timer, SD_EVENT_OFF);
+        loop->is_due = timeout_ms == 0;
+        loop->wanted_usec = USEC_INFINITY;
+        if (timeout_ms == 0)
+                sd_event_source_set_enabled(loop->again, SD_EVENT_ONESHOT);
+        if (timeout_ms <= 0 || sd_event_now(loop->event, CLOCK_BOOTTIME, &now) < 0)
                 return 0;
-        }
         /* Rounded up: woken a moment early, curl would find nothing to do and ask for the rest again and again. */
-        uint64_t usec = timeout_ms > 0 ? (uint64_t)timeout_ms * USEC_PER_MSEC + USEC_PER_MSEC - 1 : 0;
-        sd_event_source_set_time_relative(loop->timer, usec);
-        sd_event_source_set_enabled(loop->timer, SD_EVENT_ONESHOT);
+        loop->wanted_usec = now + (uint64_t)timeout_ms * USEC_PER_MSEC + USEC_PER_MSEC - 1;
+        arm(loop);
         return 0;
 }
 
@@ -168,6 +204,7 @@ int http_loop_new(struct http_loop **ret, sd_event *event,
                 return fault(-ENOMEM);
         loop->event = sd_event_ref(event);
         loop->epoll = -1;
+        loop->wanted_usec = loop->armed_usec = USEC_INFINITY;
         loop->on_finished = on_finished;
         loop->userdata = userdata;
         int r = make_sources(loop);
