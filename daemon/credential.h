@@ -61,6 +61,13 @@ struct save_mark {
         uint64_t grant, facts;
 };
 
+/* Which facts are on disk. */
+struct facts_mark {
+        bool is_known; /* else: some are being written or deleted, or were by an earlier process */
+        uint8_t digest[16];
+        uint64_t n_writes; /* that were begun */
+};
+
 struct credential {
         char *name;
         bool is_pending; /* this is the `pending` of another one of the same name */
@@ -107,6 +114,7 @@ struct credential {
 
         /* vault.c's */
         bool unsaved; /* the newest grant is not on disk */
+        struct facts_mark facts_mark;
         bool facts_unsaved; /* the newest facts are not on disk */
         bool unreadable; /* its record does not open: kept as it is, never overwritten by a refresh */
         bool has_intent; /* the store holds one, or is to */

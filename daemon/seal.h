@@ -28,6 +28,10 @@ struct seal *seal_free(struct seal *seal);
 DEFINE_FREEP(struct seal *, seal_free)
 bool seal_same(const struct seal *a, const struct seal *b); /* the same key */
 
+/* BLAKE2b, of what was sealed or is to be: the same bytes have the same. No secret in, no secret out. */
+enum { SEAL_DIGEST_SIZE = 16 };
+void seal_digest(const void *bytes, size_t n, uint8_t ret[SEAL_DIGEST_SIZE]);
+
 int seal_close(const struct seal *seal, const char *kind, const char *name, const void *bytes, size_t n,
                uint8_t **ret_blob, size_t *ret_n);
 int seal_open(const struct seal *seal, const char *kind, const char *name, const uint8_t *blob, size_t n,

@@ -212,11 +212,9 @@ static int on_stirred(sd_event_source *source, int fd, uint32_t revents, void *u
         /* Spread over turns, since each callback may begin a request: callers have theirs in between. */
         for (int i = 0; i < TOLD_IN_A_TURN && store->done.oldest; i++)
                 finish(store, queue_take(&store->done));
-        if (!store_worker_is_busy(store->worker) && more_may_come(store))
+        if (store->done.oldest || (!store_worker_is_busy(store->worker) && more_may_come(store)))
                 return 0;
         begin_commit(store);
-        if (store->done.oldest)
-                return 0;
         (void)eventfd_read(store->stirred, &count);
         /* It may have ended just before that. */
         if (store_worker_take(store->worker)) {

@@ -7,8 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { RECORD_MAX = 256 * 1024 };
-
 void batch_done(struct batch *batch)
 {
         for (size_t i = 0; i < batch->n; i++)
@@ -63,7 +61,7 @@ int batch_put(struct batch *batch, const struct seal *seal, const char *kind, co
 int batch_put_grant(struct batch *batch, const struct vault *vault, const char *kind, const char *name,
                     const struct grant *grant)
 {
-        _cleanup_(secret_buf_done) struct secret_buf buf = SECRET_BUF_INIT(RECORD_MAX);
+        _cleanup_(secret_buf_done) struct secret_buf buf = SECRET_BUF_INIT(VAULT_RECORD_MAX);
         int r = grant_encode(grant, vault->boot_id, &buf);
 
         return r < 0 ? r : batch_put(batch, vault->seal, kind, name, buf.data, buf.n);
@@ -72,7 +70,7 @@ int batch_put_grant(struct batch *batch, const struct vault *vault, const char *
 int batch_put_facts(struct batch *batch, const struct vault *vault, const char *kind,
                     const struct credential *facts)
 {
-        _cleanup_(secret_buf_done) struct secret_buf buf = SECRET_BUF_INIT(RECORD_MAX);
+        _cleanup_(secret_buf_done) struct secret_buf buf = SECRET_BUF_INIT(VAULT_RECORD_MAX);
         int r = credential_encode_facts(facts, &buf);
 
         return r < 0 ? r : batch_put(batch, vault->seal, kind, facts->name, buf.data, buf.n);
@@ -80,7 +78,7 @@ int batch_put_facts(struct batch *batch, const struct vault *vault, const char *
 
 int batch_put_intent(struct batch *batch, const struct vault *vault, const struct credential *credential)
 {
-        _cleanup_(secret_buf_done) struct secret_buf buf = SECRET_BUF_INIT(RECORD_MAX);
+        _cleanup_(secret_buf_done) struct secret_buf buf = SECRET_BUF_INIT(VAULT_RECORD_MAX);
         int r;
 
         if ((r = record_begin(&buf)) < 0 ||

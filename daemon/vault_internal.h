@@ -21,6 +21,8 @@ enum {
         VAULT_INTENT_AT_REST = 3, /* 1: no request was under way when it was written */
 };
 
+enum { VAULT_RECORD_MAX = 256 * 1024 };
+
 struct entry {
         struct credential *credential;
         UT_hash_handle hh; /* by credential->name */
@@ -86,6 +88,8 @@ struct vault_write {
         struct store_write *store_write;
         bool puts; /* it puts something: a deletion of what is not there succeeds on the fullest disk */
         struct save_mark mark; /* what of the credential is written */
+        struct facts_mark
+                facts; /* which facts it leaves on disk; not known: it has none to do with, or somebody else's */
         struct grant grant; /* of WRITE_GRANT and WRITE_PROMOTION: what is installed when it is done */
         struct credential
                 *pending; /* of WRITE_PROMOTION and WRITE_FORGETTING: it was the credential's; owned */
@@ -109,6 +113,17 @@ int write_failed(struct vault_write *write, int error);
 /* What the one that takes its place knew becomes what the credential knows, none of the old one's past. */
 void vault_install_facts(struct credential *credential, struct credential *from);
 void vault_mark_unsaved(struct credential *credential, const char *problem);
+
+/* ---- vault_facts.c: facts that are on disk as they are in memory need not be written with each grant ---- */
+
+/* Puts the credential's facts into the write's batch, unless they are there. */
+int facts_put_if_changed(struct vault_write *write, struct batch *batch);
+int facts_put(struct vault_write *write, struct batch *batch);
+/* What the write does to the facts on disk, once it was begun, and when it is done. */
+void facts_write_begun(struct vault_write *write, const struct batch *batch);
+void facts_written(const struct vault_write *write);
+/* They are lost, or somebody else's. */
+void facts_forget(struct credential *credential);
 
 /* ---- vault_save.c ---- */
 

@@ -36,8 +36,11 @@ static void note_lost(struct vault *vault)
         for (struct entry *entry = vault->entries; entry; entry = entry->hh.next) {
                 struct credential *credential = entry->credential;
 
+                facts_forget(credential);
                 if (has_grant(credential))
                         vault_mark_unsaved(credential, vault->store_problem);
+                if (credential->pending)
+                        facts_forget(credential->pending);
                 if (credential->pending && has_grant(credential->pending))
                         vault_mark_unsaved(credential->pending, vault->store_problem);
                 context_changed(vault->context, credential, false);

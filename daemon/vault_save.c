@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int grant_batch(struct batch *batch, const struct vault_write *write)
+static int grant_batch(struct batch *batch, struct vault_write *write)
 {
         const struct credential *credential = write->credential;
         const struct vault *vault = write->vault;
@@ -16,7 +16,7 @@ static int grant_batch(struct batch *batch, const struct vault_write *write)
 
         if ((r = batch_put_grant(batch, vault, vault_kind_grant(credential), credential->name,
                                  &write->grant)) < 0 ||
-            (r = batch_put_facts(batch, vault, vault_kind_facts(credential), credential)) < 0)
+            (r = facts_put_if_changed(write, batch)) < 0)
                 return r;
 
         return batch_delete(batch, vault_kind_intent(credential), credential->name);
@@ -158,23 +158,28 @@ void vault_keep_intent(struct vault *vault, struct credential *credential)
 
 /* ---- facts ---- */
 
-static void write_facts(struct vault *vault, struct credential *credential)
+static int start_facts(struct vault *vault, struct credential *credential)
 {
         _cleanup_(batch_done) struct batch batch = { 0 };
         struct vault_write *write;
+        int r = write_new(vault, WRITE_FACTS, credential, NULL, NULL, &write);
 
-        if (batch_put_facts(&batch, vault, vault_kind_facts(credential), credential) < 0 ||
-            write_new(vault, WRITE_FACTS, credential, NULL, NULL, &write) < 0 ||
-            write_start_or_free(write, &batch, NULL) < 0)
-                vault_schedule_retry(vault);
+        if (r < 0)
+                return r;
+        r = facts_put(write, &batch);
+        if (r < 0) {
+                write_free(write);
+                return r;
+        }
+        return write_start_or_free(write, &batch, NULL);
 }
 
 void vault_catch_up(struct vault *vault, struct credential *credential)
 {
         /* A grant that is not on disk is written with its facts; one that is going must not come back. */
         if (credential->facts_unsaved && !credential->unsaved && !credential->saves_in_flight &&
-            !credential->leaving)
-                write_facts(vault, credential);
+            !credential->leaving && start_facts(vault, credential) < 0)
+                vault_schedule_retry(vault);
 }
 
 void vault_save_facts(struct vault *vault, struct credential *credential)

@@ -124,6 +124,7 @@ void vault_install_facts(struct credential *credential, struct credential *pendi
         credential->foreign_refresher = pending->foreign_refresher;
         credential->exported_wall_usec = 0;
         credential->moved = false;
+        facts_forget(credential);
         forget_past(credential);
 }
 
@@ -258,6 +259,8 @@ static void on_written(int result, const char *problem, void *userdata)
                 vault_note_failure(vault, write->credential, result, problem);
         if (write->credential && write->kind == WRITE_PROMOTION)
                 write->credential->promotions--;
+        if (write->credential && result == 0)
+                facts_written(write);
         if (write->credential)
                 apply_to_credential(write, result, vault->store_problem);
         if (result == 0 && write->kind == WRITE_ALL_AGAIN)
@@ -311,6 +314,7 @@ int write_start(struct vault_write *write, const struct batch *batch)
 
         for (size_t i = 0; i < batch->n; i++)
                 write->puts |= batch->ops[i].blob != NULL;
+        facts_write_begun(write, batch);
         write->next = write->vault->writes;
         write->vault->writes = write;
         return 0;
