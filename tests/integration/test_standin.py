@@ -228,6 +228,17 @@ def test_inactive_account_says_so(standin, graphql):
     assert graphql(grant["access_token"]).json == {"error": {"message": "This account is not active"}}
 
 
+def test_who_has_no_account_gets_a_page_and_no_code(standin, ask):
+    for url in (authorization_url(standin) + "&_decision=allow&_account=nobody",
+                standin.url + "/marketplace?_account=nobody"):
+        page = fetch(url)
+        assert page.status == 200 and "Sign in" in page.text and page.location is None, url
+    for order in ({"grant": {"account": "nobody"}}, {"code": {"account": "nobody"}}, {"set": {"account": "nobody"}}):
+        answer = ask("POST", "/_control", json.dumps(order))
+        assert answer.status == 400 and "unknown account: nobody" in answer.text
+    assert "code" in parameters_of(authorize(authorization_url(standin)))
+
+
 def test_scripted_answers_come_in_order_and_run_out(standin, refresh):
     standin.next("token", "429_retry", "html", {"do": "answer", "status": 418, "body": "teapot"})
     grant = standin.grant()

@@ -58,6 +58,7 @@ def _set(world, values):
     unknown = set(values) - set(world.switches)
     if unknown:
         raise ValueError("unknown switch: " + " ".join(sorted(unknown)))
+    _check_account(world, values.get("account", world.switches["account"]))
     world.switches.update(values)
 
 
@@ -97,7 +98,13 @@ def _release(world, count):
     world.releases += world.held if count is True else count
 
 
+def _check_account(world, key):
+    if key not in world.accounts:
+        raise ValueError("unknown account: %s" % key)
+
+
 def _grant(world, wish):
+    _check_account(world, wish.get("account", world.switches["account"]))
     app = world.apps[wish["client_id"]] if "client_id" in wish else next(iter(world.apps.values()))
     grant = world.new_grant(app, wish.get("account", world.switches["account"]))
     world.new_access_token(grant)
@@ -105,6 +112,7 @@ def _grant(world, wish):
 
 
 def _code(world, wish):
+    _check_account(world, wish.get("account", world.switches["account"]))
     app = world.apps[wish["client_id"]] if "client_id" in wish else next(iter(world.apps.values()))
     params = {"redirect_uri": wish.get("redirect_uri", app["redirect_uris"][0])}
     return {"code": oauth.new_code(world, app, wish.get("account", world.switches["account"]), params)}

@@ -13,7 +13,8 @@ There are three accounts: acme, birch and cedar. The person at the browser is ac
 
 What it serves
     GET  /api/oauth/authorize   the page with a form; POST of that form. Redirects at once where the switch auto_approve is on
-                                or the URL carries _decision=allow|deny; _account=KEY says who the person is
+                                or the URL carries _decision=allow|deny; _account=KEY says who the person is; who has no
+                                account gets the page where one signs in
     POST /api/oauth/token       authorization_code and refresh_token
     POST /api/graphql           `account { id name }`, `jobs` (hidden), the mutation appDisconnect
     GET  /marketplace           a login that the marketplace starts: redirects with a code and no state

@@ -37,6 +37,8 @@ def authorize(world, request):
         if not decision:
             return _page(200, _form(world, app, params))
         account = params.get("_account") or switches["account"]
+        if account not in world.accounts:
+            return _stranger()
         return _redirect(params["redirect_uri"], _outcome(world, request, app, params, account, decision))
 
 
@@ -90,7 +92,14 @@ def marketplace(world, request):
         app = world.apps.get(request.query.get("client_id")) or next(iter(world.apps.values()))
         uri = request.query.get("redirect_uri") or app["redirect_uris"][0]
         account = request.query.get("_account") or world.switches["account"]
+        if account not in world.accounts:
+            return _stranger()
         return _redirect(uri, {"code": new_code(world, app, account, {"redirect_uri": uri})})
+
+
+def _stranger():
+    """Somebody without an account gets no further than to the page where one signs in."""
+    return _page(200, "<h1>Sign in</h1><p>There is no such account.</p>")
 
 
 def _redirect(uri, params):
@@ -217,7 +226,7 @@ def _refresh(world, app, form):
     if spent:
         grant.replays += 1
         world.spent_refresh_tokens_sent += 1
-    if not grant.alive or not world.accounts[grant.account]["active"]:
+    if not grant.alive or not world.is_active(grant.account):
         raise Refused("invalid_grant", faults.NOT_VALID)
     if spent and switches["rotation"] == "strict":
         if switches["replay_revokes_grant"]:

@@ -133,6 +133,9 @@ class World:
 
     # Grants and tokens. All of these are called with the lock held.
 
+    def is_active(self, account):
+        return account in self.accounts and self.accounts[account]["active"]
+
     def new_grant(self, app, account, scope=None):
         grant = Grant("g%d" % (len(self.grants) + 1), app["client_id"], account, scope)
         self.grants[grant.id] = grant
@@ -182,7 +185,7 @@ class World:
             return grant, "unknown"
         if grant.ended == "disconnected":
             return grant, "disconnected"
-        if not self.accounts[grant.account]["active"]:
+        if not self.is_active(grant.account):
             return grant, "inactive"
         if not grant.alive:
             return grant, "unknown"
