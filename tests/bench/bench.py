@@ -3,8 +3,9 @@
 
     bench.py [--json FILE] [--rounds N] [--seconds S] [--short] [PART...]
 
-Prints a table (Markdown) and writes JSON. The parts are named in PARTS. Figures are ratios of medians of rounds taken in turn, since machines
-differ and neighbours are noisy. Nothing fails for want of speed; --short runs what CI runs, and fails on growth.
+Prints a table (Markdown, as README has it) and what else the machine did meanwhile, and writes JSON. The parts are named in PARTS.
+Figures are ratios of medians of rounds taken in turn, since machines differ and neighbours are noisy. Nothing fails for want of
+speed; --short runs what CI runs, and fails on growth.
 """
 
 import argparse
@@ -68,9 +69,11 @@ def main():
         vars(options).update(SHORT)
 
     parts = options.parts or (SHORT_PARTS if options.short else USUAL)
+    conditions = report.Conditions()
     rows = [row for part in parts for row in run(part, options)]
-    print(report.table(rows))
-    report.write_json(options.json, rows)
+    conditions = conditions.now()
+    print(report.table(rows) + "\n\n" + report.sentence(conditions))
+    report.write_json(options.json, rows, conditions)
     grown = [row for row in rows if row.part == "growth" and row.met is False]
     for row in grown:
         print("bench: grown: %s: %s, wanted %s" % (row.what, row.figure or row.purser, row.goal), file=sys.stderr)

@@ -4,6 +4,7 @@ import json
 import os
 import pathlib
 import platform
+import time
 
 
 class Row:
@@ -48,9 +49,39 @@ def table(rows):
     return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
 
 
-def write_json(path, rows):
-    machine = {"cpus": os.cpu_count(), "kernel": platform.release(), "machine": platform.machine()}
+def cpu_busy_seconds():
+    """Of all processors, since the machine was started."""
+    fields = [int(field) for field in pathlib.Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:]]
+    idle, iowait = fields[3:5]
+    return (sum(fields[:8]) - idle - iowait) / os.sysconf("SC_CLK_TCK")
+
+
+class Conditions:
+    """How long it took, and what else the machine did meanwhile."""
+
+    def __init__(self):
+        self.began, self.busy, self.own = time.monotonic(), cpu_busy_seconds(), self._own()
+
+    @staticmethod
+    def _own():
+        # The programs that are measured are children, and their end was waited for.
+        return sum(os.times()[:4])
+
+    def now(self):
+        seconds = time.monotonic() - self.began
+        others = cpu_busy_seconds() - self.busy - (self._own() - self.own)
+        cpus = os.cpu_count()
+        return {"cpus": cpus, "kernel": platform.release(), "machine": platform.machine(), "seconds": round(seconds, 1),
+                "others_percent": round(100 * max(others, 0) / cpus / seconds, 1)}
+
+
+def sentence(conditions):
+    return "Measured in %.1f minutes on %d processors, of whose time other programs took %.0f %% meanwhile." % (
+        conditions["seconds"] / 60, conditions["cpus"], conditions["others_percent"])
+
+
+def write_json(path, rows, conditions):
     figures = [dict(row.values, part=row.part, figure=row.what, goal=row.goal, met=row.met) for row in rows]
     path = pathlib.Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps({"machine": machine, "figures": figures}, indent=1) + "\n")
+    path.write_text(json.dumps({"machine": conditions, "figures": figures}, indent=1) + "\n")
