@@ -360,13 +360,47 @@ struct store *store_free(struct store *store)
         return NULL;
 }
 
-int store_load(struct store *store,
-               int (*on_record)(const char *kind, const char *name, const uint8_t *blob, size_t n,
-                                void *userdata),
-               void *userdata, struct diag *diag)
+static int own_open_file(struct store *store)
 {
         own_file(store);
-        return store_file_load(store->watch.file, on_record, userdata, diag);
+        return store->watch.file ? 0 : fault(-ESTALE);
+}
+
+int store_load(struct store *store, store_record_fn *on_record, void *userdata, struct diag *diag)
+{
+        int r = own_open_file(store);
+
+        return r < 0 ? r : store_file_load(store->watch.file, on_record, userdata, diag);
+}
+
+int store_load_part(struct store *store, const char *const kinds[], size_t n_kinds, const char *after,
+                    size_t most, char **ret_last, store_record_fn *on_record, void *userdata,
+                    struct diag *diag)
+{
+        int r = own_open_file(store);
+
+        return r < 0 ? r
+                     : store_file_load_part(store->watch.file, kinds, n_kinds, after, most, ret_last,
+                                            on_record, userdata, diag);
+}
+
+int store_load_named(struct store *store, const char *const kinds[], size_t n_kinds, const char *name,
+                     store_record_fn *on_record, void *userdata, struct diag *diag)
+{
+        int r = own_open_file(store);
+
+        return r < 0 ? r
+                     : store_file_load_named(store->watch.file, kinds, n_kinds, name, on_record, userdata,
+                                             diag);
+}
+
+int store_load_others(struct store *store, const char *const kinds[], size_t n_kinds,
+                      store_record_fn *on_record, void *userdata, struct diag *diag)
+{
+        int r = own_open_file(store);
+
+        return r < 0 ? r
+                     : store_file_load_others(store->watch.file, kinds, n_kinds, on_record, userdata, diag);
 }
 
 bool store_wait(struct store *store)

@@ -49,10 +49,24 @@ DEFINE_FREEP(struct store *, store_free)
  * Calls on_record for every record, in order of kind and name; bytes are borrowed for the call. Its non-zero result ends the
  * walk and is returned. A store that cannot be read is a fault or STORE_E_CORRUPT, never an empty one.
  */
-int store_load(struct store *store,
-               int (*on_record)(const char *kind, const char *name, const uint8_t *blob, size_t n,
-                                void *userdata),
-               void *userdata, struct diag *diag);
+typedef int store_record_fn(const char *kind, const char *name, const uint8_t *blob, size_t n,
+                            void *userdata);
+int store_load(struct store *store, store_record_fn *on_record, void *userdata, struct diag *diag);
+
+/*
+ * The same in parts, between which anything may be written. Of `kinds`, all records of the names after `after` (NULL: from the first) up
+ * to *ret_last, which then is the `after` of the next part: as many names as leave no kind with more than `most` records. They
+ * come in the order of kinds that is given, and of names in each. *ret_last = NULL: that was the last part.
+ */
+int store_load_part(struct store *store, const char *const kinds[], size_t n_kinds, const char *after,
+                    size_t most, char **ret_last, store_record_fn *on_record, void *userdata,
+                    struct diag *diag);
+/* Of one name alone. */
+int store_load_named(struct store *store, const char *const kinds[], size_t n_kinds, const char *name,
+                     store_record_fn *on_record, void *userdata, struct diag *diag);
+/* All records of every other kind. */
+int store_load_others(struct store *store, const char *const kinds[], size_t n_kinds,
+                      store_record_fn *on_record, void *userdata, struct diag *diag);
 
 /*
  * Queues a batch (copied). on_done is called once from the event loop, never from within store_write_start(): result 0 when

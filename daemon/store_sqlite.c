@@ -1,10 +1,9 @@
-/* The SQLite file of a store. Knows nothing of what the blobs are, nor of the loop. */
-#include "daemon/store_sqlite.h"
+/* The SQLite file of a store, opened and written. Knows nothing of what the blobs are, nor of the loop. */
+#include "daemon/store_file.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,12 +14,6 @@ enum {
 };
 
 #define NEW_FILE DB_FILE ".new"
-
-struct store_file {
-        const struct store_dir *dir;
-        sqlite3 *db;
-        sqlite3_stmt *put, *delete;
-};
 
 /* -- errors ----------------------------------------------------------------------------------------------------------- */
 
@@ -61,8 +54,7 @@ static int errno_of(sqlite3 *db, int code)
         }
 }
 
-/* What an open or a read came to, in words. */
-static int report(const struct store_file *file, sqlite3 *db, int code, struct diag *diag)
+int store_file_report(const struct store_file *file, sqlite3 *db, int code, struct diag *diag)
 {
         int error = errno_of(db, code);
 
@@ -145,7 +137,7 @@ static int open_db(const struct store_file *file, const char *name, sqlite3 **re
                 return fault(-ENOMEM);
         sqlite3_extended_result_codes(db, 1);
         if (code != SQLITE_OK)
-                return report(file, db, code, diag);
+                return store_file_report(file, db, code, diag);
         /* Closing writes nothing into the file before it was seen to be ours. */
         sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
         sqlite3_db_config(db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
@@ -221,7 +213,7 @@ static int check_is_ours(const struct store_file *file, sqlite3 *db, struct diag
         if (code == SQLITE_OK && (application_id != APPLICATION_ID || version < 1))
                 code = SQLITE_NOTADB;
         if (code != SQLITE_OK)
-                return report(file, db, code, diag);
+                return store_file_report(file, db, code, diag);
         if (version > FORMAT) {
                 diag_set(diag,
                          "%s/" DB_FILE " was written by a later version of purserd (format %d, this one "
@@ -240,7 +232,7 @@ static int check_is_whole(const struct store_file *file, sqlite3 *db, struct dia
 
         if (code == SQLITE_OK && !whole)
                 code = SQLITE_CORRUPT;
-        return code == SQLITE_OK ? 0 : report(file, db, code, diag);
+        return code == SQLITE_OK ? 0 : store_file_report(file, db, code, diag);
 }
 
 /* Exclusive before the first access: the journal's index then lives in memory, and nobody else gets at the file at all. */
@@ -250,7 +242,7 @@ static int set_up(struct store_file *file, sqlite3 *db, struct diag *diag)
 
         int code = sqlite3_exec(db, "PRAGMA locking_mode = EXCLUSIVE", NULL, NULL, NULL);
         if (code != SQLITE_OK)
-                return report(file, db, code, diag);
+                return store_file_report(file, db, code, diag);
         int r = check_is_ours(file, db, diag);
         if (r != 0)
                 return r;
@@ -264,7 +256,7 @@ static int set_up(struct store_file *file, sqlite3 *db, struct diag *diag)
                         "PRAGMA journal_size_limit = 1048576",
                         NULL, NULL, NULL);
         if (code != SQLITE_OK)
-                return report(file, db, code, diag);
+                return store_file_report(file, db, code, diag);
         return check_is_whole(file, db, diag);
 }
 
@@ -279,7 +271,9 @@ static int prepare(struct store_file *file, sqlite3 *db, struct diag *diag)
                 code = sqlite3_prepare_v3(db, "DELETE FROM record WHERE kind = ?1 AND name = ?2", -1,
                                           SQLITE_PREPARE_PERSISTENT, &file->delete, NULL);
         /* SQLITE_ERROR: another schema. */
-        return code == SQLITE_OK ? 0 : report(file, db, code == SQLITE_ERROR ? SQLITE_CORRUPT : code, diag);
+        return code == SQLITE_OK
+                       ? 0
+                       : store_file_report(file, db, code == SQLITE_ERROR ? SQLITE_CORRUPT : code, diag);
 }
 
 static int open_existing(struct store_file *file, struct diag *diag)
@@ -354,6 +348,9 @@ struct store_file *store_file_close(struct store_file *file, bool lost)
                 return NULL;
         sqlite3_finalize(file->put);
         sqlite3_finalize(file->delete);
+        sqlite3_finalize(file->next_kind);
+        sqlite3_finalize(file->range);
+        sqlite3_finalize(file->nth);
         if (file->db)
                 sqlite3_db_config(file->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, lost, NULL);
         sqlite3_close_v2(file->db);
@@ -361,40 +358,7 @@ struct store_file *store_file_close(struct store_file *file, bool lost)
         return NULL;
 }
 
-/* -- records ---------------------------------------------------------------------------------------------------------- */
-
-static int load_row(sqlite3_stmt *statement,
-                    int (*on_record)(const char *kind, const char *name, const uint8_t *blob, size_t n,
-                                     void *userdata),
-                    void *userdata)
-{
-        const char *kind = (const char *)sqlite3_column_text(statement, 0);
-        const char *name = (const char *)sqlite3_column_text(statement, 1);
-        const uint8_t *blob = sqlite3_column_blob(statement, 2);
-        int n = sqlite3_column_bytes(statement, 2);
-
-        if (!kind || !name || (!blob && n > 0))
-                return fault(-ENOMEM);
-        return on_record(kind, name, blob ? blob : (const uint8_t *)"", (size_t)n, userdata);
-}
-
-int store_file_load(struct store_file *file,
-                    int (*on_record)(const char *kind, const char *name, const uint8_t *blob, size_t n,
-                                     void *userdata),
-                    void *userdata, struct diag *diag)
-{
-        _cleanup_(finalizep) sqlite3_stmt *statement = NULL;
-        int code = sqlite3_prepare_v2(file->db, "SELECT kind, name, blob FROM record ORDER BY kind, name", -1,
-                                      &statement, NULL);
-
-        if (code == SQLITE_OK)
-                while ((code = sqlite3_step(statement)) == SQLITE_ROW) {
-                        int r = load_row(statement, on_record, userdata);
-                        if (r != 0)
-                                return r;
-                }
-        return code == SQLITE_DONE ? 0 : report(file, file->db, code, diag);
-}
+/* -- writing ---------------------------------------------------------------------------------------------------------- */
 
 static int result_of(struct store_file *file, int code)
 {

@@ -1,6 +1,7 @@
 /*
  * The SQLite file of a store, `purser.db`, with its journal `purser.db-wal`: opened, checked, read and written in
- * transactions. For store.c alone. Beside store_memory.c the only user of sqlite3.
+ * transactions. For store.c alone. With store_read.c, and beside store_memory.c, the
+ * only user of sqlite3.
  */
 #pragma once
 
@@ -19,10 +20,15 @@ int store_file_open(struct store_file **ret, const struct store_dir *dir, struct
 /* Plays the journal into the file and removes it, by name; with `lost` leaves everything as it is. */
 struct store_file *store_file_close(struct store_file *file, bool lost);
 
-int store_file_load(struct store_file *file,
-                    int (*on_record)(const char *kind, const char *name, const uint8_t *blob, size_t n,
-                                     void *userdata),
-                    void *userdata, struct diag *diag);
+/* store_read.c: as in store.h. */
+int store_file_load(struct store_file *file, store_record_fn *on_record, void *userdata, struct diag *diag);
+int store_file_load_others(struct store_file *file, const char *const kinds[], size_t n_kinds,
+                           store_record_fn *on_record, void *userdata, struct diag *diag);
+int store_file_load_part(struct store_file *file, const char *const kinds[], size_t n_kinds,
+                         const char *after, size_t most, char **ret_last, store_record_fn *on_record,
+                         void *userdata, struct diag *diag);
+int store_file_load_named(struct store_file *file, const char *const kinds[], size_t n_kinds,
+                          const char *name, store_record_fn *on_record, void *userdata, struct diag *diag);
 
 /* One transaction. All three return 0 or a negative errno; -EUCLEAN: the file is damaged. */
 int store_file_begin(struct store_file *file);

@@ -21,6 +21,7 @@ struct records {
 struct fake_disk {
         struct records records; /* sorted by kind and name */
         int open_result, load_result, reopen_result;
+        unsigned n_reads, reads_left; /* of parts and names; before load_result comes */
         unsigned n_reopened;
 };
 
@@ -213,6 +214,18 @@ void fake_disk_set_open_result(struct fake_disk *disk, int result)
 void fake_disk_set_load_result(struct fake_disk *disk, int result)
 {
         disk->load_result = result;
+        disk->reads_left = 0;
+}
+
+void fake_disk_set_later_load_result(struct fake_disk *disk, int result, unsigned n_before)
+{
+        disk->load_result = result;
+        disk->reads_left = n_before;
+}
+
+unsigned fake_disk_n_reads(const struct fake_disk *disk)
+{
+        return disk->n_reads;
 }
 
 void fake_disk_set_reopen_result(struct fake_disk *disk, int result)
@@ -281,15 +294,107 @@ struct store *store_free(struct store *store)
         return NULL;
 }
 
-int store_load(struct store *store,
-               int (*on_record)(const char *kind, const char *name, const uint8_t *blob, size_t n,
-                                void *userdata),
-               void *userdata, struct diag *diag)
+static int read_result(struct fake_disk *disk, struct diag *diag)
 {
-        if (store->disk->load_result != 0) {
-                diag_set(diag, "the fake store cannot be read");
-                return store->disk->load_result;
+        disk->n_reads++;
+        if (disk->load_result == 0)
+                return 0;
+        if (disk->reads_left > 0) {
+                disk->reads_left--;
+                return 0;
         }
+        diag_set(diag, "the fake store cannot be read");
+        return disk->load_result;
+}
+
+/* Of one kind, the names after `after` up to `last`. */
+static int load_range(const struct records *records, const char *kind, const char *after, const char *last,
+                      store_record_fn *on_record, void *userdata)
+{
+        for (size_t i = 0; i < records->n; i++) {
+                const struct record *record = &records->items[i];
+
+                if (strcmp(record->kind, kind) != 0 || (after && strcmp(record->name, after) <= 0) ||
+                    (last && strcmp(record->name, last) > 0))
+                        continue;
+                int r = on_record(record->kind, record->name, record->blob, record->n, userdata);
+                if (r != 0)
+                        return r;
+        }
+        return 0;
+}
+
+/* The n-th name of a kind; NULL: there are not so many. */
+static const char *nth_name(const struct records *records, const char *kind, const char *after, size_t n)
+{
+        for (size_t i = 0; i < records->n; i++)
+                if (strcmp(records->items[i].kind, kind) == 0 &&
+                    (!after || strcmp(records->items[i].name, after) > 0) && --n == 0)
+                        return records->items[i].name;
+        return NULL;
+}
+
+int store_load_part(struct store *store, const char *const kinds[], size_t n_kinds, const char *after,
+                    size_t most, char **ret_last, store_record_fn *on_record, void *userdata,
+                    struct diag *diag)
+{
+        const struct records *records = &store->disk->records;
+        const char *last = NULL;
+        int r = read_result(store->disk, diag);
+
+        for (size_t i = 0; i < n_kinds; i++) {
+                const char *name = nth_name(records, kinds[i], after, most);
+
+                if (name && (!last || strcmp(name, last) < 0))
+                        last = name;
+        }
+        for (size_t i = 0; i < n_kinds && r == 0; i++)
+                r = load_range(records, kinds[i], after, last, on_record, userdata);
+        if (r == 0)
+                *ret_last = last ? sure_strdup(last) : NULL;
+        return r;
+}
+
+int store_load_named(struct store *store, const char *const kinds[], size_t n_kinds, const char *name,
+                     store_record_fn *on_record, void *userdata, struct diag *diag)
+{
+        int r = read_result(store->disk, diag);
+        size_t at;
+
+        for (size_t i = 0; i < n_kinds && r == 0; i++)
+                if (records_find(&store->disk->records, kinds[i], name, &at)) {
+                        const struct record *record = &store->disk->records.items[at];
+                        r = on_record(record->kind, record->name, record->blob, record->n, userdata);
+                }
+        return r;
+}
+
+static bool is_among(const char *kind, const char *const kinds[], size_t n_kinds)
+{
+        for (size_t i = 0; i < n_kinds; i++)
+                if (strcmp(kind, kinds[i]) == 0)
+                        return true;
+        return false;
+}
+
+int store_load_others(struct store *store, const char *const kinds[], size_t n_kinds,
+                      store_record_fn *on_record, void *userdata, struct diag *diag)
+{
+        int r = read_result(store->disk, diag);
+
+        for (size_t i = 0; i < store->disk->records.n && r == 0; i++) {
+                const struct record *record = &store->disk->records.items[i];
+                if (!is_among(record->kind, kinds, n_kinds))
+                        r = on_record(record->kind, record->name, record->blob, record->n, userdata);
+        }
+        return r;
+}
+
+int store_load(struct store *store, store_record_fn *on_record, void *userdata, struct diag *diag)
+{
+        int result = read_result(store->disk, diag);
+        if (result != 0)
+                return result;
         for (size_t i = 0; i < store->disk->records.n; i++) {
                 const struct record *record = &store->disk->records.items[i];
                 int r = on_record(record->kind, record->name, record->blob, record->n, userdata);

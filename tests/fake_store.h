@@ -27,6 +27,9 @@ void fake_disk_damage(struct fake_disk *disk, const char *kind, const char *name
 /* What store_new(), store_load() and store_reopen() come to from now on: 0, STORE_E_* or a negative errno. */
 void fake_disk_set_open_result(struct fake_disk *disk, int result);
 void fake_disk_set_load_result(struct fake_disk *disk, int result);
+/* The same, after so many reads - each of a part, of a name, or of all - that go well. */
+void fake_disk_set_later_load_result(struct fake_disk *disk, int result, unsigned n_before);
+unsigned fake_disk_n_reads(const struct fake_disk *disk);
 void fake_disk_set_reopen_result(struct fake_disk *disk, int result);
 unsigned fake_disk_n_reopened(const struct fake_disk *disk);
 

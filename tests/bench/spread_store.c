@@ -97,10 +97,17 @@ static int in_order(const struct record *one, const struct record *other)
         return strcmp(one->key, other->key);
 }
 
-int store_load(struct store *store,
-               int (*on_record)(const char *kind, const char *name, const uint8_t *blob, size_t n,
-                                void *userdata),
-               void *userdata, struct diag *diag)
+static bool is_among(const char *kind, const char *const kinds[], size_t n_kinds)
+{
+        for (size_t i = 0; i < n_kinds; i++)
+                if (strcmp(kind, kinds[i]) == 0)
+                        return true;
+        return false;
+}
+
+/* Of those kinds, or of all others. */
+static int load(const char *const kinds[], size_t n_kinds, bool wanted, store_record_fn *on_record,
+                void *userdata)
 {
         HASH_SORT(disk, in_order);
         for (struct record *record = disk, *next; record; record = next) {
@@ -109,12 +116,40 @@ int store_load(struct store *store,
 
                 next = record->hh.next;
                 *name++ = 0;
-                r = on_record(kind, name, record->blob, record->n, userdata);
+                r = is_among(kind, kinds, n_kinds) == wanted
+                            ? on_record(kind, name, record->blob, record->n, userdata)
+                            : 0;
                 free(kind);
                 if (r != 0)
                         return r;
         }
         return 0;
+}
+
+int store_load(struct store *store, store_record_fn *on_record, void *userdata, struct diag *diag)
+{
+        return load(NULL, 0, false, on_record, userdata);
+}
+
+/* All at once; the kinds come in the order that they are sorted in here. */
+int store_load_part(struct store *store, const char *const kinds[], size_t n_kinds, const char *after,
+                    size_t most, char **ret_last, store_record_fn *on_record, void *userdata,
+                    struct diag *diag)
+{
+        *ret_last = NULL;
+        return load(kinds, n_kinds, true, on_record, userdata);
+}
+
+int store_load_named(struct store *store, const char *const kinds[], size_t n_kinds, const char *name,
+                     store_record_fn *on_record, void *userdata, struct diag *diag)
+{
+        return 0;
+}
+
+int store_load_others(struct store *store, const char *const kinds[], size_t n_kinds,
+                      store_record_fn *on_record, void *userdata, struct diag *diag)
+{
+        return load(kinds, n_kinds, false, on_record, userdata);
 }
 
 int store_write_start(struct store *store, const struct store_op *ops, size_t n_ops,
