@@ -237,7 +237,7 @@ unit: $(ONLY_TESTS) ## build and run the unit tests (T=test_wire for one)
 	@$(TALLY) $(if $(filter-out 0,$(V)),--verbose) unit $(ONLY_TESTS)
 
 .PHONY: integration
-integration: all $(O)/tests/load/asker $(O)/tests/integration/wall.so ## drive the built programs from outside (T=expression selects, as pytest's -k)
+integration: all $(O)/tests/load/asker $(O)/tests/integration/wall.so $(O)/tests/bench/populate ## drive the built programs from outside (T=expression selects, as pytest's -k)
 	@PURSER_BUILD=$(abspath $(O)) $(TALLY) pytest integration tests/integration $(if $(T),-k '$(T)')
 
 .PHONY: node-deps

@@ -221,9 +221,11 @@ static int plan(struct app *app)
         refresher_plan_all(app->refresher);
         prober_plan_all(app->prober);
         logins_resume(app->logins);
+        int r = app_load_later(app);
+        if (r != 0)
+                return r;
         /* Who waits for the first answers does not wait for what only refreshes need; a broken installation is told soon all the same. */
-        int r = timer_set(&app->timers, &app->join_timer,
-                          usec_add(context_now(&app->context), JOIN_DELAY_USEC));
+        r = timer_set(&app->timers, &app->join_timer, usec_add(context_now(&app->context), JOIN_DELAY_USEC));
 
         return r < 0 ? app_fault(r) : 0;
 }
@@ -252,8 +254,9 @@ static void tell_started(struct app *app)
         struct diag words;
 
         app->status[0] = '\0';
-        diag_set(&words, "purserd %s serves %zu credentials of %zu clients, sealed with a key from %s.",
-                 PURSER_VERSION, vault_count(app->context.vault), app->config->n_clients,
+        diag_set(&words, "purserd %s serves %zu credentials of %zu clients%s, sealed with a key from %s.",
+                 PURSER_VERSION, vault_count_loaded(app->context.vault), app->config->n_clients,
+                 vault_is_loading(app->context.vault) ? " so far" : "",
                  strcmp(app->sealing_key, "key-file") == 0 ? "a key file" : "a systemd credential");
         log_event(&(struct log_event){ .message_id = EVENT_STARTED, .level = LOG_LEVEL_NOTICE }, "%s",
                   words.text);
@@ -306,6 +309,7 @@ int app_start(struct app *app, const struct options *options, struct config *con
 void app_done(struct app *app)
 {
         /* Nobody is told of what ends now. */
+        app_load_end(app);
         app->context.on_change = NULL;
         app->context.on_store_change = NULL;
         loads_free(app->loads);

@@ -10,6 +10,7 @@
 #include "daemon/method.h"
 #include "daemon/options.h"
 #include "daemon/server.h"
+#include "daemon/vault.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -47,6 +48,11 @@ struct app {
         void *signals[3]; /* sd_event_source */
         bool told_secret_memory; /* that some of it is not protected */
         struct timer status_timer;
+        struct vault_loader loader;
+        void *load_source; /* sd_event_source; NULL: everything was read at the start */
+        struct timer load_timer; /* while memory is wanting */
+        uint64_t load_began_usec;
+        int exit_status; /* of an end that nobody has asked for */
         struct timer join_timer; /* when libcurl is looked for, unless a request comes first */
         char status[160]; /* as last told to the service manager */
 };
@@ -65,6 +71,9 @@ int app_open(struct app *app); /* app_open.c: state, key, store, vault */
 int app_choose_key(struct app *app, struct store *store, struct seal **seal); /* app_key.c */
 int app_change_key(struct key_change *ret, struct diag *diag, void *userdata); /* app_key.c */
 int app_add_signals(struct app *app); /* app_run.c */
+int app_load_later(struct app *app); /* app_load.c; what the vault has not read yet. 0 or an exit status */
+void app_load_end(struct app *app); /* app_load.c */
+void app_stop(struct app *app); /* app_run.c; begins an orderly stop */
 int app_take_over(struct app *app); /* app_handover.c; 0 or an exit status */
 void app_end_handover(struct app *app); /* app_handover.c; once everything is saved */
 int app_leave(struct app *app); /* app_handover.c; gives the exit status */

@@ -55,6 +55,8 @@ int app_take_over(struct app *app)
         int r;
 
         r = handover_passed(passed, MAX_PASSED, &n);
+        if (r == 0 && n > 0)
+                r = vault_load_all(app->context.vault);
         for (size_t i = 0; i < n; i++) {
                 if (r == 0)
                         r = adopt_one(app, &passed[i], &adoption);

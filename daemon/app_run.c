@@ -81,8 +81,8 @@ void app_on_change(struct credential *credential, bool gone, void *userdata)
         if (!timer_is_armed(&app->status_timer))
                 (void)timer_set(&app->timers, &app->status_timer,
                                 usec_add(context_now(&app->context),
-                                         STATUS_DELAY_USEC +
-                                                 vault_count(app->context.vault) * STATUS_DELAY_EACH_USEC));
+                                         STATUS_DELAY_USEC + vault_count_loaded(app->context.vault) *
+                                                                     STATUS_DELAY_EACH_USEC));
 }
 
 /* What was told by the wall clock is told anew; no token's life depends on it. */
@@ -145,6 +145,11 @@ static int swap(struct app *app, struct config *config)
 {
         int r;
 
+        r = vault_load_all(app->context.vault);
+        if (r < 0) {
+                config_free(config);
+                return r;
+        }
         app->context.config = config;
         r = vault_bind(app->context.vault);
         if (r < 0) {
@@ -224,23 +229,28 @@ static void on_stopped(void *userdata)
         exit_when_all_is_done(app);
 }
 
-static int on_stop(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata)
+void app_stop(struct app *app)
 {
-        struct app *app = userdata;
         struct refresh_stats stats;
 
         refresher_get_stats(app->refresher, &stats);
         if (app->stopping) {
                 log_notice("Still waiting for %u refreshes: ending now could lose their grants.",
                            stats.in_flight);
-                return 0;
+                return;
         }
         app->stopping = true;
         sd_notify(0, "STOPPING=1\nSTATUS=Waiting for refreshes in flight.");
+        app_load_end(app);
         log_notice("Stopping; %u refreshes are in flight.", stats.in_flight);
         loads_drain(app->loads, exit_when_all_is_done, app);
         server_drain(app->server, exit_when_all_is_done, app);
         refresher_stop(app->refresher, on_stopped, app);
+}
+
+static int on_stop(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata)
+{
+        app_stop(userdata);
         return 0;
 }
 
@@ -286,5 +296,6 @@ int app_run(struct app *app)
         if (r < 0)
                 return app_fault(r);
 
-        return app_leave(app);
+        r = app_leave(app);
+        return app->exit_status != 0 ? app->exit_status : r;
 }

@@ -110,7 +110,7 @@ static void on_due(void *userdata)
         struct sweep sweep = { .hooks = hooks, .now_usec = context_now(hooks->context) };
 
         look_at_store(&sweep);
-        (void)vault_each(hooks->context->vault, false, look_at, &sweep);
+        (void)vault_each_loaded(hooks->context->vault, look_at, &sweep);
         for (size_t i = 0; i < sweep.n; i++) {
                 char *text = tidings_finish(&sweep.items[i], hooks);
 
@@ -151,6 +151,12 @@ static int take_as_told(struct credential *credential, void *userdata)
 
         credential->told_troubles = trouble_look(credential, context_now(hooks->context), 0).now;
         return 0;
+}
+
+void hooks_on_loaded(struct hooks *hooks, struct credential *credential)
+{
+        if (!LIST_EMPTY(&hooks->list))
+                (void)take_as_told(credential, hooks);
 }
 
 static struct hook *find_hook(struct hooks *hooks, const struct hook_config *config)
@@ -207,7 +213,7 @@ int hooks_reload(struct hooks *hooks)
         drop_hooks(hooks, false);
         if (had_none) {
                 hooks->told_saving_fails = vault_is_in_trouble(hooks->context->vault);
-                (void)vault_each(hooks->context->vault, false, take_as_told, hooks);
+                (void)vault_each_loaded(hooks->context->vault, take_as_told, hooks);
         } else if (!LIST_EMPTY(&hooks->list)) {
                 arm(hooks, HOOKS_DELAY_SEC);
         }

@@ -29,4 +29,6 @@ int hooks_reload(struct hooks *hooks);
 
 /* A credential changed; never one that waits in another's `pending`. */
 void hooks_on_change(struct hooks *hooks, const struct credential *credential);
+/* It was read from the store: what is the matter with it by now is no news. */
+void hooks_on_loaded(struct hooks *hooks, struct credential *credential);
 void hooks_on_store_change(struct hooks *hooks);

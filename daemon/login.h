@@ -53,6 +53,7 @@ DEFINE_FREEP(struct logins *, logins_free)
 
 /* After a load: pending grants are tested, with back-off, until they take their place or are refused. */
 void logins_resume(struct logins *logins);
+int logins_resume_one(struct logins *logins, const struct credential *credential);
 
 /* Each calls on_done exactly once: from within (then *ret is NULL), or later from the loop. Freeing the call keeps on_done from running; what was
  * begun goes on, since a grant may come of it. Optional strings are NULL. All are borrowed for the call. */

@@ -107,7 +107,4 @@ void login_replace_text(char **text, const char *value);
 /* Saves a grant (taken) beside the one in force, before anything else is done with it; then tests it. */
 void login_op_save_pending(struct login_op *op, struct grant *grant);
 
-/* Tests the login of this credential that waits for its test. */
-int logins_resume_one(struct logins *logins, const struct credential *credential);
-
 void revocations_free(struct logins *logins);

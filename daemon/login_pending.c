@@ -176,6 +176,6 @@ static int resume_one(struct credential *credential, void *userdata)
 
 void logins_resume(struct logins *logins)
 {
-        if (vault_each(logins->context->vault, false, resume_one, logins) < 0)
+        if (vault_each_loaded(logins->context->vault, resume_one, logins) < 0)
                 log_error("Out of memory: pending logins could not be resumed.");
 }

@@ -156,6 +156,19 @@ static bool units_matter(struct service *service)
         return service->turns_on_units;
 }
 
+int reply_not_found(const struct service *service, struct call *call, const char *name)
+{
+        if (!vault_is_unsure(service->parts.context->vault))
+                return reply_error(call, OUTCOME_NO_SUCH_CREDENTIAL, &(struct error_facts){ .name = name });
+        return reply_error(
+                call, OUTCOME_TOKEN_UNAVAILABLE,
+                &(struct error_facts){
+                        .name = name,
+                        .reason =
+                                "Not all of the store could be read, and so it is not known whether there is "
+                                "such a credential; the journal says why." });
+}
+
 int find_for_caller(struct service *service, struct call *call, const char *name, struct credential **ret)
 {
         struct credential *credential = vault_find(service->parts.context->vault, name);
@@ -169,8 +182,8 @@ int find_for_caller(struct service *service, struct call *call, const char *name
         /* A denial takes as long whether or not there is such a credential, whose list may turn on the caller's unit. */
         if (units_matter(service))
                 peer_find_unit(call->peer);
-        if (!credential && call_is_admin(service, call))
-                r = reply_error(call, OUTCOME_NO_SUCH_CREDENTIAL, &(struct error_facts){ .name = name });
+        if (!credential && (vault_is_unsure(service->parts.context->vault) || call_is_admin(service, call)))
+                r = reply_not_found(service, call, name);
         else
                 r = reply_denied(service, call, name);
         return r < 0 ? r : METHOD_E_ANSWERED;
@@ -185,7 +198,7 @@ int find_for_admin(struct service *service, struct call *call, const char *name,
                 *ret = credential;
                 return 0;
         }
-        r = reply_error(call, OUTCOME_NO_SUCH_CREDENTIAL, &(struct error_facts){ .name = name });
+        r = reply_not_found(service, call, name);
         return r < 0 ? r : METHOD_E_ANSWERED;
 }
 
@@ -214,8 +227,9 @@ void service_summary(struct service *service, char *buffer, size_t size)
         const char *problem = vault_store_problem(context->vault);
         int n;
 
-        (void)vault_each(context->vault, false, tally_one, &tally);
-        n = snprintf(buffer, size, "Serving %u credential%s", tally.n, tally.n == 1 ? "" : "s");
+        (void)vault_each_loaded(context->vault, tally_one, &tally);
+        n = snprintf(buffer, size, "Serving %u credential%s%s", tally.n, tally.n == 1 ? "" : "s",
+                     vault_is_loading(context->vault) ? ", and reading more" : "");
         if (tally.n_required > 0)
                 n += snprintf(buffer + n, size - (size_t)n, "; %u need%s a login", tally.n_required,
                               tally.n_required == 1 ? "s" : "");

@@ -150,6 +150,8 @@ bool interface_is_known(const char *name);
 /* Each answers the call; 0, or a fault. */
 int reply_error(struct call *call, enum outcome outcome, const struct error_facts *facts);
 int reply_values(struct call *call, json_t *parameters); /* takes the reference; NULL is a want of memory */
+/* To whom may know: there is none, or the store cannot tell. */
+int reply_not_found(const struct service *service, struct call *call, const char *name);
 int reply_denied(struct service *service, struct call *call, const char *name);
 int reply_invalid(struct call *call, const char *parameter, const char *reason);
 

@@ -201,7 +201,7 @@ static int free_serve(struct credential *credential, void *userdata)
 
 void serve_free_all(struct service *service)
 {
-        (void)vault_each(service->parts.context->vault, false, free_serve, NULL);
+        (void)vault_each_loaded(service->parts.context->vault, free_serve, NULL);
 }
 
 /* ---- changes ---- */
@@ -225,7 +225,8 @@ static void note_status_change(struct service *service)
         /* Many changes in short order are one answer, and one that is long comes less often. */
         if (!LIST_EMPTY(&service->status_watches))
                 arm(service, &service->status_timer,
-                    STATUS_DELAY_USEC + vault_count(service->parts.context->vault) * STATUS_DELAY_EACH_USEC);
+                    STATUS_DELAY_USEC +
+                            vault_count_loaded(service->parts.context->vault) * STATUS_DELAY_EACH_USEC);
 }
 
 static void note_change(struct service *service, struct credential *credential)
@@ -303,6 +304,6 @@ void service_refresh_all(struct service *service)
         service->epoch++;
         service->wall_is_known = false;
         bundle_forget_clients(&service->bundle);
-        (void)vault_each(service->parts.context->vault, false, note_one, service);
+        (void)vault_each_loaded(service->parts.context->vault, note_one, service);
         note_status_change(service);
 }

@@ -238,8 +238,7 @@ static void look_at_status(struct pending *pending)
         if (!call_is_admin(service, pending->call)) {
                 r = reply_denied(service, pending->call, pending->name);
         } else if (pending->name && !vault_find(service->parts.context->vault, pending->name)) {
-                r = reply_error(pending->call, OUTCOME_NO_SUCH_CREDENTIAL,
-                                &(struct error_facts){ .name = pending->name });
+                r = reply_not_found(service, pending->call, pending->name);
         } else {
                 r = describe(service, pending->call, pending->name, &whole, &parameters);
                 if (r == 0) {

@@ -107,7 +107,7 @@ struct prober *prober_free(struct prober *prober)
         while (prober->telling)
                 wait_unlink(prober->telling);
         timer_stop(prober->context->timers, &prober->tell_timer);
-        (void)vault_each(prober->context->vault, false, stop_timer, prober);
+        (void)vault_each_loaded(prober->context->vault, stop_timer, prober);
         free(prober);
         return NULL;
 }

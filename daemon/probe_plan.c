@@ -64,5 +64,5 @@ static int plan_one(struct credential *credential, void *userdata)
 
 void prober_plan_all(struct prober *prober)
 {
-        (void)vault_each(prober->context->vault, false, plan_one, prober);
+        (void)vault_each_loaded(prober->context->vault, plan_one, prober);
 }

@@ -73,7 +73,7 @@ struct refresher *refresher_free(struct refresher *refresher)
         refresher->stopping = true;
         refresher->on_stopped = NULL;
         vault_unlisten(refresher->context->vault, &refresher->listener);
-        (void)vault_each(refresher->context->vault, false, release_one, refresher);
+        (void)vault_each_loaded(refresher->context->vault, release_one, refresher);
         while (refresher->telling)
                 waiter_free(refresher->telling);
         timer_stop(refresher->context->timers, &refresher->tell_timer);
@@ -306,6 +306,6 @@ void refresher_stop(struct refresher *refresher, void (*on_stopped)(void *userda
         refresher->stopping = true;
         refresher->on_stopped = on_stopped;
         refresher->on_stopped_userdata = userdata;
-        (void)vault_each(refresher->context->vault, false, cancel_unsent, refresher);
+        (void)vault_each_loaded(refresher->context->vault, cancel_unsent, refresher);
         refresher_check_stopped(refresher);
 }

@@ -121,7 +121,7 @@ static int plan_one(struct credential *credential, void *userdata)
 void refresher_plan_all(struct refresher *refresher)
 {
         discovery_forget(refresher->discovery);
-        (void)vault_each(refresher->context->vault, false, plan_one, refresher);
+        (void)vault_each_loaded(refresher->context->vault, plan_one, refresher);
 }
 
 struct client_change {
@@ -148,7 +148,7 @@ void refresher_client_changed(struct refresher *refresher, const char *client)
 {
         struct client_change change = { refresher, client };
 
-        (void)vault_each(refresher->context->vault, false, plan_client, &change);
+        (void)vault_each_loaded(refresher->context->vault, plan_client, &change);
 }
 
 void refresher_hold(struct refresher *refresher, struct credential *credential)

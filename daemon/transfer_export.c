@@ -374,7 +374,10 @@ int exporter_new(struct exporter **ret, struct context *context, struct refreshe
                                        .ended = true,
                                        .on_piece = on_piece,
                                        .userdata = userdata };
-        exporter->names = calloc(vault_count(context->vault) + 1, sizeof(char *));
+        r = vault_load_all(context->vault);
+        if (r < 0)
+                return r;
+        exporter->names = calloc(vault_count_loaded(context->vault) + 1, sizeof(char *));
         exporter->bytes = malloc(BACKUP_HEADER_SIZE);
         if (!exporter->names || !exporter->bytes)
                 return fault(-ENOMEM);

@@ -276,7 +276,9 @@ int restorer_start(struct restorer **ret, struct context *context, struct refres
                                        .on_done = on_done,
                                        .userdata = userdata };
         *ret = NULL;
-        r = read_backup(restorer, bytes, n, passphrase);
+        r = vault_load_all(context->vault);
+        if (r == 0)
+                r = read_backup(restorer, bytes, n, passphrase);
         if (r < 0)
                 return r;
         if (r == BACKUP_E_PASSPHRASE)

@@ -69,6 +69,7 @@ struct vault *vault_free(struct vault *vault)
         store_free(vault->store);
         seal_free(vault->seal);
         free(vault->store_problem);
+        free(vault->late.after);
         free(vault);
         return NULL;
 }
@@ -89,12 +90,34 @@ void vault_unlisten(struct vault *vault, struct vault_listener *listener)
                 *at = listener->next;
 }
 
-struct credential *vault_find_bytes(struct vault *vault, const char *name, size_t n)
+struct entry *vault_lookup(struct vault *vault, const char *name, size_t n)
 {
         struct entry *entry;
 
         HASH_FIND(hh, vault->entries, name, n, entry);
-        return entry ? entry->credential : NULL;
+        return entry;
+}
+
+/* *ret = NULL: there is none. */
+static int look(struct vault *vault, const char *name, size_t n, struct credential **ret)
+{
+        struct entry *entry = vault_lookup(vault, name, n);
+        int r = 0;
+
+        if (!entry && vault->late.under_way) {
+                r = vault_load_named(vault, name, n);
+                entry = vault_lookup(vault, name, n);
+        }
+        *ret = entry ? entry->credential : NULL;
+        return r;
+}
+
+struct credential *vault_find_bytes(struct vault *vault, const char *name, size_t n)
+{
+        struct credential *credential;
+
+        (void)look(vault, name, n, &credential);
+        return credential;
 }
 
 struct credential *vault_find(struct vault *vault, const char *name)
@@ -102,92 +125,9 @@ struct credential *vault_find(struct vault *vault, const char *name)
         return vault_find_bytes(vault, name, strlen(name));
 }
 
-size_t vault_count(const struct vault *vault)
+size_t vault_count_loaded(const struct vault *vault)
 {
         return HASH_COUNT(vault->entries);
-}
-
-static int compare_credentials(const void *a, const void *b)
-{
-        return strcmp((*(struct credential *const *)a)->name, (*(struct credential *const *)b)->name);
-}
-
-static int each_sorted(struct vault *vault,
-                       int (*on_credential)(struct credential *credential, void *userdata), void *userdata)
-{
-        _cleanup_(freep) struct credential **all =
-                calloc(vault_count(vault) + 1, sizeof(struct credential *));
-        size_t n = 0;
-        int r = 0;
-
-        if (!all)
-                return fault(-ENOMEM);
-
-        for (struct entry *entry = vault->entries; entry; entry = entry->hh.next)
-                all[n++] = entry->credential;
-        qsort(all, n, sizeof(struct credential *), compare_credentials);
-        for (size_t i = 0; i < n && r == 0; i++)
-                r = on_credential(all[i], userdata);
-
-        return r;
-}
-
-/* The n first ones so far, in order; of names in no order, few come before the last of many. */
-static size_t insert_sorted(struct credential **first, size_t n, size_t most, struct credential *credential)
-{
-        size_t low = 0, high = n;
-
-        if (n == most && strcmp(first[n - 1]->name, credential->name) < 0)
-                return n;
-        while (low < high) {
-                size_t middle = low + (high - low) / 2;
-
-                if (strcmp(first[middle]->name, credential->name) < 0)
-                        low = middle + 1;
-                else
-                        high = middle;
-        }
-        n -= n == most;
-        memmove(first + low + 1, first + low, (n - low) * sizeof(*first));
-        first[low] = credential;
-        return n + 1;
-}
-
-int vault_each_after(struct vault *vault, const char *after, size_t most,
-                     bool (*is_wanted)(const struct credential *credential, void *userdata),
-                     int (*on_credential)(struct credential *credential, void *userdata), void *userdata)
-{
-        _cleanup_(freep) struct credential **first = NULL;
-        size_t n = 0;
-        int r = 0;
-
-        if (most == 0)
-                return 0;
-        first = calloc(most, sizeof(*first));
-        if (!first)
-                return fault(-ENOMEM);
-        for (struct entry *entry = vault->entries; entry; entry = entry->hh.next) {
-                struct credential *credential = entry->credential;
-
-                if ((!after || strcmp(credential->name, after) > 0) && is_wanted(credential, userdata))
-                        n = insert_sorted(first, n, most, credential);
-        }
-        for (size_t i = 0; i < n && r == 0; i++)
-                r = on_credential(first[i], userdata);
-        return r;
-}
-
-int vault_each(struct vault *vault, bool sorted,
-               int (*on_credential)(struct credential *credential, void *userdata), void *userdata)
-{
-        int r = 0;
-
-        if (sorted)
-                return each_sorted(vault, on_credential, userdata);
-        for (struct entry *entry = vault->entries; entry && r == 0; entry = entry->hh.next)
-                r = on_credential(entry->credential, userdata);
-
-        return r;
 }
 
 static bool asks_for_itself(const struct config *config, const char *client_name)
@@ -252,17 +192,11 @@ void vault_rebind(struct vault *vault, struct credential *credential)
                 vault_rebind(vault, credential->pending);
 }
 
-int vault_require(struct vault *vault, const char *name, struct credential **ret)
+int vault_add(struct vault *vault, const char *name, struct entry **ret)
 {
         _cleanup_(credential_freep) struct credential *credential = NULL;
-        struct credential *found = vault_find(vault, name);
         struct entry *entry;
         int r;
-
-        if (found) {
-                *ret = found;
-                return 0;
-        }
 
         r = credential_new(&credential, name);
         if (r < 0)
@@ -277,7 +211,27 @@ int vault_require(struct vault *vault, const char *name, struct credential **ret
                 return fault(-ENOMEM);
         }
         vault_rebind(vault, credential);
-        *ret = entry->credential = take_ptr(credential);
+        entry->credential = take_ptr(credential);
+        *ret = entry;
+        return 0;
+}
+
+int vault_require(struct vault *vault, const char *name, struct credential **ret)
+{
+        struct credential *credential;
+        struct entry *entry;
+        int r;
+
+        r = look(vault, name, strlen(name), &credential);
+        if (r < 0)
+                return r;
+        if (!credential) {
+                r = vault_add(vault, name, &entry);
+                if (r < 0)
+                        return r;
+                credential = entry->credential;
+        }
+        *ret = credential;
         return 0;
 }
 
@@ -330,7 +284,7 @@ void vault_remove(struct vault *vault, struct credential *credential)
         free(entry);
 }
 
-static bool is_shell(const struct credential *credential)
+bool vault_is_shell(const struct credential *credential)
 {
         return !has_grant(credential) && !credential->pending && !credential->unreadable &&
                !credential->saves_in_flight && credential->refusal == REFUSAL_NEVER_AUTHORIZED;
@@ -338,7 +292,7 @@ static bool is_shell(const struct credential *credential)
 
 void vault_drop_shell(struct vault *vault, struct credential *credential)
 {
-        if (is_shell(credential) && !credential->config)
+        if (vault_is_shell(credential) && !credential->config)
                 vault_remove(vault, credential);
 }
 
@@ -347,9 +301,12 @@ int vault_bind(struct vault *vault)
         const struct config *config = vault->context->config;
         struct entry *entry, *next;
 
+        int r = vault_load_all(vault);
+        if (r < 0)
+                return r;
         for (size_t i = 0; i < config->n_credentials; i++) {
                 struct credential *credential;
-                int r = vault_require(vault, config->credentials[i]->name, &credential);
+                r = vault_require(vault, config->credentials[i]->name, &credential);
                 if (r < 0)
                         return r;
         }

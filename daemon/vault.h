@@ -41,16 +41,35 @@ struct vault_listener {
 void vault_listen(struct vault *vault, struct vault_listener *listener);
 void vault_unlisten(struct vault *vault, struct vault_listener *listener);
 
-/* Reads everything. Then binds it to context->config. */
+/*
+ * Reads the first credentials, or everything where that is little, bound to context->config. The others come with vault_load_more(), a few
+ * at a time, as long as vault_is_loading(); or before their turn, with vault_find(). VAULT_E_*, whose words are in diag, or a fault.
+ */
 int vault_load(struct vault *vault, struct diag *diag);
+int vault_load_more(struct vault *vault); /* a fault: -ENOMEM may pass, any other stays */
+int vault_load_all(struct vault *vault); /* all that is left */
+bool vault_is_loading(const struct vault *vault);
+/* That vault_find() has found nothing does not mean that there is no such credential: the store could not be read. */
+bool vault_is_unsure(const struct vault *vault);
+
+/* Told of each credential that comes after vault_load(), from the midst of whatever asked for it. Borrowed. */
+struct vault_loader {
+        void (*on_loaded)(struct credential *credential, void *userdata);
+        /* Once: what is left cannot be read. result: as of vault_load(). The daemon must end. */
+        void (*on_failed)(int result, const char *problem, void *userdata);
+        void *userdata;
+};
+void vault_set_loader(struct vault *vault, const struct vault_loader *loader); /* NULL: nobody */
+
 /* After context->config was swapped: points credentials at the new one's clients, makes shells for configured credentials, drops shells that
  * nothing names any more. */
 int vault_bind(struct vault *vault);
 
+/* NULL: there is none, unless vault_is_unsure(). */
 struct credential *vault_find(struct vault *vault, const char *name);
 struct credential *vault_find_bytes(struct vault *vault, const char *name, size_t n);
-size_t vault_count(const struct vault *vault);
-/* In order of names when sorted is asked for (costs a sort). The callback must not add or remove credentials; non-zero ends and is returned. */
+size_t vault_count_loaded(const struct vault *vault);
+/* These two read what is left first. */
 /*
  * The first `most` of those that are wanted, in order of their names, of which `after` (NULL: none) is before the first. Costs a look at each
  * credential, and memory for `most`; nothing is sorted but those.
@@ -58,8 +77,12 @@ size_t vault_count(const struct vault *vault);
 int vault_each_after(struct vault *vault, const char *after, size_t most,
                      bool (*is_wanted)(const struct credential *credential, void *userdata),
                      int (*on_credential)(struct credential *credential, void *userdata), void *userdata);
+/* In order of names when sorted is asked for (costs a sort). The callback must not add or remove credentials; non-zero ends and is returned. */
 int vault_each(struct vault *vault, bool sorted,
                int (*on_credential)(struct credential *credential, void *userdata), void *userdata);
+/* Of those that are in memory: for what has no meaning before, or is done to each that comes. */
+int vault_each_loaded(struct vault *vault,
+                      int (*on_credential)(struct credential *credential, void *userdata), void *userdata);
 /* Points one credential, whose client was just named, at the configuration in force. */
 void vault_rebind(struct vault *vault, struct credential *credential);
 /* A shell without a grant, or the one that is there already. Nothing is written until it has something to save. */

@@ -25,6 +25,8 @@ enum { VAULT_RECORD_MAX = 256 * 1024 };
 
 struct entry {
         struct credential *credential;
+        bool is_fresh; /* its records are being read */
+        struct entry *next_fresh;
         UT_hash_handle hh; /* by credential->name */
 };
 
@@ -41,6 +43,15 @@ struct vault {
         char boot_id[37];
 
         struct entry *entries;
+        struct vault_late {
+                bool under_way; /* not all credentials are in the table */
+                bool has_read; /* all records were read */
+                bool unsure; /* a read failed, so that what is not in the table may yet be in the store */
+                int failure; /* of a kind that does not pass; 0: none */
+                char *after; /* the last name of the parts that were read; NULL: none was */
+                struct entry *fresh; /* of the part that is being read */
+                const struct vault_loader *loader;
+        } late;
         struct client_secret *client_secrets;
         struct vault_listener *listeners;
 
@@ -51,6 +62,31 @@ struct vault {
         unsigned failed_rounds; /* of tries, since everything was last saved; 0: no trouble was told */
         bool must_rewrite; /* the store was lost, and not everything is in the new one yet */
 };
+
+/* ---- vault.c: the table, without a look into the store ---- */
+
+struct entry *vault_lookup(struct vault *vault, const char *name, size_t n);
+int vault_add(struct vault *vault, const char *name, struct entry **ret); /* must not be there */
+/* It has neither grant nor pending grant. */
+bool vault_is_shell(const struct credential *credential);
+
+/* ---- vault_load.c: one record ---- */
+
+struct loading {
+        struct vault *vault;
+        struct boot_moment now;
+        unsigned opened, refused, newer;
+};
+
+struct loading vault_loading(struct vault *vault);
+int vault_load_record(const char *kind, const char *name, const uint8_t *blob, size_t n, void *userdata);
+/* What the records of a credential say together. */
+void vault_settle(struct credential *credential);
+
+/* ---- vault_late.c ---- */
+
+/* The credential of this name is in the table now, unless there is none. */
+int vault_load_named(struct vault *vault, const char *bytes, size_t n);
 
 /* "grant", "facts" and "intent", or the same of a pending one. */
 const char *vault_kind_grant(const struct credential *credential);

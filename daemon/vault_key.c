@@ -125,7 +125,10 @@ int vault_change_key(struct vault *vault, struct seal **seal, size_t *ret_n_reco
 
         if (!is_quiet(vault, diag))
                 return VAULT_E_STORE;
-        int r = store_load(vault->store, seal_anew, &change, diag);
+        int r = vault_load_all(vault);
+        if (r < 0)
+                return r;
+        r = store_load(vault->store, seal_anew, &change, diag);
         if (r > 0)
                 return VAULT_E_STORE;
         if (r == 0)

@@ -1,4 +1,4 @@
-/* From the records of the store to credentials. What does not open is kept and told; a store that cannot be read is never taken for an empty one. */
+/* From the records of the store to credentials. What does not open is kept and told. */
 #include "daemon/vault_internal.h"
 
 #include "daemon/context.h"
@@ -8,20 +8,33 @@
 
 #include <string.h>
 
-struct loading {
-        struct vault *vault;
-        struct boot_moment now;
-        unsigned opened, refused, newer;
-};
+struct loading vault_loading(struct vault *vault)
+{
+        struct context *context = vault->context;
+        struct loading loading = {
+                .vault = vault,
+                .now = { .boot_usec = context_now(context), .wall_usec = clock_wall_usec(context->clock) },
+        };
+
+        memcpy(loading.now.boot_id, vault->boot_id, sizeof(loading.now.boot_id));
+        return loading;
+}
 
 /* The credential that a record speaks of, or its pending one. */
 static int require_for(struct vault *vault, const char *kind, const char *name, struct credential **ret)
 {
-        int r = vault_require(vault, name, ret);
+        struct entry *entry = vault_lookup(vault, name, strlen(name));
 
-        if (r == 0 && strncmp(kind, "pending-", 8) == 0)
-                r = vault_require_pending(vault, *ret, ret);
-        return r;
+        if (!entry) {
+                int r = vault_add(vault, name, &entry);
+                if (r < 0)
+                        return r;
+                entry->is_fresh = true;
+                entry->next_fresh = vault->late.fresh;
+                vault->late.fresh = entry;
+        }
+        *ret = entry->credential;
+        return strncmp(kind, "pending-", 8) == 0 ? vault_require_pending(vault, *ret, ret) : 0;
 }
 
 /* An outcome that is unknown, after so many tries with the old token. */
@@ -129,12 +142,22 @@ static int load_plain(struct loading *loading, const char *kind, const char *nam
         return r;
 }
 
-static int on_record(const char *kind, const char *name, const uint8_t *blob, size_t n, void *userdata)
+/* It was read before its turn, and may have changed since. */
+static bool is_known(struct vault *vault, const char *kind, const char *name)
+{
+        const struct entry *entry = is_of_credential(kind) ? vault_lookup(vault, name, strlen(name)) : NULL;
+
+        return entry && !entry->is_fresh;
+}
+
+int vault_load_record(const char *kind, const char *name, const uint8_t *blob, size_t n, void *userdata)
 {
         _cleanup_(secret_freep) struct secret *plain = NULL;
         struct loading *loading = userdata;
         int r;
 
+        if (is_known(loading->vault, kind, name))
+                return 0;
         r = seal_open(loading->vault->seal, kind, name, blob, n, &plain);
         if (r < 0)
                 return r;
@@ -155,7 +178,7 @@ static int on_record(const char *kind, const char *name, const uint8_t *blob, si
  * What the records of a credential say together. Grant and facts are written in one step, and facts alone only beside a grant that is there:
  * one without the other means that somebody has taken it out.
  */
-static void settle(struct credential *credential)
+void vault_settle(struct credential *credential)
 {
         if (credential->outcome_unknown)
                 log_event(&(struct log_event){ .message_id = EVENT_OUTCOME_UNKNOWN,
@@ -175,45 +198,7 @@ static void settle(struct credential *credential)
         if (credential->refusal == REFUSAL_NEVER_AUTHORIZED && has_grant(credential))
                 credential->refusal = REFUSAL_NONE;
         if (credential->pending)
-                settle(credential->pending);
-}
-
-int vault_load(struct vault *vault, struct diag *diag)
-{
-        struct context *context = vault->context;
-        struct loading loading = {
-                .vault = vault,
-                .now = { .boot_usec = context_now(context), .wall_usec = clock_wall_usec(context->clock) },
-        };
-        struct entry *entry, *next;
-        int r;
-
-        memcpy(loading.now.boot_id, vault->boot_id, sizeof(loading.now.boot_id));
-        r = store_load(vault->store, on_record, &loading, diag);
-        if (r < 0)
-                return r;
-        if (r > 0)
-                return VAULT_E_STORE;
-        if (loading.refused && !loading.opened) {
-                diag_set(diag, "the store was sealed with another key; nothing was touched: put back the key "
-                               "it was made with "
-                               "(the systemd credential purser.key, or the file `key` beside the store)");
-                return VAULT_E_WRONG_KEY;
-        }
-        if (loading.newer) {
-                diag_set(diag, "the store holds records of a later version of purserd; nothing was touched: "
-                               "install that version");
-                return VAULT_E_STORE;
-        }
-
-        HASH_ITER (hh, vault->entries, entry, next)
-                settle(entry->credential);
-        if (!loading.opened) {
-                r = vault_write_key_check(vault);
-                if (r < 0)
-                        return r;
-        }
-        return vault_bind(vault);
+                vault_settle(credential->pending);
 }
 
 /* ---- what another purserd could not save ---- */
@@ -228,7 +213,9 @@ static int adopt_grant(struct vault_adoption *adoption, struct loading *loading,
 
         r = grant_decode(secret_expose(plain), secret_size(plain), &loading->now, &grant);
         if (r == 0)
-                r = require_for(loading->vault, op->kind, op->name, &credential);
+                r = vault_require(loading->vault, op->name, &credential);
+        if (r == 0 && strcmp(op->kind, "pending-grant") == 0)
+                r = vault_require_pending(loading->vault, credential, &credential);
         if (r != 0)
                 return r;
         if (has_grant(credential) && credential->grant.generation > grant.generation)
@@ -256,16 +243,11 @@ int vault_adopt(struct vault_adoption *adoption, const struct store_op *op)
 {
         _cleanup_(secret_freep) struct secret *plain = NULL;
         struct vault *vault = adoption->vault;
-        struct loading loading = {
-                .vault = vault,
-                .now = { .boot_usec = context_now(vault->context),
-                         .wall_usec = clock_wall_usec(vault->context->clock) },
-        };
+        struct loading loading = vault_loading(vault);
         bool is_grant =
                 op->blob && (strcmp(op->kind, "grant") == 0 || strcmp(op->kind, "pending-grant") == 0);
         int r;
 
-        memcpy(loading.now.boot_id, vault->boot_id, sizeof(loading.now.boot_id));
         /* The other records follow their grant, and go its way. */
         if (is_grant)
                 adoption->credential = NULL;

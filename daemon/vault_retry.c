@@ -32,6 +32,8 @@ static void note_lost(struct vault *vault)
         if (vault->must_rewrite)
                 return;
 
+        /* What is open is the old file yet. */
+        (void)vault_load_all(vault);
         vault->must_rewrite = true;
         for (struct entry *entry = vault->entries; entry; entry = entry->hh.next) {
                 struct credential *credential = entry->credential;
@@ -191,6 +193,9 @@ static int rewrite(struct vault *vault)
 
         /* What is under way may be newer than what is in memory; it must not be deleted after it was written. */
         if (vault->writes)
+                return -EAGAIN;
+        /* What was never read would be lost. */
+        if (vault_load_all(vault) < 0)
                 return -EAGAIN;
 
         if (store_is_lost(vault->store)) {

@@ -217,7 +217,7 @@ static void test_what_is_no_whole_backup_of_this_passphrase_changes_nothing(void
                                         out.n, another, false, (in.told = false, on_done), NULL),
                          0);
         assert_int_equal(in.verdict, RESTORE_WRONG_PASSPHRASE);
-        assert_int_equal(vault_count(core.context.vault), 0);
+        assert_int_equal(vault_count_loaded(core.context.vault), 0);
         restore(false, RESTORE_DONE);
 }
 

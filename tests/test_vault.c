@@ -81,7 +81,7 @@ static void expect_untouched(struct snapshot *before)
 static void test_everything_is_there_again_after_a_restart(void **state)
 {
         restart();
-        assert_int_equal(vault_count(core.context.vault), 2);
+        assert_int_equal(vault_count_loaded(core.context.vault), 2);
         assert_string_equal(core_refresh_token(acme), "refresh-1");
         assert_string_equal(core_access_token(beta), "access-b");
         assert_int_equal(state_of(acme), CREDENTIAL_ACTIVE);
@@ -122,7 +122,7 @@ static void test_a_store_that_cannot_be_read_is_never_taken_for_an_empty_one(voi
         expect_untouched(&before);
         fake_disk_set_load_result(core.disk, 0);
         core_start(&core);
-        assert_int_equal(vault_count(core.context.vault), 2);
+        assert_int_equal(vault_count_loaded(core.context.vault), 2);
 }
 
 static void test_an_empty_store_is_marked_with_its_key(void **state)
@@ -272,7 +272,7 @@ static void test_the_configuration_makes_shells_and_takes_them_back(void **state
         assert_null(fake_disk_find(core.disk, "facts", "shell", NULL));
         core_reload(&core, NULL);
         assert_null(vault_find(core.context.vault, "shell"));
-        assert_int_equal(vault_count(core.context.vault), 2);
+        assert_int_equal(vault_count_loaded(core.context.vault), 2);
 }
 
 static void test_a_shell_that_is_being_tested_can_be_taken_back(void **state)
