@@ -145,14 +145,20 @@ static void test_what_is_not_there_is_empty(void **state)
         assert_string_equal(load("any.service", ".json"), "EOF");
 }
 
+/* There is a token, but it has ended. */
+static int load_past_the_end(void)
+{
+        set_up(NULL);
+        serve_advance(&bed, 3601);
+        return serve_load(&bed, "any.service", "acme");
+}
+
 static void test_a_load_waits_for_the_refresh_of_a_token_that_has_ended(void **state)
 {
         int fd;
 
         (void)state;
-        set_up(NULL);
-        serve_advance(&bed, 3601);
-        fd = serve_load(&bed, "any.service", "acme");
+        fd = load_past_the_end();
         assert_string_equal(serve_hear(&bed, fd), "");
         core_answer(
                 &bed.core, 200,
@@ -167,9 +173,7 @@ static void test_a_load_does_not_wait_longer_than_a_start_may(void **state)
         int fd;
 
         (void)state;
-        set_up(NULL);
-        serve_advance(&bed, 3601);
-        fd = serve_load(&bed, "any.service", "acme");
+        fd = load_past_the_end();
         serve_pump(&bed);
         serve_advance(&bed, 19);
         assert_string_equal(serve_hear(&bed, fd), "");
@@ -207,9 +211,7 @@ static void test_who_hangs_up_while_waiting_leaves_nothing_behind(void **state)
         int fd;
 
         (void)state;
-        set_up(NULL);
-        serve_advance(&bed, 3601);
-        fd = serve_load(&bed, "any.service", "acme");
+        fd = load_past_the_end();
         serve_pump(&bed);
         assert_non_null(acme->waiters);
         serve_hang_up(&bed, fd);
@@ -221,9 +223,7 @@ static void test_a_credential_that_goes_while_waited_for_is_empty(void **state)
         int fd;
 
         (void)state;
-        set_up(NULL);
-        serve_advance(&bed, 3601);
-        fd = serve_load(&bed, "any.service", "acme");
+        fd = load_past_the_end();
         serve_pump(&bed);
         refresher_release(bed.core.refresher, acme);
         assert_string_equal(serve_hear(&bed, fd), "EOF");
@@ -292,9 +292,7 @@ static void test_an_orderly_end_waits_for_those_who_wait(void **state)
         int fd, n_told = 0;
 
         (void)state;
-        set_up(NULL);
-        serve_advance(&bed, 3601);
-        fd = serve_load(&bed, "any.service", "acme");
+        fd = load_past_the_end();
         serve_pump(&bed);
         loads_drain(bed.loads, note, &n_told);
         assert_false(loads_is_idle(bed.loads));

@@ -1,3 +1,4 @@
+// links: tests/method_bed.c
 // links: tests/serve.c tests/core.c tests/fake_clock.c tests/fake_http.c tests/fake_store.c daemon/method*.c daemon/transfer*.c daemon/backup*.c daemon/bundle*.c
 // links: daemon/status.c daemon/metrics*.c daemon/access.c daemon/audit.c daemon/rate.c daemon/server*.c daemon/connection*.c
 // links: daemon/accounts.c daemon/peer.c daemon/interface.c daemon/webhook.c daemon/refresh*.c daemon/probe*.c daemon/login*.c
@@ -9,26 +10,17 @@
 // ldflags: -Wl,--wrap=peer_find_unit
 #include "daemon/audit.h"
 #include "daemon/method_internal.h"
-#include "tests/serve.h"
+#include "tests/method_bed.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
-#define GET "{\"method\":\"io.purser.Tokens.GetToken\",\"parameters\":{\"credential\":\"acme\"}}"
 #define LIST "{\"method\":\"io.purser.Tokens.ListCredentials\"}"
 #define DENIED "{\"error\":\"org.varlink.service.PermissionDenied\",\"parameters\":{}}\n"
 #define ANSWER_2                                                                                             \
         "{\"access_token\":\"access-2\",\"refresh_token\":\"refresh-2\",\"expires_in\":3600,\"token_type\":" \
         "\"Bearer\"}"
-
-/* Somebody else than who runs the test. */
-#define NOT_US "allow: [{user: 65533}]"
 
 static unsigned n_units_sought;
 
@@ -38,38 +30,6 @@ void __wrap_peer_find_unit(struct peer *peer)
 {
         n_units_sought++;
         __real_peer_find_unit(peer);
-}
-
-static struct serve_bed bed;
-static struct credential *acme;
-static int fd;
-
-static int setup(void **state)
-{
-        (void)state;
-        bed = (struct serve_bed){ 0 };
-        serve_setup(&bed, NULL);
-        acme = core_give_grant(&bed.core, "acme", "refresh-1", "access-1", 3600);
-        fd = serve_connect(&bed);
-        return 0;
-}
-
-static int teardown(void **state)
-{
-        (void)state;
-        serve_teardown(&bed);
-        return 0;
-}
-
-static void assert_has(const char *text, const char *part)
-{
-        if (!strstr(text, part))
-                fail_msg("no '%s' in: %s", part, text);
-}
-
-static void assert_hears(const char *message, const char *part)
-{
-        assert_has(serve_ask(&bed, fd, message), part);
 }
 
 /* ---- tokens ---- */
@@ -489,8 +449,6 @@ static void test_a_watch_without_a_way_to_answer_ends_at_once(void **state)
         serve_say(&bed, fd, "{\"method\":\"io.purser.Admin.Status\",\"oneway\":true,\"more\":true}");
         assert_hears(GET, "access-1");
 }
-
-#define METHOD_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {

@@ -1,4 +1,4 @@
-// links: tests/admin_bed.c tests/signing_keys.c
+// links: tests/method_bed.c tests/signing_keys.c
 // links: tests/serve.c tests/core.c tests/fake_clock.c tests/fake_http.c tests/fake_store.c daemon/method*.c daemon/transfer*.c daemon/backup*.c daemon/bundle*.c
 // links: daemon/status.c daemon/metrics*.c daemon/access.c daemon/audit.c daemon/rate.c daemon/server*.c daemon/connection*.c
 // links: daemon/accounts.c daemon/peer.c daemon/interface.c daemon/webhook.c daemon/refresh*.c daemon/probe*.c daemon/login*.c
@@ -7,7 +7,7 @@
 // links: daemon/plain_words.c daemon/form.c daemon/http_message.c daemon/config*.c daemon/jws.c daemon/provider*.c daemon/problems.c
 // links: daemon/load*.c daemon/yaml_*.c daemon/log.c common/*.c
 // libs: libsodium jansson yaml-0.1 libsystemd
-#include "tests/admin_bed.h"
+#include "tests/method_bed.h"
 #include "tests/signing_keys.h"
 
 #include <errno.h>
@@ -378,25 +378,25 @@ static void test_metrics_tell_how_long_refreshes_take(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                ADMIN_TEST(test_a_login_ends_with_a_tested_credential),
-                ADMIN_TEST(test_a_wrong_redirect_leaves_the_login_waiting),
-                ADMIN_TEST(test_a_login_that_is_not_there_is_named),
-                ADMIN_TEST(test_what_is_wrong_with_a_login_is_named),
-                ADMIN_TEST(test_another_accounts_grant_is_refused_with_both_names),
-                ADMIN_TEST(test_who_hangs_up_in_a_login_loses_no_grant),
-                ADMIN_TEST(test_a_refresh_is_answered_with_its_generation),
-                ADMIN_TEST(test_a_refresh_that_fails_says_why_and_when),
-                ADMIN_TEST(test_a_test_is_answered_with_what_it_showed),
-                ADMIN_TEST(test_a_test_of_a_credential_that_goes_is_not_left_hanging),
-                ADMIN_TEST(test_a_revocation_that_the_disk_refuses_forgets_nothing),
-                ADMIN_TEST(test_a_client_secret_is_told_as_set_when_it_is_durable),
-                ADMIN_TEST(test_a_client_key_is_looked_at_before_it_replaces_one),
-                ADMIN_TEST(test_a_client_secret_that_cannot_be_set_is_refused),
-                ADMIN_TEST(test_clients_are_listed_without_their_secrets),
-                ADMIN_TEST(test_a_reload_is_answered_with_every_mistake),
-                ADMIN_TEST(test_metrics_count_what_was_asked),
-                ADMIN_TEST(test_metrics_name_as_many_credentials_as_are_asked_for),
-                ADMIN_TEST(test_metrics_tell_how_long_refreshes_take),
+                METHOD_TEST(test_a_login_ends_with_a_tested_credential),
+                METHOD_TEST(test_a_wrong_redirect_leaves_the_login_waiting),
+                METHOD_TEST(test_a_login_that_is_not_there_is_named),
+                METHOD_TEST(test_what_is_wrong_with_a_login_is_named),
+                METHOD_TEST(test_another_accounts_grant_is_refused_with_both_names),
+                METHOD_TEST(test_who_hangs_up_in_a_login_loses_no_grant),
+                METHOD_TEST(test_a_refresh_is_answered_with_its_generation),
+                METHOD_TEST(test_a_refresh_that_fails_says_why_and_when),
+                METHOD_TEST(test_a_test_is_answered_with_what_it_showed),
+                METHOD_TEST(test_a_test_of_a_credential_that_goes_is_not_left_hanging),
+                METHOD_TEST(test_a_revocation_that_the_disk_refuses_forgets_nothing),
+                METHOD_TEST(test_a_client_secret_is_told_as_set_when_it_is_durable),
+                METHOD_TEST(test_a_client_key_is_looked_at_before_it_replaces_one),
+                METHOD_TEST(test_a_client_secret_that_cannot_be_set_is_refused),
+                METHOD_TEST(test_clients_are_listed_without_their_secrets),
+                METHOD_TEST(test_a_reload_is_answered_with_every_mistake),
+                METHOD_TEST(test_metrics_count_what_was_asked),
+                METHOD_TEST(test_metrics_name_as_many_credentials_as_are_asked_for),
+                METHOD_TEST(test_metrics_tell_how_long_refreshes_take),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,3 +1,4 @@
+// links: tests/method_bed.c
 // links: tests/serve.c tests/core.c tests/fake_clock.c tests/fake_http.c tests/fake_store.c daemon/method*.c daemon/transfer*.c daemon/backup*.c daemon/bundle*.c
 // links: daemon/status.c daemon/metrics*.c daemon/access.c daemon/audit.c daemon/rate.c daemon/server*.c daemon/connection*.c
 // links: daemon/accounts.c daemon/peer.c daemon/interface.c daemon/webhook.c daemon/refresh*.c daemon/probe*.c daemon/login*.c
@@ -7,50 +8,11 @@
 // links: daemon/load*.c daemon/yaml_*.c daemon/log.c common/*.c
 // libs: libsodium jansson yaml-0.1 libsystemd
 /* Lists of more credentials than one answer holds. */
-#include "tests/serve.h"
+#include "tests/method_bed.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-
-#define GET "{\"method\":\"io.purser.Tokens.GetToken\",\"parameters\":{\"credential\":\"acme\"}}"
-
-static struct serve_bed bed;
-static struct credential *acme;
-static int fd;
-
-static int setup(void **state)
-{
-        (void)state;
-        bed = (struct serve_bed){ 0 };
-        serve_setup(&bed, NULL);
-        acme = core_give_grant(&bed.core, "acme", "refresh-1", "access-1", 3600);
-        fd = serve_connect(&bed);
-        return 0;
-}
-
-static int teardown(void **state)
-{
-        (void)state;
-        serve_teardown(&bed);
-        return 0;
-}
-
-static void assert_has(const char *text, const char *part)
-{
-        if (!strstr(text, part))
-                fail_msg("no '%s' in: %s", part, text);
-}
-
-static void assert_hears(const char *message, const char *part)
-{
-        assert_has(serve_ask(&bed, fd, message), part);
-}
 
 static void make_credentials(int n)
 {

@@ -1,4 +1,4 @@
-// links: tests/admin_bed.c
+// links: tests/method_bed.c
 // links: tests/serve.c tests/core.c tests/fake_clock.c tests/fake_http.c tests/fake_store.c daemon/method*.c daemon/transfer*.c daemon/backup*.c daemon/bundle*.c
 // links: daemon/status.c daemon/metrics*.c daemon/access.c daemon/audit.c daemon/rate.c daemon/server*.c daemon/connection*.c
 // links: daemon/accounts.c daemon/peer.c daemon/interface.c daemon/webhook.c daemon/refresh*.c daemon/probe*.c daemon/login*.c
@@ -8,7 +8,7 @@
 // links: daemon/load*.c daemon/yaml_*.c daemon/log.c common/*.c
 // libs: libsodium jansson yaml-0.1 libsystemd
 /* Webhooks that somebody brings. */
-#include "tests/admin_bed.h"
+#include "tests/method_bed.h"
 
 #include <sodium.h>
 #include <stdio.h>
@@ -183,13 +183,13 @@ static void test_a_webhook_that_cannot_be_judged_is_an_error(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                ADMIN_TEST(test_a_genuine_webhook_names_its_credential),
-                ADMIN_TEST(test_of_several_credentials_of_an_account_the_first_by_name_is_told),
-                ADMIN_TEST(test_a_forged_disconnection_does_nothing),
-                ADMIN_TEST(test_a_genuine_disconnection_takes_effect_at_once),
-                ADMIN_TEST(test_an_old_notice_of_a_disconnection_only_raises_a_doubt),
-                ADMIN_TEST(test_who_brings_rubbish_is_limited_and_the_genuine_ones_are_not),
-                ADMIN_TEST(test_a_webhook_that_cannot_be_judged_is_an_error),
+                METHOD_TEST(test_a_genuine_webhook_names_its_credential),
+                METHOD_TEST(test_of_several_credentials_of_an_account_the_first_by_name_is_told),
+                METHOD_TEST(test_a_forged_disconnection_does_nothing),
+                METHOD_TEST(test_a_genuine_disconnection_takes_effect_at_once),
+                METHOD_TEST(test_an_old_notice_of_a_disconnection_only_raises_a_doubt),
+                METHOD_TEST(test_who_brings_rubbish_is_limited_and_the_genuine_ones_are_not),
+                METHOD_TEST(test_a_webhook_that_cannot_be_judged_is_an_error),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

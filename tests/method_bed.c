@@ -1,4 +1,4 @@
-#include "tests/admin_bed.h"
+#include "tests/method_bed.h"
 
 #include <string.h>
 
@@ -39,4 +39,9 @@ void assert_has(const char *text, const char *part)
 {
         if (!strstr(text, part))
                 fail_msg("no '%s' in: %s", part, text);
+}
+
+void assert_hears(const char *message, const char *part)
+{
+        assert_has(serve_ask(&bed, fd, message), part);
 }
