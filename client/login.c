@@ -13,6 +13,7 @@
 #include "common/clock.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <poll.h>
 #include <signal.h>
@@ -293,6 +294,18 @@ static bool open_browser(struct loopback *loopback, const char *url)
         return loopback_lead(loopback, url, true, &address) == 0 && browser_open(address);
 }
 
+/* A provider that was told beforehand what is asked for does not keep that for long. */
+static void hint_at_end(const struct login *login)
+{
+        int64_t seconds = cli_number(login->begun, "authorization_url_expires_in", 0);
+        char text[128];
+
+        if (seconds <= 0)
+                return;
+        snprintf(text, sizeof(text), "The provider takes this address for %" PRIi64 " seconds.", seconds);
+        login_hint(text);
+}
+
 static void invite(const struct login *login, struct loopback *loopback, unsigned port)
 {
         struct invitation invitation = {
@@ -307,6 +320,7 @@ static void invite(const struct login *login, struct loopback *loopback, unsigne
         if (!invitation.program)
                 (void)loopback_lead(loopback, login->url, false, &invitation.address);
         login_invite(&invitation);
+        hint_at_end(login);
 }
 
 static bool by_browser(struct login *login, int *ret_status)
@@ -431,6 +445,7 @@ static int run_login(struct cli *cli, int argc, char **argv)
                 { "switch-account", NULL, "let a grant of another account replace the old one", CLI_FLAG,
                   &login.options.switch_account },
         };
+        bool is_over = false;
         int status;
 
         status = cli_parse(cli, options, sizeof(options) / sizeof(options[0]), 1, 1, argc, argv);
@@ -444,11 +459,12 @@ static int run_login(struct cli *cli, int argc, char **argv)
                                                                       login.options.description,
                                                                       login.options.switch_account });
 
-        status = watch_signals(&login);
+        /* purserd may have to ask the provider first; whoever does not wait for that ends all of it. */
+        status = begin(&login);
         if (status == EX_OK)
-                status = begin(&login);
-        if (status == EX_OK &&
-            !(login.options.paste ? by_paste(&login, &status) : by_browser(&login, &status)))
+                is_over = (status = watch_signals(&login)) == EX_OK &&
+                          (login.options.paste ? by_paste(&login, &status) : by_browser(&login, &status));
+        if (login.id && !is_over)
                 cancel(&login);
 
         json_decref(login.begun);

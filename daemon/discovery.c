@@ -100,6 +100,8 @@ static struct oauth_endpoints combine(const struct provider *provider, const str
                 .token = provider->token_endpoint,
                 .revocation = provider->revocation_endpoint,
                 .device = provider->device_authorization_endpoint,
+                .pushed = provider->pushed_authorization_request_endpoint,
+                .must_push = provider->must_push,
                 .issuer = provider->issuer,
         };
 
@@ -114,6 +116,10 @@ static struct oauth_endpoints combine(const struct provider *provider, const str
                 endpoints.revocation = found->revocation_endpoint;
         if (!endpoints.device)
                 endpoints.device = found->device_authorization_endpoint;
+        /* That a provider offers it now changes no login that works without. */
+        endpoints.must_push = endpoints.must_push || found->must_push;
+        if (!endpoints.pushed && endpoints.must_push)
+                endpoints.pushed = found->pushed_authorization_request_endpoint;
         return endpoints;
 }
 

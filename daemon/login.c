@@ -182,24 +182,18 @@ static int make_secrets(struct pending_login *login, bool pkce)
         return r;
 }
 
-static int make_url(const struct pending_login *login, const struct client *client,
-                    const struct oauth_endpoints *endpoints, char **ret)
+void pending_login_describe(const struct pending_login *login, const struct client *client,
+                            char challenge[PKCE_TEXT_SIZE + 1], struct oauth_authorization *ret)
 {
-        struct oauth_client asking = { .provider = client->provider,
-                                       .endpoints = *endpoints,
-                                       .client_id = client->client_id };
-        char challenge[PKCE_TEXT_SIZE + 1];
-        struct oauth_authorization authorization = {
+        if (login->verifier)
+                pkce_challenge(login->verifier, challenge);
+        *ret = (struct oauth_authorization){
                 .redirect_uri = login->redirect_uri,
                 .state = login->state,
                 .challenge = login->verifier ? challenge : NULL,
                 .scopes = (const char *const *)client->scopes,
                 .n_scopes = client->n_scopes,
         };
-
-        if (login->verifier)
-                pkce_challenge(login->verifier, challenge);
-        return oauth_authorization_url(&asking, &authorization, ret);
 }
 
 int pending_login_new(struct login_op *op, const struct client *client, const char *issuer, bool pkce,
@@ -233,30 +227,52 @@ int pending_login_new(struct login_op *op, const struct client *client, const ch
         return 0;
 }
 
-static int make_login(struct login_op *op, const struct client *client,
-                      const struct oauth_endpoints *endpoints, char **ret_url, struct pending_login **ret)
+void login_op_tell_url(struct login_op *op, const struct pending_login *login, const char *url,
+                       unsigned expires_sec)
 {
-        struct pending_login *login;
-        int r;
+        struct login_answer answer = { .verdict = LOGIN_ACTIVE,
+                                       .login = login->id,
+                                       .authorization_url = url,
+                                       .redirect_uri = login->redirect_uri,
+                                       .url_expires_sec = expires_sec };
 
-        r = pending_login_new(op, client, endpoints->issuer, client->provider->pkce,
-                              LOGIN_EXPIRES_SEC * USEC_PER_SEC, &login);
-        if (r < 0)
-                return r;
-        login->sends_issuer = endpoints->sends_issuer;
-        r = make_url(login, client, endpoints, ret_url);
-        if (r < 0)
-                pending_login_free(login);
+        op->login[0] = '\0';
+        login_op_finish(op, &answer);
+}
+
+/* All of it in the address. */
+static void tell_whole_url(struct login_op *op, const struct client *client,
+                           const struct pending_login *login, const struct oauth_endpoints *endpoints)
+{
+        struct oauth_client asking = { .provider = client->provider,
+                                       .endpoints = *endpoints,
+                                       .client_id = client->client_id };
+        struct oauth_authorization authorization;
+        _cleanup_(freep) char *url = NULL;
+        char challenge[PKCE_TEXT_SIZE + 1];
+
+        pending_login_describe(login, client, challenge, &authorization);
+        if (oauth_authorization_url(&asking, &authorization, &url) < 0)
+                login_op_fail(op, LOGIN_UNAVAILABLE, NULL, "Out of memory.", 0);
         else
-                *ret = login;
-        return r;
+                login_op_tell_url(op, login, url, 0);
+}
+
+/* NULL: there is what a login needs. */
+static const char *find_lack(const struct oauth_endpoints *endpoints)
+{
+        if (!endpoints->authorization)
+                return "The provider names no authorization endpoint.";
+        if (endpoints->must_push && !endpoints->pushed)
+                return "The provider wants authorization requests to be pushed, and names no "
+                       "pushed_authorization_request_endpoint.";
+        return NULL;
 }
 
 void login_op_begin_login(struct login_op *op, const struct oauth_endpoints *endpoints)
 {
         const struct client *client = config_find_client(op->logins->context->config, op->client);
-        struct login_answer answer = { .verdict = LOGIN_ACTIVE };
-        _cleanup_(freep) char *url = NULL;
+        const char *lack = find_lack(endpoints);
         struct pending_login *login;
 
         if (!client) {
@@ -264,18 +280,17 @@ void login_op_begin_login(struct login_op *op, const struct oauth_endpoints *end
                               "The configuration no longer has this client.", 0);
                 return;
         }
-        if (!endpoints->authorization || make_login(op, client, endpoints, &url, &login) < 0) {
-                login_op_fail(op, LOGIN_UNAVAILABLE, NULL,
-                              endpoints->authorization ? "Out of memory."
-                                                       : "The provider names no authorization endpoint.",
-                              0);
+        if (lack || pending_login_new(op, client, endpoints->issuer, client->provider->pkce,
+                                      LOGIN_EXPIRES_SEC * USEC_PER_SEC, &login) < 0) {
+                login_op_fail(op, LOGIN_UNAVAILABLE, NULL, lack ? lack : "Out of memory.", 0);
                 return;
         }
-
-        answer.login = login->id;
-        answer.authorization_url = url;
-        answer.redirect_uri = login->redirect_uri;
-        login_op_finish(op, &answer);
+        login->sends_issuer = endpoints->sends_issuer;
+        strcpy(op->login, login->id);
+        if (endpoints->pushed)
+                login_op_push(op, endpoints);
+        else
+                tell_whole_url(op, client, login, endpoints);
 }
 
 /* ---- complete ---- */

@@ -37,6 +37,7 @@ struct login_answer {
         const char *expected_id, *expected_name, *found_id, *found_name;
         uint64_t retry_after_usec;
         const char *login, *authorization_url, *redirect_uri; /* of login_begin() */
+        unsigned url_expires_sec; /* of authorization_url; 0: it lasts as long as the login */
         const struct oauth_device *device; /* of login_begin_device(), with login */
 };
 

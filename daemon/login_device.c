@@ -13,59 +13,6 @@
 #define SLOWER_USEC (5 * USEC_PER_SEC) /* section 3.5 */
 #define SLOWEST_USEC (120 * USEC_PER_SEC)
 
-/* The request of this op to one of the endpoints. LOGIN_CLIENT_REFUSED and the like were told when it is not 0. */
-typedef int make_request(const struct login_op *op, const struct oauth_client *client,
-                         const struct client *registration, struct http_request **ret);
-
-static bool start(struct login_op *op, const struct oauth_endpoints *endpoints, make_request *make,
-                  void (*on_answer)(const struct http_response *response, void *userdata))
-{
-        _cleanup_(identity_done) struct identity identity = { 0 };
-        struct context *context = op->logins->context;
-        const struct client *client = config_find_client(context->config, op->client);
-        struct http_request *request;
-        struct diag diag = DIAG_INIT;
-        int r;
-
-        if (!client) {
-                login_op_fail(op, LOGIN_NO_SUCH_CLIENT, op->client,
-                              "The configuration no longer has this client.", 0);
-                return false;
-        }
-        r = vault_identify(context->vault, client, endpoints, &identity, &diag);
-        if (r > 0) {
-                login_op_fail(op, LOGIN_CLIENT_REFUSED, op->client, diag.text, 0);
-                return false;
-        }
-        if (r == 0)
-                r = make(op, &identity.client, client, &request);
-        if (r == 0)
-                r = http_start(context->http, request, NULL, context->config->refresh.timeout_usec, on_answer,
-                               op, &op->transfer);
-        if (r < 0)
-                login_op_fail(op, LOGIN_UNAVAILABLE, NULL,
-                              "The request could not be made for want of memory; log in again.", 0);
-        return r == 0;
-}
-
-/* What the answer says as a token answer; false: the op has ended. */
-static bool read_answer(struct login_op *op, const struct http_response *response, struct oauth_answer *ret)
-{
-        struct context *context = op->logins->context;
-        const struct client *client = config_find_client(context->config, op->client);
-        int64_t wall_sec = clock_wall_usec(context->clock) / (int64_t)USEC_PER_SEC;
-
-        if (!client)
-                login_op_fail(op, LOGIN_NO_SUCH_CLIENT, op->client,
-                              "The configuration no longer has this client.", 0);
-        else if (oauth_read_token_answer(client->provider, response, wall_sec, ret) < 0)
-                login_op_fail(op, LOGIN_UNAVAILABLE, NULL,
-                              "Out of memory while the provider's answer was read; log in again.", 0);
-        else
-                return true;
-        return false;
-}
-
 /* ---- a code for the person ---- */
 
 static void tell_person(struct login_op *op, struct oauth_device *device)
@@ -105,7 +52,7 @@ static void on_device_answer(const struct http_response *response, void *userdat
                 login_op_fail(op, LOGIN_UNAVAILABLE, NULL, "Out of memory; log in again.", 0);
                 return;
         }
-        if (!read_answer(op, response, &answer))
+        if (!login_op_read_answer(op, response, &answer))
                 return;
         if (answer.verdict == OAUTH_CLIENT_REFUSED || answer.verdict == OAUTH_GRANT_REFUSED)
                 login_op_fail(op, LOGIN_CLIENT_REFUSED, op->client, answer.reason, 0);
@@ -117,7 +64,7 @@ static void on_device_answer(const struct http_response *response, void *userdat
                               answer.retry_after_usec);
 }
 
-static int make_device_request(const struct login_op *op, const struct oauth_client *client,
+static int make_device_request(struct login_op *op, const struct oauth_client *client,
                                const struct client *registration, struct http_request **ret)
 {
         (void)op;
@@ -133,7 +80,7 @@ void login_op_begin_device(struct login_op *op, const struct oauth_endpoints *en
                               "--device.",
                               0);
         else
-                (void)start(op, endpoints, make_device_request, on_device_answer);
+                (void)login_op_send(op, endpoints, make_device_request, on_device_answer);
 }
 
 int login_begin_device(struct logins *logins, const char *credential, const char *client_name,
@@ -215,7 +162,7 @@ static void on_poll_answer(const struct http_response *response, void *userdata)
         case OAUTH_DEVICE_ANSWERED:
                 break;
         }
-        if (!read_answer(op, response, &answer))
+        if (!login_op_read_answer(op, response, &answer))
                 return;
         if (answer.verdict == OAUTH_TRY_AGAIN) {
                 slow_down(op, answer.retry_after_usec > SLOWER_USEC ? answer.retry_after_usec : SLOWER_USEC);
@@ -225,7 +172,7 @@ static void on_poll_answer(const struct http_response *response, void *userdata)
         login_op_take_answer(op, &answer);
 }
 
-static int make_poll_request(const struct login_op *op, const struct oauth_client *client,
+static int make_poll_request(struct login_op *op, const struct oauth_client *client,
                              const struct client *registration, struct http_request **ret)
 {
         (void)registration;
@@ -237,7 +184,7 @@ void login_op_poll_device(struct login_op *op, const struct oauth_endpoints *end
         if (!op->call)
                 login_op_free(op);
         else
-                (void)start(op, endpoints, make_poll_request, on_poll_answer);
+                (void)login_op_send(op, endpoints, make_poll_request, on_poll_answer);
 }
 
 int login_complete_device(struct logins *logins, const char *id, bool switch_account, login_done_fn *on_done,

@@ -45,70 +45,31 @@ void login_op_take_answer(struct login_op *op, struct oauth_answer *answer)
         }
 }
 
-/* An answer about this request, and not about load (408, 429) or the server (5xx). */
-static bool is_refusal(const struct http_response *response)
-{
-        return response->result == HTTP_ANSWERED && response->status >= 400 && response->status < 500 &&
-               response->status != 408 && response->status != 429;
-}
-
 static void on_exchanged(const struct http_response *response, void *userdata)
 {
         _cleanup_(oauth_answer_done) struct oauth_answer answer = { 0 };
         struct login_op *op = userdata;
-        struct context *context = op->logins->context;
-        const struct client *client = config_find_client(context->config, op->client);
-        int64_t wall_sec = clock_wall_usec(context->clock) / (int64_t)USEC_PER_SEC;
 
         op->transfer = http_transfer_free(op->transfer);
-        if (!client) {
-                login_op_fail(op, LOGIN_NO_SUCH_CLIENT, op->client,
-                              "The configuration no longer has this client.", 0);
+        if (!login_op_read_answer(op, response, &answer))
                 return;
-        }
-        if (oauth_read_token_answer(client->provider, response, wall_sec, &answer) < 0) {
-                login_op_fail(op, LOGIN_UNAVAILABLE, NULL,
-                              "Out of memory while the provider's answer was read; log in again.", 0);
-                return;
-        }
 
         /* A code is good for one try (RFC 6749 section 4.1.2): what a refresh would try again, only a new login mends. */
-        if (answer.verdict == OAUTH_TRY_AGAIN && is_refusal(response))
+        if (answer.verdict == OAUTH_TRY_AGAIN && login_is_refusal(response))
                 answer.verdict = OAUTH_GRANT_REFUSED;
 
         login_op_take_answer(op, &answer);
 }
 
-static void exchange(struct login_op *op, const struct oauth_endpoints *endpoints)
+static int make_exchange_request(struct login_op *op, const struct oauth_client *client,
+                                 const struct client *registration, struct http_request **ret)
 {
-        _cleanup_(identity_done) struct identity identity = { 0 };
-        struct context *context = op->logins->context;
-        const struct client *client = config_find_client(context->config, op->client);
-        struct http_request *request;
-        struct diag diag = DIAG_INIT;
-        int r;
+        int r = oauth_exchange_request(client, op->code, op->redirect_uri, op->verifier, ret);
 
-        if (!client) {
-                login_op_fail(op, LOGIN_NO_SUCH_CLIENT, op->client,
-                              "The configuration no longer has this client.", 0);
-                return;
-        }
-        r = vault_identify(context->vault, client, endpoints, &identity, &diag);
-        if (r > 0) {
-                login_op_fail(op, LOGIN_CLIENT_REFUSED, op->client, diag.text, 0);
-                return;
-        }
-        if (r == 0)
-                r = oauth_exchange_request(&identity.client, op->code, op->redirect_uri, op->verifier,
-                                           &request);
-        if (r == 0)
-                r = http_start(context->http, request, NULL, context->config->refresh.timeout_usec,
-                               on_exchanged, op, &op->transfer);
+        (void)registration;
         op->code = secret_free(op->code);
         op->verifier = secret_free(op->verifier);
-        if (r < 0)
-                login_op_fail(op, LOGIN_UNAVAILABLE, NULL,
-                              "The code could not be exchanged for want of memory; log in again.", 0);
+        return r;
 }
 
 static void with_endpoints(struct login_op *op, const struct oauth_endpoints *endpoints)
@@ -124,7 +85,7 @@ static void with_endpoints(struct login_op *op, const struct oauth_endpoints *en
                 login_op_poll_device(op, endpoints);
                 break;
         default:
-                exchange(op, endpoints);
+                (void)login_op_send(op, endpoints, make_exchange_request, on_exchanged);
         }
 }
 

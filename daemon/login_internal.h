@@ -1,5 +1,5 @@
 /*
- * What login.c (logins that wait for a person), login_op.c, login_exchange.c, login_pending.c, login_grant.c (from a code or token to a tested
+ * What login.c (logins that wait for a person), login_op.c, login_send.c, login_pushed.c, login_exchange.c, login_pending.c, login_grant.c (from a code or token to a tested
  * grant) and login_revoke*.c share.
  */
 #pragma once
@@ -54,6 +54,10 @@ struct login_op {
         struct secret *
                 code; /* OP_EXCHANGE; or the refresh token of OP_IMPORT, or the device code of OP_POLL_DEVICE */
         uint64_t interval_usec, ends_usec; /* of OP_POLL_DEVICE */
+        char login
+                [PKCE_TEXT_SIZE +
+                 1]; /* of OP_BEGIN_LOGIN: nobody has been told of it yet, and it goes with the op; "": none */
+        char *authorization_endpoint; /* of OP_BEGIN_LOGIN: while the rest is pushed */
         struct secret *verifier;
         bool holds_pending; /* it has made the credential's pending grant */
         char *refused; /* of a promotion: the grant was refused, and stays to say so */
@@ -66,6 +70,9 @@ struct login_op {
         struct login_call *call; /* NULL: nobody waits */
         struct login_op *next;
 };
+
+struct oauth_answer;
+struct oauth_authorization;
 
 /* Makes an op that begins at the next turn of the loop. call may be NULL: nobody waits. Strings are copied; NULL stays NULL. */
 int login_op_new(struct logins *logins, enum op_start start, const char *credential, const char *client,
@@ -86,12 +93,33 @@ int pending_login_new(struct login_op *op, const struct client *client, const ch
                       uint64_t expires_usec, struct pending_login **ret);
 void pending_login_free(struct pending_login *login);
 
+/* The request of this op to one of the endpoints, by the client as it is registered. */
+typedef int login_make_request(struct login_op *op, const struct oauth_client *client,
+                               const struct client *registration, struct http_request **ret);
+/* False: the op has ended, and whoever waits was told why. */
+bool login_op_send(struct login_op *op, const struct oauth_endpoints *endpoints, login_make_request *make,
+                   void (*on_answer)(const struct http_response *response, void *userdata));
+/* What the answer says as a token answer; false: the op has ended. */
+bool login_op_read_answer(struct login_op *op, const struct http_response *response,
+                          struct oauth_answer *ret);
+
+/* An answer about this request, and not about load (408, 429) or the server (5xx). */
+bool login_is_refusal(const struct http_response *response);
+
 /* Of OP_BEGIN_DEVICE and OP_POLL_DEVICE: the endpoints are known. */
 void login_op_begin_device(struct login_op *op, const struct oauth_endpoints *endpoints);
 void login_op_poll_device(struct login_op *op, const struct oauth_endpoints *endpoints);
 /* A token answer that is no longer waited for: a grant to be saved and tested, or the end. */
-struct oauth_answer;
 void login_op_take_answer(struct login_op *op, struct oauth_answer *answer);
+
+/* What a login asks the provider for. challenge has room for one; both borrow. */
+void pending_login_describe(const struct pending_login *login, const struct client *client,
+                            char challenge[PKCE_TEXT_SIZE + 1], struct oauth_authorization *ret);
+/* Tells whoever waits where to send the person, and leaves the login to wait. expires_sec: how long the URL lasts; 0: as the login. */
+void login_op_tell_url(struct login_op *op, const struct pending_login *login, const char *url,
+                       unsigned expires_sec);
+/* What it asks for is pushed to the provider (RFC 9126) before anybody is told. */
+void login_op_push(struct login_op *op, const struct oauth_endpoints *endpoints);
 
 /* Of OP_BEGIN_LOGIN: the endpoints are known. */
 void login_op_begin_login(struct login_op *op, const struct oauth_endpoints *endpoints);

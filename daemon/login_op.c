@@ -54,6 +54,8 @@ void login_op_free(struct login_op *op)
 
         if (op->call)
                 op->call->op = NULL;
+        if (*op->login)
+                (void)login_cancel(op->logins, op->login);
         timer_stop(op->logins->context->timers, &op->begin);
         endpoints_request_free(op->endpoints_request);
         http_transfer_free(op->transfer);
@@ -67,6 +69,7 @@ void login_op_free(struct login_op *op)
         free(op->pending_client);
         free(op->description);
         free(op->redirect_uri);
+        free(op->authorization_endpoint);
         free(op->refused);
         free(op);
 }

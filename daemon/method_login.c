@@ -111,9 +111,12 @@ static void on_begun(const struct login_answer *answer, void *userdata)
         if (answer->authorization_url)
                 finish(pending,
                        reply_values(pending->call,
-                                    json_pack("{s:s, s:s, s:s, s:i}", "login", answer->login,
+                                    json_pack("{s:s, s:s, s:s, s:i, s:o*}", "login", answer->login,
                                               "authorization_url", answer->authorization_url, "redirect_uri",
-                                              answer->redirect_uri, "expires_in", (int)LOGIN_EXPIRES_SEC)));
+                                              answer->redirect_uri, "expires_in", (int)LOGIN_EXPIRES_SEC,
+                                              "authorization_url_expires_in",
+                                              answer->url_expires_sec ? json_integer(answer->url_expires_sec)
+                                                                      : NULL)));
         else
                 finish(pending, answer_login_error(pending->service, pending->call, answer));
 }

@@ -19,6 +19,9 @@ struct oauth_endpoints {
         const char *token;
         const char *revocation; /* NULL: none */
         const char *device; /* RFC 8628 section 3.1; NULL: none */
+        const char *
+                pushed; /* RFC 9126: authorization requests go there before; NULL: in the browser's address */
+        bool must_push; /* the provider takes no others */
         const char *issuer; /* NULL: unknown; else a redirect's `iss` must equal it */
         bool sends_issuer; /* it says that every redirect has an `iss` (RFC 9207 section 3) */
 };
@@ -54,6 +57,25 @@ struct oauth_authorization {
 /* RFC 6749 section 4.1.1, RFC 7636 section 4.3. The endpoint's own query is kept (RFC 6749 section 3.1). */
 int oauth_authorization_url(const struct oauth_client *client,
                             const struct oauth_authorization *authorization, char **ret);
+
+/* The same parameters for the provider to keep (RFC 9126 section 2.1). */
+int oauth_pushed_request(const struct oauth_client *client, const struct oauth_authorization *authorization,
+                         struct http_request **ret);
+
+/* What stands for them in the browser's address (section 2.2). */
+struct oauth_pushed {
+        char request_uri[1024];
+        unsigned expires_sec; /* until when it must be opened */
+};
+
+enum {
+        OAUTH_E_NOT_PUSHED = 1, /* it is none: read as a token answer, it says why */
+};
+
+int oauth_read_pushed_answer(const struct http_response *response, struct oauth_pushed *ret);
+/* Section 4. */
+int oauth_pushed_url(const struct oauth_client *client, const struct oauth_pushed *pushed, char **ret);
+
 /* RFC 6749 section 4.1.3. verifier NULL: none was promised. */
 int oauth_exchange_request(const struct oauth_client *client, const struct secret *code,
                            const char *redirect_uri, const struct secret *verifier,
@@ -183,6 +205,8 @@ int oauth_discovery_url(const char *issuer, unsigned place, char **ret);
 
 struct oauth_metadata {
         char *authorization_endpoint, *token_endpoint, *revocation_endpoint, *device_authorization_endpoint;
+        char *pushed_authorization_request_endpoint;
+        bool must_push;
         bool sends_issuer;
 };
 

@@ -41,6 +41,7 @@ void oauth_metadata_done(struct oauth_metadata *metadata)
         free(metadata->token_endpoint);
         free(metadata->revocation_endpoint);
         free(metadata->device_authorization_endpoint);
+        free(metadata->pushed_authorization_request_endpoint);
         *metadata = (struct oauth_metadata){ 0 };
 }
 
@@ -80,6 +81,10 @@ static int read_root(const json_t *root, const char *issuer, struct oauth_metada
         if (r == 0)
                 r = read_endpoint(root, "device_authorization_endpoint", false,
                                   &ret->device_authorization_endpoint, diag);
+        if (r == 0)
+                r = read_endpoint(root, "pushed_authorization_request_endpoint", false,
+                                  &ret->pushed_authorization_request_endpoint, diag);
+        ret->must_push = json_is_true(json_object_get(root, "require_pushed_authorization_requests"));
         ret->sends_issuer =
                 json_is_true(json_object_get(root, "authorization_response_iss_parameter_supported"));
         return r;
@@ -93,6 +98,8 @@ static const char *find_ambiguity(const struct secret_buf *body)
                                              "token_endpoint",
                                              "revocation_endpoint",
                                              "device_authorization_endpoint",
+                                             "pushed_authorization_request_endpoint",
+                                             "require_pushed_authorization_requests",
                                              "authorization_response_iss_parameter_supported" };
 
         for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)

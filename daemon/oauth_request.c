@@ -9,9 +9,9 @@
 #include <sodium.h>
 #include <string.h>
 
-enum { FORM_MAX = 256 * 1024, URL_MAX = 64 * 1024 };
+enum { FORM_MAX = 256 * 1024, SCOPE_MAX = 64 * 1024 };
 
-static bool uses_basic(const struct oauth_client *client)
+bool oauth_uses_basic(const struct oauth_client *client)
 {
         return client->provider->auth_method == AUTH_METHOD_BASIC && client->secret;
 }
@@ -28,7 +28,7 @@ static int append_assertion(struct secret_buf *body, const struct oauth_client *
 /* RFC 6749 section 2.3.1. client_id is in the form whenever no header tells it (section 3.2.1). */
 static int append_client(struct secret_buf *body, const struct oauth_client *client)
 {
-        if (uses_basic(client))
+        if (oauth_uses_basic(client))
                 return 0;
         int r = form_append(body, "client_id", client->client_id);
         if (r == 0 && client->secret && client->provider->auth_method == AUTH_METHOD_POST)
@@ -74,7 +74,7 @@ static int add_headers(struct http_request *request, const struct oauth_client *
         static const char type[] = "application/json";
         int r = http_request_add_header(request, "Accept", type, sizeof type - 1);
 
-        if (r == 0 && uses_basic(client))
+        if (r == 0 && oauth_uses_basic(client))
                 r = add_basic_header(request, client);
         return r;
 }
@@ -202,9 +202,9 @@ int oauth_refresh_request(const struct oauth_client *client, const struct secret
         return r < 0 ? r : token_request(client, &body, ret);
 }
 
-static int append_scopes(struct secret_buf *url, const char *const *scopes, size_t n_scopes)
+int oauth_append_scopes(struct secret_buf *form, const char *const *scopes, size_t n_scopes)
 {
-        _cleanup_(secret_buf_done) struct secret_buf joined = SECRET_BUF_INIT(URL_MAX);
+        _cleanup_(secret_buf_done) struct secret_buf joined = SECRET_BUF_INIT(SCOPE_MAX);
         int r = 0;
 
         if (n_scopes == 0)
@@ -215,7 +215,7 @@ static int append_scopes(struct secret_buf *url, const char *const *scopes, size
                 if (r == 0)
                         r = secret_buf_append_string(&joined, scopes[i]);
         }
-        return r < 0 ? r : form_append(url, "scope", joined.data ? joined.data : "");
+        return r < 0 ? r : form_append(form, "scope", joined.data ? joined.data : "");
 }
 
 int oauth_client_credentials_request(const struct oauth_client *client, const char *const *scopes,
@@ -225,7 +225,7 @@ int oauth_client_credentials_request(const struct oauth_client *client, const ch
 
         int r = form_append(&body, "grant_type", "client_credentials");
         if (r == 0 && client->provider->scope_in_url)
-                r = append_scopes(&body, scopes, n_scopes);
+                r = oauth_append_scopes(&body, scopes, n_scopes);
         return r < 0 ? r : token_request(client, &body, ret);
 }
 
@@ -234,10 +234,10 @@ int oauth_device_request(const struct oauth_client *client, const char *const *s
 {
         _cleanup_(secret_buf_done) struct secret_buf body = SECRET_BUF_INIT(FORM_MAX);
         /* client_id is sent whoever authenticates how (RFC 8628 section 3.1). */
-        int r = uses_basic(client) ? form_append(&body, "client_id", client->client_id) : 0;
+        int r = oauth_uses_basic(client) ? form_append(&body, "client_id", client->client_id) : 0;
 
         if (r == 0 && client->provider->scope_in_url)
-                r = append_scopes(&body, scopes, n_scopes);
+                r = oauth_append_scopes(&body, scopes, n_scopes);
         return r < 0 ? r : oauth_client_request(client, client->endpoints.device, &body, false, ret);
 }
 
@@ -249,7 +249,7 @@ int oauth_device_token_request(const struct oauth_client *client, const struct s
         int r = form_append(&body, "grant_type", "urn:ietf:params:oauth:grant-type:device_code");
         if (r == 0)
                 r = form_append_secret(&body, "device_code", device_code);
-        if (r == 0 && uses_basic(client))
+        if (r == 0 && oauth_uses_basic(client))
                 r = form_append(&body, "client_id", client->client_id);
         return r < 0 ? r : token_request(client, &body, ret);
 }
@@ -263,80 +263,4 @@ int oauth_revoke_request(const struct oauth_client *client, const struct secret 
         if (r == 0)
                 r = form_append(&body, "token_type_hint", type_hint);
         return r < 0 ? r : oauth_client_request(client, client->endpoints.revocation, &body, false, ret);
-}
-
-/* The endpoint with a '?' to append to; its own query is kept, a fragment is not (RFC 6749 section 3.1). */
-static int append_endpoint(struct secret_buf *url, const char *endpoint)
-{
-        size_t n = strcspn(endpoint, "#");
-        int r = secret_buf_append(url, endpoint, n);
-
-        if (r == 0 && !memchr(endpoint, '?', n))
-                r = secret_buf_append(url, "?", 1);
-        return r;
-}
-
-/* No parameter may be there twice (RFC 6749 section 3.1), and none of these is the provider file's to choose. */
-static bool is_ours(const char *name)
-{
-        static const char *const names[] = {
-                "response_type", "client_id",      "redirect_uri",         "scope",
-                "state",         "code_challenge", "code_challenge_method"
-        };
-
-        for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
-                if (strcmp(name, names[i]) == 0)
-                        return true;
-        return false;
-}
-
-static int append_provider_parameters(struct secret_buf *url, const struct provider *provider)
-{
-        int r = 0;
-
-        for (size_t i = 0; r == 0 && i < provider->authorization_parameters.n; i++) {
-                const struct parameter *parameter = &provider->authorization_parameters.items[i];
-                if (!is_ours(parameter->name))
-                        r = form_append(url, parameter->name, parameter->value);
-        }
-        return r;
-}
-
-static int append_challenge(struct secret_buf *url, const char *challenge)
-{
-        int r = form_append(url, "code_challenge", challenge);
-
-        return r < 0 ? r : form_append(url, "code_challenge_method", "S256");
-}
-
-int oauth_authorization_url(const struct oauth_client *client,
-                            const struct oauth_authorization *authorization, char **ret)
-{
-        _cleanup_(secret_buf_done) struct secret_buf url = SECRET_BUF_INIT(URL_MAX);
-        const struct provider *provider = client->provider;
-
-        if (!client->endpoints.authorization)
-                return fault(-EINVAL);
-        int r = append_endpoint(&url, client->endpoints.authorization);
-        if (r == 0)
-                r = form_append(&url, "response_type", "code");
-        if (r == 0)
-                r = form_append(&url, "client_id", client->client_id);
-        if (r == 0 && authorization->redirect_uri)
-                r = form_append(&url, "redirect_uri", authorization->redirect_uri);
-        if (r == 0 && provider->scope_in_url)
-                r = append_scopes(&url, authorization->scopes, authorization->n_scopes);
-        if (r == 0)
-                r = form_append(&url, "state", authorization->state);
-        if (r == 0 && authorization->challenge)
-                r = append_challenge(&url, authorization->challenge);
-        if (r == 0)
-                r = append_provider_parameters(&url, provider);
-        if (r < 0)
-                return r;
-        char *text = strndup(url.data, url.n);
-        if (!text)
-                return fault(-ENOMEM);
-        *ret = text;
-        return 0;
 }

@@ -232,6 +232,9 @@ static const struct yaml_key provider_keys[] = {
         { "revocation_endpoint", yaml_read_text, FIELD(revocation_endpoint), &url, false },
         { "device_authorization_endpoint", yaml_read_text, FIELD(device_authorization_endpoint), &url,
           false },
+        { "pushed_authorization_request_endpoint", yaml_read_text,
+          FIELD(pushed_authorization_request_endpoint), &url, false },
+        { "require_pushed_authorization_requests", yaml_read_bool, FIELD(must_push), NULL, false },
         { "token_endpoint_auth_method", yaml_read_word, FIELD(auth_method), auth_methods, false },
         { "client_assertion_audience", yaml_read_word, FIELD(assertion_audience), audiences, false },
         { "code_challenge_method", read_challenge_method, FIELD(pkce), challenge_methods, false },
@@ -260,7 +263,8 @@ static const struct yaml_key provider_keys[] = {
 
 bool provider_has_endpoints(const struct provider *provider)
 {
-        return provider->authorization_endpoint && provider->token_endpoint;
+        return provider->authorization_endpoint && provider->token_endpoint &&
+               (!provider->must_push || provider->pushed_authorization_request_endpoint);
 }
 
 /* With a value or with a mistake in its place, which has been told of already. */
@@ -324,6 +328,9 @@ static int check_demands(const struct yaml_place *at, const struct yaml_node *ma
         const struct demand demands[] = {
                 { !p->authorization_endpoint && !discovers, NULL, "authorization_endpoint", ENDPOINT_WHY },
                 { !p->token_endpoint && !discovers, NULL, "token_endpoint", ENDPOINT_WHY },
+                { p->must_push && !p->pushed_authorization_request_endpoint && !discovers, NULL,
+                  "pushed_authorization_request_endpoint",
+                  "is missing, but require_pushed_authorization_requests is true" },
                 { p->assertion_audience == AUDIENCE_ISSUER && !discovers, NULL, "issuer",
                   "is missing, but client_assertion_audience is issuer" },
                 { rfc7009 && !p->revocation_endpoint && !discovers, NULL, "revocation_endpoint",

@@ -110,6 +110,8 @@ struct provider {
         char *token_endpoint; /* NULL: discovery fills it in */
         char *revocation_endpoint; /* RFC 7009; NULL: none, or discovery fills it in */
         char *device_authorization_endpoint; /* RFC 8628; NULL: none, or discovery fills it in */
+        char *pushed_authorization_request_endpoint; /* RFC 9126; NULL: not used, but where discovery finds that it must be */
+        bool must_push; /* require_pushed_authorization_requests */
         enum auth_method auth_method;
         enum assertion_audience assertion_audience;
         bool pkce; /* code_challenge_method: S256 | off */

@@ -85,6 +85,7 @@ static const size_t texts[] = {
         FIELD(token_endpoint),
         FIELD(revocation_endpoint),
         FIELD(device_authorization_endpoint),
+        FIELD(pushed_authorization_request_endpoint),
         FIELD(ca_file),
         FIELD(api.url),
         FIELD(api.token_header),
@@ -190,6 +191,7 @@ int provider_inherit(struct provider *provider, const struct provider *base)
 {
         int r;
 
+        provider->must_push = base->must_push;
         provider->auth_method = base->auth_method;
         provider->assertion_audience = base->assertion_audience;
         provider->pkce = base->pkce;
@@ -223,4 +225,6 @@ void provider_forget_endpoints(struct provider *provider)
         forget(&provider->token_endpoint);
         forget(&provider->revocation_endpoint);
         forget(&provider->device_authorization_endpoint);
+        forget(&provider->pushed_authorization_request_endpoint);
+        provider->must_push = false;
 }

@@ -81,6 +81,7 @@ static const size_t urls[] = {
         offsetof(struct provider, api.test_url),
         offsetof(struct provider, revocation_request.url),
         offsetof(struct provider, device_authorization_endpoint),
+        offsetof(struct provider, pushed_authorization_request_endpoint),
 };
 
 enum { N_URLS = sizeof(urls) / sizeof(urls[0]) };
@@ -237,10 +238,17 @@ static bool is_variable_value(const char *text)
  * What the requests are made of already (RFC 6749 sections 4.1.1 and 4.1.3, RFC 7523 section 2.2, RFC 7636 sections 4.3 and 4.5), and what they must
  * never hold.
  */
-static const char *const own_of_authorization[] = {
-        "client_id",     "client_secret", "code_challenge", "code_challenge_method", "redirect_uri",
-        "response_type", "scope",         "state",          "request_uri",           NULL
-};
+static const char *const own_of_authorization[] = { "client_id",
+                                                    "client_secret",
+                                                    "code_challenge",
+                                                    "code_challenge_method",
+                                                    "redirect_uri",
+                                                    "response_type",
+                                                    "scope",
+                                                    "state",
+                                                    "request_uri",
+                                                    "request",
+                                                    NULL };
 static const char *const own_of_token[] = { "client_id",
                                             "client_secret",
                                             "code",

@@ -107,6 +107,30 @@ static void test_a_promise_to_send_the_issuer_is_read(void **state)
         }
 }
 
+static void test_where_requests_are_pushed_and_whether_they_must_be_is_read(void **state)
+{
+        static const char *const rests[] = { "true", "false", "null", "\"true\"", "1" };
+        char body[512];
+
+        for (size_t i = 0; i < sizeof rests / sizeof rests[0]; i++) {
+                struct oauth_metadata metadata;
+                struct diag diag = DIAG_INIT;
+
+                snprintf(body, sizeof body,
+                         "{\"issuer\":\"" ISSUER "\",\"authorization_endpoint\":\"https://id.example.com/a\","
+                         "\"token_endpoint\":\"https://id.example.com/t\","
+                         "\"pushed_authorization_request_endpoint\":\"https://id.example.com/par\","
+                         "\"require_pushed_authorization_requests\":%s}",
+                         rests[i]);
+                struct http_response response = sample_answer(200, NULL, body);
+                assert_int_equal(read_response(&response, &metadata, &diag), 0);
+                assert_string_equal(metadata.pushed_authorization_request_endpoint,
+                                    "https://id.example.com/par");
+                assert_int_equal(metadata.must_push, i == 0);
+                oauth_metadata_done(&metadata);
+        }
+}
+
 static void test_a_server_without_revocation_is_usable(void **state)
 {
         static const char *const rests[] = { "", ",\"revocation_endpoint\":null" };
@@ -222,6 +246,7 @@ int main(void)
                 cmocka_unit_test(test_there_is_no_fourth_place_and_no_issuer_without_scheme),
                 cmocka_unit_test(test_the_endpoints_are_read),
                 cmocka_unit_test(test_a_promise_to_send_the_issuer_is_read),
+                cmocka_unit_test(test_where_requests_are_pushed_and_whether_they_must_be_is_read),
                 cmocka_unit_test(test_a_server_without_revocation_is_usable),
                 cmocka_unit_test(test_unusable_answers_say_what_is_wrong),
                 cmocka_unit_test(test_another_issuers_metadata_is_refused),

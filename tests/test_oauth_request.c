@@ -1,4 +1,4 @@
-// links: daemon/oauth_request.c daemon/form.c daemon/http_message.c
+// links: daemon/oauth_request.c daemon/oauth_authorization.c daemon/json_text.c daemon/form.c daemon/http_message.c
 // links: common/secret*.c common/fault.c common/wipe.c tests/provider_samples.c
 // libs: libsodium jansson
 #include "daemon/oauth.h"

@@ -63,6 +63,12 @@ static void test_every_mistake_has_its_line(void **state)
                   "client_secret_basic, private_key_jwt, none" },
                 { ENDPOINTS "client_assertion_audience: https://id.example.com\n",
                   "f:3:28: client_assertion_audience: must be one of: issuer, token_endpoint" },
+                { ENDPOINTS "require_pushed_authorization_requests: true\n",
+                  "f:1:1: pushed_authorization_request_endpoint: is missing, but "
+                  "require_pushed_authorization_requests is true" },
+                { ENDPOINTS "pushed_authorization_request_endpoint: http://id.example.com/par\n",
+                  "f:3:40: pushed_authorization_request_endpoint: must be an https URL without user or "
+                  "fragment (http only to a loopback address)" },
                 { ENDPOINTS "client_assertion_audience: issuer\n",
                   "f:1:1: issuer: is missing, but client_assertion_audience is issuer" },
                 { ENDPOINTS "token_endpoint_auth_method: null\n",

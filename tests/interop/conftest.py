@@ -2,6 +2,7 @@
 
 import pathlib
 import shutil
+import subprocess
 import sys
 
 import pytest
@@ -56,3 +57,22 @@ def begin(installed, tmp_path):
         log.close()
         assert not found, "secrets were shown: %s" % found
         assert not problems, "\n".join(problems)
+
+
+KINDS = {"rsa": ["RSA", "-pkeyopt", "rsa_keygen_bits:2048"], "p256": ["EC", "-pkeyopt", "ec_paramgen_curve:P-256"],
+         "ed25519": ["ED25519"]}
+
+
+@pytest.fixture
+def make_key(tmp_path):
+    def make(kind, name="key.pem"):
+        path = tmp_path / name
+        subprocess.run(["openssl", "genpkey", "-algorithm", *KINDS[kind], "-out", path], check=True, stderr=subprocess.DEVNULL)
+        path.chmod(0o600)
+        return path
+    return make
+
+
+@pytest.fixture
+def client_key(make_key):
+    return make_key("p256")

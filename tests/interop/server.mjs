@@ -4,7 +4,7 @@
 //     node server.mjs REDIRECT_URI [ACCESS_TOKEN_SECONDS [OPTIONS]]
 //
 // OPTIONS is a JSON object: key names a file in PEM with the key of purser-key, which authenticates by private_key_jwt, alg and
-// kid how and by which name it does.
+// kid how and by which name it does; "par": "required" takes authorization requests that were pushed (RFC 9126), and no others.
 //
 // Prints `ready http://127.0.0.1:PORT`. Clients: purser-basic, purser-post (secrets below), purser-public, purser-key,
 // purser-itself, which asks for itself, and purser-device, for people elsewhere. Whoever comes
@@ -47,7 +47,7 @@ const clients = [
     },
 ];
 
-const { key, alg, kid } = JSON.parse(options);
+const { key, alg, kid, par } = JSON.parse(options);
 if (key) {
     clients.push({
         ...client('purser-key', 'private_key_jwt'), ...(alg && { token_endpoint_auth_signing_alg: alg }),
@@ -71,6 +71,7 @@ const configuration = {
     features: {
         devInteractions: { enabled: false }, revocation: { enabled: true }, clientCredentials: { enabled: true },
         deviceFlow: { enabled: true },
+        pushedAuthorizationRequests: { enabled: true, requirePushedAuthorizationRequests: par === 'required' },
     },
     interactions: { url: (_, interaction) => `/interaction/${interaction.uid}` },
     pkce: { methods: ['S256'], required: () => true },
@@ -84,7 +85,7 @@ const configuration = {
 };
 
 // What happened, for the test.
-const seen = { exchanges: 0, refreshes: 0, revoked: 0, errors: [], refresh_token: [], access_token: [], code: [] };
+const seen = { pushed: 0, exchanges: 0, refreshes: 0, revoked: 0, errors: [], refresh_token: [], access_token: [], code: [] };
 const grantIds = new Set();
 
 // The person: logs in, then consents or denies.
@@ -116,6 +117,7 @@ const server = createServer();
 server.listen(0, '127.0.0.1', () => {
     const issuer = `http://127.0.0.1:${server.address().port}`;
     const provider = new Provider(issuer, configuration);
+    provider.on('pushed_authorization_request.success', () => { seen.pushed += 1; });
     provider.on('grant.success', (ctx) => {
         seen[ctx.oidc.params.grant_type === 'refresh_token' ? 'refreshes' : 'exchanges'] += 1;
     });

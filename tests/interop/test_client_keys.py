@@ -1,25 +1,9 @@
 """Clients that say who they are with a key of their own (private_key_jwt), as oidc-provider understands it."""
 
-import subprocess
-
 import pytest
 
 from oidc import enter_code, log_in
 from purser import EX_CONFIG, EX_OK
-
-KINDS = {"rsa": ["RSA", "-pkeyopt", "rsa_keygen_bits:2048"], "p256": ["EC", "-pkeyopt", "ec_paramgen_curve:P-256"],
-         "ed25519": ["ED25519"]}
-
-
-@pytest.fixture
-def make_key(tmp_path):
-    def make(kind, name="key.pem"):
-        path = tmp_path / name
-        subprocess.run(["openssl", "genpkey", "-algorithm", *KINDS[kind], "-out", path], check=True, stderr=subprocess.DEVNULL)
-        path.chmod(0o600)
-        return path
-    return make
-
 
 @pytest.mark.parametrize("kind, alg", [("rsa", None), ("rsa", "PS256"), ("p256", None), ("ed25519", None)])
 def test_key_logs_in_refreshes_and_revokes(begin, make_key, kind, alg):

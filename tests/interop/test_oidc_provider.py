@@ -6,7 +6,8 @@ import urllib.request
 
 import pytest
 
-from oidc import enter_code, log_in
+from browser import parameters_of
+from oidc import Browser, enter_code, log_in
 from purser import EX_CONFIG, EX_NOPERM, EX_OK
 from waiting import until
 
@@ -141,3 +142,36 @@ def test_person_at_another_device_logs_in(begin):
     home.purser("refresh", "acme").expect(EX_OK)
     assert home.get_token()["access_token"] == server.state()["access_token"][-1]
     assert set(server.state()["errors"]) <= {"authorization_pending"}
+
+
+@pytest.mark.parametrize("client", ["purser-basic", "purser-public", "purser-key"])
+def test_request_is_pushed_where_the_server_wants_it(begin, client, client_key):
+    home, server = begin(client, par="required", **({"key": str(client_key)} if client == "purser-key" else {}))
+    login = home.begin_login("acme")
+    assert set(parameters_of(login.url)) == {"client_id", "request_uri"}
+    assert Browser().visit(login.url) == 200
+    login.finish(EX_OK)
+    home.purser("refresh", "acme").expect(EX_OK)
+    state = server.state()
+    assert (state["pushed"], state["exchanges"], state["refreshes"], state["errors"]) == (1, 1, 1, [])
+
+
+def test_request_is_not_pushed_where_the_server_merely_offers_it(begin):
+    home, server = begin("purser-post")
+    log_in(home)
+    assert server.state()["pushed"] == 0
+    home.settings["providers"]["standin"]["require_pushed_authorization_requests"] = True
+    home.write()
+    home.purser("reload").expect(EX_OK)
+    log_in(home)
+    assert (server.state()["pushed"], server.state()["errors"]) == (1, [])
+
+
+def test_server_that_is_told_another_redirect_uri_says_so_at_once(begin):
+    home, server = begin(par="required")
+    home.settings["clients"]["app"]["redirect_uri"] = "http://127.0.0.1:1/elsewhere"
+    home.write()
+    home.purser("reload").expect(EX_OK)
+    result = home.purser("login", "acme", "--no-browser").expect(EX_CONFIG)
+    assert "redirect_uri" in result.one_line_of_advice()
+    assert server.state()["exchanges"] == 0

@@ -20,6 +20,7 @@ What it serves
     GET  /marketplace           a login that the marketplace starts: redirects with a code and no state
     POST /api/oauth/revoke      RFC 7009, where the switch revocation is on
     POST /api/oauth/device      RFC 8628; the person answers by the order `device`
+    POST /api/oauth/par         RFC 9126
     GET  /.well-known/oauth-authorization-server, /.well-known/openid-configuration   where the switch metadata is on
 
 Switches (profile jobber / profile rfc)
@@ -43,6 +44,7 @@ Switches (profile jobber / profile rfc)
     claims          {}      members added to the JWT; null takes one away
     errors          "jobber" / "rfc"    words and status of the token endpoint's refusals
     pkce            "honoured" | "required" | "ignored"
+    pushed          "offered" | "required"      whether authorization requests must be pushed
     clock_offset    0       seconds that this server's clock is ahead (iat, exp, expires_at)
     date_offset     0       the same for the Date header, beyond clock_offset
     date            true    whether there is a Date header
@@ -62,7 +64,7 @@ POST /_control with a JSON object; any of these members, carried out in this ord
     webhook: {"account", "topic", "client_id", "occurred_at"}      answers "body" (base64) and "signature"
     release: true or a number   lets held requests go
     device: allow|deny|expire   what those who were given a device's code answer
-An endpoint is authorize, token, token.refresh_token, token.authorization_code, graphql, revoke or metadata. A script is one of
+An endpoint is authorize, token, token.refresh_token, token.authorization_code, graphql, revoke, par or metadata. A script is one of
 the names in faults.py (ok lost_after lost_before hold hold_before 429 429_retry 500 503 unavailable html empty garbage truncated
 huge endless drip not_valid not_match invalid_grant invalid_client expired not_recognized disconnected inactive unauthenticated
 throttled hidden forbidden) or an object:
@@ -97,12 +99,13 @@ ROUTES = {
     "/api/oauth/token": ("token", oauth.token),
     "/api/oauth/revoke": ("revoke", oauth.revoke),
     "/api/oauth/device": ("device", oauth.device),
+    "/api/oauth/par": ("par", oauth.push),
     "/api/graphql": ("graphql", graphql.graphql),
     "/marketplace": ("marketplace", oauth.marketplace),
     "/.well-known/oauth-authorization-server": ("metadata", oauth.metadata),
     "/.well-known/openid-configuration": ("metadata", oauth.metadata),
 }
-ONLY_POST = ("token", "revoke", "device", "graphql")
+ONLY_POST = ("token", "revoke", "device", "par", "graphql")
 
 
 def handler_of(world):
@@ -137,7 +140,7 @@ def arrive(world, request, endpoint):
         entry = {
             "number": sum(count["arrived"] for count in world.counts.values()), "endpoint": endpoint,
             "method": request.method, "path": request.path, "query": request.query,
-            "form": request.form if endpoint in ("token", "revoke", "device") else None, "headers": request.headers, "status": None,
+            "form": request.form if endpoint in ("token", "revoke", "device", "par") else None, "headers": request.headers, "status": None,
         }
         if endpoint == "graphql":
             entry["body"] = request.body.decode("utf-8", "replace")

@@ -28,7 +28,7 @@ def authorize(world, request):
     with world.lock:
         switches = world.switches
         app = world.apps.get(params.get("client_id"))
-        trouble = _authorize_trouble(switches, app, params)
+        trouble = _take_pushed(world, request, params) or _authorize_trouble(switches, app, params)
         if trouble:
             return _page(400, "<h1>Invalid request</h1><p>%s</p>" % html.escape(trouble))
         decision = params.get("_decision")
@@ -40,6 +40,38 @@ def authorize(world, request):
         if account not in world.accounts:
             return _stranger()
         return _redirect(params["redirect_uri"], _outcome(world, request, app, params, account, decision))
+
+
+def _take_pushed(world, request, params):
+    """RFC 9126 section 4: what the request_uri stands for takes its place, once."""
+    if "request_uri" not in params:
+        # The page's own form brings what was pushed.
+        wrong = world.switches["pushed"] == "required" and request.method == "GET"
+        return "the request must be pushed" if wrong else None
+    entry = world.pushed.pop(params.pop("request_uri"), None)
+    if not entry or entry["app"] != params.get("client_id") or entry["expires"] < time.monotonic():
+        return "the request_uri is not valid, or no longer"
+    params.update(entry["params"])
+    return None
+
+
+def push(world, request):
+    """RFC 9126 section 2."""
+    with world.lock:
+        params = dict(request.form)
+        try:
+            app = _authenticate(world, request, params)
+            trouble = _authorize_trouble(world.switches, app, params)
+            if trouble or "request_uri" in params:
+                raise Refused("invalid_request", trouble or "request_uri is not for here")
+        except Refused as refused:
+            return refused.response(world.switches)
+        uri = "urn:ietf:params:oauth:request_uri:" + secrets.token_urlsafe(16)
+        for name in ("client_secret", "client_assertion", "client_assertion_type"):
+            params.pop(name, None)
+        world.pushed[uri] = {"app": app["client_id"], "params": params,
+                             "expires": time.monotonic() + world.switches["code_lifetime"]}
+        return Response.json(201, {"request_uri": uri, "expires_in": world.switches["code_lifetime"]})
 
 
 def _authorize_trouble(switches, app, params):
@@ -336,4 +368,6 @@ def metadata(world, request):
             "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "none"],
             "code_challenge_methods_supported": ["S256"],
             "authorization_response_iss_parameter_supported": bool(world.switches["iss"]),
+            "pushed_authorization_request_endpoint": request.base + "/api/oauth/par",
+            "require_pushed_authorization_requests": world.switches["pushed"] == "required",
         })

@@ -30,7 +30,7 @@ JOBBER = {
     "refresh_kills_access": False,
     "expires_in": None, "expires_at": False, "token_type": None, "scope": None, "extra": {},
     "access_token": "jwt", "claims": {},
-    "errors": "jobber", "pkce": "honoured",
+    "errors": "jobber", "pkce": "honoured", "pushed": "offered",
     "clock_offset": 0, "date_offset": 0, "date": True,
     "metadata": False, "revocation": False, "issuer": None,
     "disconnected_status": 401, "inactive_status": 401,
@@ -116,6 +116,7 @@ class World:
             self.verifiers = collections.deque(maxlen=TOKENS_KEPT)
             self.codes = {}
             self.devices = {}
+            self.pushed = {}
             self.counts = collections.defaultdict(lambda: {"arrived": 0, "answered": 0})
             self.log = collections.deque(maxlen=LOG_KEPT)
             self.queues = collections.defaultdict(collections.deque)
