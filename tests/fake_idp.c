@@ -91,6 +91,13 @@ void fake_idp_answer(struct core *core)
         if (strstr(request->url, "graphql")) {
                 fake_http_answer(http, 0, 200, NULL,
                                  "{\"data\":{\"account\":{\"id\":\"one\",\"name\":\"One Ltd\"}}}");
+        } else if (strstr(request->url, "/par")) {
+                fake_http_answer(http, 0, 201, NULL, "{\"request_uri\":\"urn:r-1\",\"expires_in\":90}");
+        } else if (strstr(request->url, "/device")) {
+                fake_http_answer(http, 0, 200, NULL,
+                                 "{\"device_code\":\"d-1\",\"user_code\":\"AB-CD\",\"verification_uri\":"
+                                 "\"https://idp.test/"
+                                 "go\",\"expires_in\":600,\"interval\":5}");
         } else if (strstr(request->url, "revoke")) {
                 find_family(value_of(request, "token=")[0])->revoked = true;
                 fake_http_answer(http, 0, 200, NULL, "");

@@ -75,10 +75,20 @@ int __wrap_asprintf(char **ret, const char *format, ...)
 
 static struct core core;
 
-static const char providers[] = "  revoking: {extends: idp, revocation_endpoint: https://idp.test/revoke}\n"
-                                "  found: {issuer: 'https://id.test'}\n";
-static const char clients[] = "  revoker: {provider: revoking, client_id: r, client_secret: {store: true}}\n"
-                              "refresh: {test: off}\n";
+static const char providers[] =
+        "  revoking: {extends: idp, revocation_endpoint: https://idp.test/revoke}\n"
+        "  found: {issuer: 'https://id.test'}\n"
+        "  pushing: {extends: idp, pushed_authorization_request_endpoint: "
+        "https://idp.test/par, device_authorization_endpoint: https://idp.test/device}\n"
+        "  ending: {extends: idp, revocation: {method: request, url: "
+        "'https://idp.test/revoke/{refresh_token}', authentication: none, headers: {X-Client: "
+        "'{client_id}'}, parameters: {token: '{refresh_token}'}}}\n";
+static const char clients[] =
+        "  revoker: {provider: revoking, client_id: r, client_secret: {store: true}}\n"
+        "  pusher: {provider: pushing, client_id: p, client_secret: {store: true}, redirect_uri: "
+        "'http://127.0.0.1:8723/callback'}\n"
+        "  ender: {provider: ending, client_id: e, client_secret: {store: true}}\n"
+        "refresh: {test: off}\n";
 
 static struct credential *acme(void)
 {
@@ -108,6 +118,16 @@ static void live_on(void)
                 core_advance(&core, 15);
         }
         go_on();
+}
+
+static void give_secret(const char *client)
+{
+        _cleanup_(secret_freep) struct secret *secret = NULL;
+        struct vault_write *write;
+
+        assert_int_equal(secret_new_string(&secret, "the-client-secret"), 0);
+        assert_int_equal(vault_set_client_secret(core.context.vault, client, secret, NULL, NULL, &write), 0);
+        core_save(&core);
 }
 
 static void give_old_grant(const char *client)
@@ -156,10 +176,11 @@ static void expect_the_same_after_a_restart(bool alive)
         core_crash(&core);
         core_start(&core);
         go_on();
-        if (alive)
-                expect_alive();
-        else
+        if (!alive)
                 assert_null(acme());
+        else if (!fake_idp_is_revoked(
+                         'a')) /* else the answer found no memory: the next logout says that it is over */
+                expect_alive();
 }
 
 struct operation {
@@ -176,6 +197,7 @@ static size_t fail_everywhere(const struct operation *operation)
         for (bool all = false; !all; n++) {
                 core_setup_with_provider(&core, providers, clients);
                 fake_idp_start(true);
+                give_secret(operation->client);
                 give_old_grant(operation->client);
                 fail_at = n;
                 n_allocations = 0;
@@ -287,6 +309,64 @@ static void test_an_import_without_memory_leaves_the_old_grant_or_the_new_one(vo
         assert_true(fail_everywhere(&(struct operation){ "app", false, import }) > 60);
 }
 
+/* ---- logins that ask the provider before a person is told anything ---- */
+
+static char begun[64];
+
+static void on_begun(const struct login_answer *answer, void *userdata)
+{
+        n_answers++;
+        snprintf(begun, sizeof(begun), "%s", answer->login ? answer->login : "");
+        assert_true(!answer->login || answer->device ||
+                    strstr(answer->authorization_url, "&request_uri=urn%3Ar-1"));
+}
+
+static void push(void)
+{
+        struct login_call *call = NULL;
+        int r;
+
+        n_answers = 0;
+        begun[0] = '\0';
+        r = login_begin(core.logins, "acme", "pusher", "again", NULL, on_begun, NULL, &call);
+        expect_answered(r, call);
+        armed = false;
+        if (*begun)
+                assert_true(login_cancel(core.logins, begun));
+}
+
+static void test_a_pushed_login_without_memory_is_told_and_leaves_the_old_grant(void **state)
+{
+        assert_true(fail_everywhere(&(struct operation){ "pusher", false, push }) > 30);
+}
+
+/* The code of the device is answered as the code of a redirect is. */
+static void log_in_at_a_device(void)
+{
+        struct login_call *call = NULL;
+        int r;
+
+        n_answers = 0;
+        begun[0] = '\0';
+        r = login_begin_device(core.logins, "acme", "pusher", "at the till", on_begun, NULL, &call);
+        expect_answered(r, call);
+        if (!*begun)
+                return;
+        call = NULL;
+        n_answers = 0;
+        r = login_complete_device(core.logins, begun, false, on_login, NULL, &call);
+        for (int i = 0; i < 40 && r == 0 && n_answers == 0; i++) {
+                go_on();
+                core_advance(&core, 5);
+        }
+        expect_answered(r, call);
+}
+
+static void test_a_login_at_a_device_without_memory_leaves_the_old_grant_or_the_new_one(void **state)
+{
+        assert_true(fail_everywhere(&(struct operation){ "pusher", false, log_in_at_a_device }) > 60);
+}
+
 static void on_revoked(const struct revoke_answer *answer, void *userdata)
 {
         n_answers++;
@@ -310,6 +390,11 @@ static void test_a_logout_without_memory_ends_all_or_nothing(void **state)
 {
         /* Once it is revoked the grant is dead, forgotten or not: that it is never left half is what counts. */
         assert_true(fail_everywhere(&(struct operation){ "app", true, log_out }) > 5);
+}
+
+static void test_an_ending_of_the_providers_own_kind_without_memory_ends_all_or_nothing(void **state)
+{
+        assert_true(fail_everywhere(&(struct operation){ "ender", true, log_out }) > 10);
 }
 
 static void on_tested(void *userdata)
@@ -387,7 +472,10 @@ int main(void)
                 cmocka_unit_test(test_a_caller_without_memory_is_told_all_the_same),
                 cmocka_unit_test(test_a_login_without_memory_leaves_the_old_grant_or_the_new_one),
                 cmocka_unit_test(test_an_import_without_memory_leaves_the_old_grant_or_the_new_one),
+                cmocka_unit_test(test_a_pushed_login_without_memory_is_told_and_leaves_the_old_grant),
+                cmocka_unit_test(test_a_login_at_a_device_without_memory_leaves_the_old_grant_or_the_new_one),
                 cmocka_unit_test(test_a_logout_without_memory_ends_all_or_nothing),
+                cmocka_unit_test(test_an_ending_of_the_providers_own_kind_without_memory_ends_all_or_nothing),
                 cmocka_unit_test(test_a_test_without_memory_is_told_all_the_same),
                 cmocka_unit_test(test_a_start_without_memory_is_a_fault_and_never_an_empty_vault),
         };
