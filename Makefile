@@ -306,7 +306,7 @@ crash: all $(O)/tests/crash/killat ## kill purserd at every system call of every
 crash-sample: all $(O)/tests/crash/killat ## the same at a few of them
 	@PURSER_BUILD=$(abspath $(O)) $(TALLY) command crash-sample -- $(PYTHON) tests/crash/crash.py --seconds 12 --refreshes 50
 
-BENCH_PROGRAMS := $(addprefix $(O)/tests/bench/,echo load spawn coldstart refreshload persist populate spread)
+BENCH_PROGRAMS := $(addprefix $(O)/tests/bench/,echo load spawn coldstart refreshload persist populate spread rearm)
 bench_of = $(O)/tests/bench/$(1): $(call obj,tests/bench/$(1).c $(2))
 $(call bench_of,echo)
 $(call bench_of,load,tests/bench/latency.c)
@@ -315,6 +315,7 @@ $(call bench_of,coldstart,tests/bench/latency.c)
 $(O)/tests/bench/refreshload: BENCH_LIBS = $(shell $(PKG_CONFIG) --libs libcurl)
 $(call bench_of,refreshload,tests/bench/latency.c)
 $(call bench_of,persist,tests/bench/latency.c)
+$(call bench_of,rearm,daemon/timers.c daemon/heap.c common/fault.c)
 $(call bench_of,populate,$(filter-out daemon/main.c,$(DAEMON_SRCS)) $(COMMON_SRCS))
 PLAYED_SRCS := daemon/main.c $(wildcard daemon/app*.c daemon/http.c daemon/http_[clo]*.c daemon/store*.c)
 $(call bench_of,spread,tests/bench/spread_store.c tests/fake_clock.c tests/fake_http.c $(filter-out $(PLAYED_SRCS),$(DAEMON_SRCS)) \

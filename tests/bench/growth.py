@@ -2,10 +2,10 @@
 
 import json
 import pathlib
-import re
 
 import memory
-from place import Place, load, need
+from callgrind import read_instructions, wrapper
+from place import Place, load
 from report import Row, number
 
 BUDGET = pathlib.Path(__file__).with_name("instructions.json")
@@ -22,14 +22,13 @@ def growth(options):
 
 def instructions(requests):
     """Of a whole run of purserd that answers so many calls; they are the same whatever else the machine does."""
-    valgrind = need("valgrind")
     with Place() as place:
         place.populate("c", 1, TOKEN_BYTES)
         out = place.directory / "callgrind.out"
-        process = place.start_settled(valgrind, "-q", "--tool=callgrind", "--callgrind-out-file=%s" % out)
+        process = place.start_settled(*wrapper(out))
         load(place.socket, place.requests("c0"), "-c", "1", "-n", str(requests), "-d", "3600", "-w", "0", "-x", "access_token")
         place.stop(process)
-        return int(re.search(r"^(?:summary|totals): (\d+)", out.read_text(), re.MULTILINE).group(1))
+        return read_instructions(out)
 
 
 def instructions_row():

@@ -1,9 +1,11 @@
 """What does not grow with the number of credentials and of connections, and how refreshes are spread over time."""
 
+import math
 import pathlib
 import time
 
 import plot
+from callgrind import instructions_of
 from endpoint import endpoint
 from place import BUILD, PROGRAMS, Place, alternate, cpu_seconds, load, run_json
 from refreshing import REFRESHED
@@ -14,11 +16,13 @@ LIFETIME_SEC = 3600
 LATENCY_MSEC = 100
 SPREAD_RATE = 100 # `refresh.rate`: two and a half times what is due in ordinary times
 FEW = 1000
+REARMS = 20000
 SAMPLE = 20000 # credentials that are refreshed for real
 
 
 def scaling(options):
     yield from requests_rows(options)
+    yield scheduler_row(options)
     yield cpu_row(options)
     yield from spread_rows(options)
 
@@ -42,6 +46,20 @@ def requests_rows(options):
                           lambda: load(few.socket, some, *seconds, *idle))
         yield ratio_row("scaling", "GetToken beside {:,} idle connections, beside none: requests/s".format(options.idle), pairs,
                         "rate", 0.9, True, "")
+
+
+def rearm(timers):
+    """Instructions to find the one that is due, and to arm it anew; what arming all of them takes is left out."""
+    few, many = (instructions_of([PROGRAMS / "rearm", timers, times]) for times in (REARMS, 2 * REARMS))
+    return (many - few) / REARMS
+
+
+def scheduler_row(options):
+    few, many = rearm(FEW), rearm(options.most)
+    ratio, logarithms = many / few, math.log(options.most) / math.log(FEW)
+    return Row("scaling", "the scheduler's work for a refresh among {:,} timers, beside {:,}: instructions".format(options.most, FEW),
+               number(few), number(many), "%.2f" % ratio, "≤ %.2f (logarithms: %.2f)" % (1.25 * logarithms, logarithms),
+               ratio <= 1.25 * logarithms, {"few": few, "many": many, "ratio": ratio})
 
 
 def cpu_row(options):
