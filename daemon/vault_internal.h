@@ -133,7 +133,7 @@ struct vault_write {
         struct secret *client_secret;
         vault_done_fn *on_done; /* NULL: nobody waits */
         void *userdata;
-        struct vault_write *next;
+        struct vault_write *next, **at; /* what points to it */
 };
 
 /* ---- vault_write.c: one write, and what its end means ---- */

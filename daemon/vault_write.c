@@ -28,13 +28,22 @@ void write_free(struct vault_write *write)
         free(write);
 }
 
+static void write_link(struct vault_write *write)
+{
+        struct vault *vault = write->vault;
+
+        write->next = vault->writes;
+        write->at = &vault->writes;
+        if (write->next)
+                write->next->at = &write->next;
+        vault->writes = write;
+}
+
 static void write_unlink(struct vault_write *write)
 {
-        struct vault_write **at = &write->vault->writes;
-
-        while (*at != write)
-                at = &(*at)->next;
-        *at = write->next;
+        *write->at = write->next;
+        if (write->next)
+                write->next->at = write->at;
 }
 
 /* ---- what is saved ---- */
@@ -315,8 +324,7 @@ int write_start(struct vault_write *write, const struct batch *batch)
         for (size_t i = 0; i < batch->n; i++)
                 write->puts |= batch->ops[i].blob != NULL;
         facts_write_begun(write, batch);
-        write->next = write->vault->writes;
-        write->vault->writes = write;
+        write_link(write);
         return 0;
 }
 
@@ -339,7 +347,7 @@ void vault_writes_free(struct vault *vault)
         while (vault->writes) {
                 struct vault_write *write = vault->writes;
 
-                vault->writes = write->next;
+                write_unlink(write);
                 write_free(write);
         }
 }
