@@ -1,6 +1,7 @@
 /*
- * echo SOCKET REPLY-BYTES: the floor that purserd's answers are measured against. One thread, an epoll set, and a reply of fixed bytes to
- * every request that ends with NUL: what a Unix socket costs when nothing is done for it. Started with LISTEN_FDS it takes that socket.
+ * echo SOCKET REPLY-BYTES [REPLIES]: the floor that purserd's answers are measured against. One thread, an epoll set, and a reply of fixed
+ * bytes to every request that ends with NUL: what a Unix socket costs when nothing is done for it. REPLIES: so many lie in memory, each in
+ * its own, and are sent in turn, in no order of their addresses. Started with LISTEN_FDS it takes that socket.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -12,10 +13,17 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-enum { REPLY_MAX = 65536, REQUEST_MAX = 4096, EVENTS = 128, PASSED_FD = 3 };
+enum {
+        REPLY_MAX = 65536,
+        REPLIES_MAX = 1000000,
+        STEP = 7919,
+        REQUEST_MAX = 4096,
+        EVENTS = 128,
+        PASSED_FD = 3
+};
 
-static char reply[REPLY_MAX];
-static size_t reply_bytes;
+static char *replies;
+static size_t reply_bytes, n_replies = 1, next_reply;
 
 static int listen_at(const char *path)
 {
@@ -34,6 +42,14 @@ static int listen_at(const char *path)
         return fd;
 }
 
+static const char *take_reply(void)
+{
+        const char *reply = replies + next_reply * reply_bytes;
+
+        next_reply = (next_reply + STEP) % n_replies;
+        return reply;
+}
+
 /* False: the peer is gone, or reads so slowly that it is no part of a measurement. */
 static int serve(int fd)
 {
@@ -45,7 +61,7 @@ static int serve(int fd)
         if (n == 0)
                 return 0;
         for (char *at = request, *end = request + n; (at = memchr(at, 0, (size_t)(end - at))); at++)
-                if (send(fd, reply, reply_bytes, MSG_NOSIGNAL | MSG_DONTWAIT) != (ssize_t)reply_bytes)
+                if (send(fd, take_reply(), reply_bytes, MSG_NOSIGNAL | MSG_DONTWAIT) != (ssize_t)reply_bytes)
                         return 0;
         return 1;
 }
@@ -83,11 +99,21 @@ int main(int argc, char **argv)
         struct epoll_event event = { .events = EPOLLIN };
         int listener, epoll;
 
-        if (argc != 3 || (reply_bytes = strtoul(argv[2], NULL, 10)) < 1 || reply_bytes > REPLY_MAX) {
-                fputs("usage: echo SOCKET REPLY-BYTES\n", stderr);
+        if (argc > 3)
+                n_replies = strtoul(argv[3], NULL, 10);
+        if (argc < 3 || argc > 4 || (reply_bytes = strtoul(argv[2], NULL, 10)) < 1 ||
+            reply_bytes > REPLY_MAX || n_replies < 1 || n_replies > REPLIES_MAX) {
+                fputs("usage: echo SOCKET REPLY-BYTES [REPLIES]\n", stderr);
                 return 2;
         }
-        memset(reply, 'x', reply_bytes - 1);
+        replies = malloc(n_replies * reply_bytes);
+        if (!replies) {
+                perror("echo");
+                return 1;
+        }
+        memset(replies, 'x', n_replies * reply_bytes);
+        for (size_t i = 1; i <= n_replies; i++)
+                replies[i * reply_bytes - 1] = '\0';
         listener = listen_at(argv[1]);
         epoll = epoll_create1(EPOLL_CLOEXEC);
         event.data.fd = listener;

@@ -155,15 +155,16 @@ class Place:
         return process
 
     def start_settled(self, *wrapper):
-        """The same, once it has joined the libraries that it joins after its start, for which it takes memory and time."""
+        """The same, once it has done what it leaves for after its start: libraries that it joins, credentials that it reads."""
         process = self.start(*wrapper)
         maps = pathlib.Path("/proc/%d/maps" % process.pid)
         until(lambda: "libcurl" in maps.read_text(), "for purserd to join libcurl")
+        self.metric("purser_refreshes_in_flight") # is told when all are there
         return process
 
-    def start_echo(self, reply_bytes, cpu=None):
-        path = self.directory / "echo.sock"
-        process = subprocess.Popen([PROGRAMS / "echo", path, str(reply_bytes)])
+    def start_echo(self, reply_bytes, cpu=None, replies=1):
+        path = self.directory / ("echo-%d.sock" % replies)
+        process = subprocess.Popen([PROGRAMS / "echo", path, str(reply_bytes), str(replies)])
         self.processes.append(process)
         if cpu is not None:
             pin(process, cpu)

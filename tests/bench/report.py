@@ -26,14 +26,14 @@ class Row:
 
 
 def ratio_row(part, what, pairs, key, goal, at_least, unit):
-    """From pairs of (floor, purser) results: the median of the ratios of each pair, which were taken in turn."""
+    """From pairs of (floor, purser) results: the median of the ratios of each pair, which were taken in turn. goal None: it is not judged."""
     from place import median
 
     ratio = median(purser[key] / floor[key] for floor, purser in pairs)
     floor, purser = (median(pair[i][key] for pair in pairs) for i in (0, 1))
-    met = ratio >= goal if at_least else ratio <= goal
-    return Row(part, what, number(floor) + unit, number(purser) + unit, "%.2f" % ratio,
-               "%s %.2f" % ("≥" if at_least else "≤", goal), met,
+    met = None if goal is None else ratio >= goal if at_least else ratio <= goal
+    words = "" if goal is None else "%s %.2f" % ("≥" if at_least else "≤", goal)
+    return Row(part, what, number(floor) + unit, number(purser) + unit, "%.2f" % ratio, words, met,
                {"floor": floor, "purser": purser, "ratio": ratio})
 
 

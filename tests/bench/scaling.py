@@ -17,6 +17,7 @@ LATENCY_MSEC = 100
 SPREAD_RATE = 100 # `refresh.rate`: two and a half times what is due in ordinary times
 FEW = 1000
 REARMS = 20000
+STEP = 7919 # in no order of their addresses
 SAMPLE = 20000 # credentials that are refreshed for real
 
 
@@ -34,12 +35,12 @@ def requests_rows(options):
         many.populate("c", options.most, TOKEN_BYTES)
         few.start_settled()
         many.start_settled()
-        # In turn with both, since what was asked for a moment ago is answered from memory.
         some = few.requests(*("c%d" % i for i in range(FEW)))
-        all_of_them = many.requests(*("c%d" % (i * 7919 % options.most) for i in range(min(options.most, 20000))))
+        all_of_them = many.requests(*("c%d" % (i * STEP % options.most) for i in range(options.most)))
         pairs = alternate(options.rounds, lambda: load(few.socket, some, *seconds), lambda: load(many.socket, all_of_them, *seconds))
         yield ratio_row("scaling", "GetToken of {:,} credentials in turn, beside {:,}: requests/s".format(options.most, FEW), pairs, "rate",
                         0.9, True, "")
+        yield echo_row(options, few, some, seconds[:-2], pairs[0][0]["reply_bytes"])
         # All of them are accepted before anything is counted.
         idle = ("-i", str(options.idle), "-w", "1")
         pairs = alternate(options.rounds, lambda: load(few.socket, some, *seconds),
@@ -60,6 +61,16 @@ def scheduler_row(options):
     return Row("scaling", "the scheduler's work for a refresh among {:,} timers, beside {:,}: instructions".format(options.most, FEW),
                number(few), number(many), "%.2f" % ratio, "≤ %.2f (logarithms: %.2f)" % (1.25 * logarithms, logarithms),
                ratio <= 1.25 * logarithms, {"few": few, "many": many, "ratio": ratio})
+
+
+def echo_row(options, place, requests, how, reply_bytes):
+    """What memory that is far away costs whoever sends as much of it, with nothing looked up and nothing made."""
+    echo, path = place.start_echo(reply_bytes, replies=FEW)
+    large, large_path = place.start_echo(reply_bytes, replies=options.most)
+    pairs = alternate(options.rounds, lambda: load(path, requests, *how), lambda: load(large_path, requests, *how))
+    place.stop(echo)
+    place.stop(large)
+    return ratio_row("scaling", "the same of the echo server, with as many replies in its memory", pairs, "rate", None, True, "")
 
 
 def cpu_row(options):
