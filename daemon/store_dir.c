@@ -70,9 +70,13 @@ static void write_pid(int fd)
 {
         char text[32];
         int n = snprintf(text, sizeof(text), "%ld\n", (long)getpid());
+        struct stat st;
 
         /* A full disk must not keep the daemon from starting: the lock holds without the number. */
-        if (ftruncate(fd, 0) < 0 || pwrite(fd, text, (size_t)n, 0) != n)
+        if (pwrite(fd, text, (size_t)n, 0) != n)
+                return;
+        /* Only then, since cutting a file takes longer than opening the store. */
+        if (fstat(fd, &st) < 0 || st.st_size == n || ftruncate(fd, n) < 0)
                 return;
 }
 
