@@ -306,9 +306,12 @@ crash: all $(O)/tests/crash/killat ## kill purserd at every system call of every
 crash-sample: all $(O)/tests/crash/killat ## the same at a few of them
 	@PURSER_BUILD=$(abspath $(O)) $(TALLY) command crash-sample -- $(PYTHON) tests/crash/crash.py --seconds 12 --refreshes 50
 
-BENCH_PROGRAMS := $(addprefix $(O)/tests/bench/,echo load spawn coldstart refreshload persist populate spread rearm)
+BENCH_PROGRAMS := $(addprefix $(O)/tests/bench/,echo joined load spawn coldstart refreshload persist populate spread rearm)
 bench_of = $(O)/tests/bench/$(1): $(call obj,tests/bench/$(1).c $(2))
 $(call bench_of,echo)
+# The same program, for which purserd's libraries are found and joined without being used.
+$(O)/tests/bench/joined: DAEMON_LIBS := -Wl,--push-state,--no-as-needed $(DAEMON_LIBS) -Wl,--pop-state
+$(O)/tests/bench/joined: $(call obj,tests/bench/echo.c)
 $(call bench_of,load,tests/bench/latency.c)
 $(call bench_of,spawn,tests/bench/latency.c)
 $(call bench_of,coldstart,tests/bench/latency.c)
