@@ -247,6 +247,12 @@ int conn_next(struct conn *conn, const char **ret_bytes, size_t *ret_n)
         return 0;
 }
 
+void conn_peek(const struct conn *conn, const char **ret_bytes, size_t *ret_n)
+{
+        *ret_n = queue_size(&conn->in);
+        *ret_bytes = *ret_n > 0 ? queue_front(&conn->in) : "";
+}
+
 bool conn_is_drained(const struct conn *conn)
 {
         return conn->drained;

@@ -51,6 +51,9 @@ bool conn_is_drained(const struct conn *conn);
 /* The next whole message, without its NUL. Valid until the next call on conn. 0, CONN_E_AGAIN, CONN_E_TOO_LARGE. */
 int conn_next(struct conn *conn, const char **ret_bytes, size_t *ret_n);
 
+/* What there is of the next message, after conn_next() said CONN_E_AGAIN. Valid until the next call on conn. */
+void conn_peek(const struct conn *conn, const char **ret_bytes, size_t *ret_n);
+
 /* True while bytes of a message that is not complete yet are held. */
 bool conn_has_partial(const struct conn *conn);
 

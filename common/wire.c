@@ -15,39 +15,38 @@ static int malformed(struct diag *diag, const char *why)
         return WIRE_E_MALFORMED;
 }
 
-/*
- * Counts before anything is built: the parser calls itself for each level, and makes of three bytes a value of a hundred.
- * Only quotes and brackets matter here; whether they fit together is the parser's business.
- */
-static int check_shape(const char *bytes, size_t n, size_t values_max, struct diag *diag)
+/* Only quotes and brackets matter here; whether they fit together is the parser's business. */
+int wire_shape_add(struct wire_shape *shape, const char *bytes, size_t n, size_t values_max,
+                   struct diag *diag)
 {
-        size_t depth = 0, n_values = 0;
-        bool in_string = false;
+        struct wire_shape seen = *shape;
 
         for (size_t i = 0; i < n; i++) {
                 char c = bytes[i];
 
-                if (in_string) {
-                        if (c == '\\')
-                                i++;
-                        else if (c == '"')
-                                in_string = false;
+                if (seen.escaped) {
+                        seen.escaped = false;
+                } else if (seen.in_string) {
+                        seen.escaped = c == '\\';
+                        seen.in_string = c != '"';
                 } else if (c == '"') {
-                        in_string = true;
+                        seen.in_string = true;
                 } else if (c == '{' || c == '[') {
-                        if (++depth > WIRE_DEPTH_MAX)
+                        if (++seen.depth > WIRE_DEPTH_MAX)
                                 return malformed(diag, "the message is nested too deeply");
-                        n_values++;
+                        seen.n_values++;
                 } else if (c == '}' || c == ']') {
-                        if (depth > 0)
-                                depth--;
+                        if (seen.depth > 0)
+                                seen.depth--;
                 } else if (c == ',') {
-                        n_values++;
+                        seen.n_values++;
                 }
 
-                if (n_values > values_max)
+                if (seen.n_values > values_max)
                         return malformed(diag, "the message has too many members");
         }
+        seen.n += n;
+        *shape = seen;
         return 0;
 }
 
@@ -74,13 +73,14 @@ static const char *json_trouble(const json_error_t *error)
 
 static int load(const char *bytes, size_t n, size_t values_max, json_t **ret, struct diag *diag)
 {
+        struct wire_shape shape = { 0 };
         json_error_t error = { 0 };
         json_t *root;
         int r;
 
         if (n > WIRE_MESSAGE_MAX)
                 return malformed(diag, "the message is too long");
-        r = check_shape(bytes, n, values_max, diag);
+        r = wire_shape_add(&shape, bytes, n, values_max, diag);
         if (r != 0)
                 return r;
 

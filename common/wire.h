@@ -22,6 +22,20 @@ enum {
         WIRE_E_MALFORMED = 1, /* no message of the protocol; diag says why. The peer is dropped */
 };
 
+/*
+ * What is counted of a message before anything is built, be it whole or still coming: the parser calls itself for each level, and makes of
+ * three bytes a value of a hundred. Zeroed at first.
+ */
+struct wire_shape {
+        size_t n; /* bytes that were looked at */
+        size_t depth, n_values;
+        bool in_string, escaped;
+};
+
+/* Looks at the next bytes of a message. WIRE_E_MALFORMED: it is too deep, or has more values than values_max, whatever follows. */
+int wire_shape_add(struct wire_shape *shape, const char *bytes, size_t n, size_t values_max,
+                   struct diag *diag);
+
 struct wire_call {
         json_t *root; /* owns everything below */
         const char *method; /* "io.purser.Tokens.GetToken" */

@@ -138,6 +138,22 @@ static void take_call(struct connection *connection, const char *bytes, size_t n
         server->work += SERVER_WORK_CALL + (clock_boot_usec(server->clock) - began_usec);
 }
 
+/* A message that will be refused is not waited for, nor kept. False: nothing speaks against it yet. */
+static bool refuse_part(struct connection *connection)
+{
+        struct wire_shape *shape = &connection->shape;
+        struct diag diag = DIAG_INIT;
+        const char *bytes;
+        size_t n;
+
+        conn_peek(connection->conn, &bytes, &n);
+        if (n == shape->n ||
+            wire_shape_add(shape, bytes + shape->n, n - shape->n, WIRE_CALL_VALUES_MAX, &diag) == 0)
+                return false;
+        refuse_message(connection, diag.text);
+        return true;
+}
+
 /* False: there is no whole message. */
 static bool take_message(struct connection *connection)
 {
@@ -147,7 +163,7 @@ static bool take_message(struct connection *connection)
 
         r = conn_next(connection->conn, &bytes, &n);
         if (r == CONN_E_AGAIN)
-                return false;
+                return refuse_part(connection);
         connection->server->work += SERVER_WORK_BRIEF + (r == 0 ? n : 0) / SERVER_WORK_BYTES;
         if (r == CONN_E_TOO_LARGE) {
                 if (allow_much(connection))
@@ -156,6 +172,8 @@ static bool take_message(struct connection *connection)
                 return true;
         }
 
+        if (connection->shape.n > 0)
+                connection->shape = (struct wire_shape){ 0 };
         if (!answer_briefly(connection, bytes, n))
                 take_call(connection, bytes, n);
         return true;

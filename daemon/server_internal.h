@@ -46,6 +46,7 @@ struct connection {
         struct conn *conn;
         struct call call;
         struct account_entry entry;
+        struct wire_shape shape; /* of a message that is coming */
 
         bool calling; /* `call` is under way */
         bool has_called;

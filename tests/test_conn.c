@@ -287,6 +287,22 @@ static void test_a_socket_is_drained_when_a_read_got_less_than_it_would_take(voi
         assert_false(conn_is_drained(conn));
 }
 
+static void test_what_there_is_of_a_message_can_be_looked_at(void **state)
+{
+        const char *bytes;
+        size_t n;
+
+        conn_peek(conn, &bytes, &n);
+        assert_int_equal(n, 0);
+        assert_true(__real_send(peer, "whole\0pa", 8, MSG_DONTWAIT) == 8);
+        assert_int_equal(conn_read(conn), 0);
+        assert_int_equal(next(), 0);
+        assert_int_equal(next(), CONN_E_AGAIN);
+        conn_peek(conn, &bytes, &n);
+        assert_int_equal(n, 2);
+        assert_memory_equal(bytes, "pa", 2);
+}
+
 static void test_many_pipelined_messages_are_not_moved_for_each(void **state)
 {
         enum { N = 20000 };
@@ -445,6 +461,7 @@ int main(void)
                 TEST(test_a_flood_is_read_no_further_than_the_limit),
                 TEST(test_one_call_takes_no_more_than_its_share),
                 TEST(test_one_call_takes_no_more_than_one_message_may_have),
+                TEST(test_what_there_is_of_a_message_can_be_looked_at),
                 TEST(test_a_socket_is_drained_when_a_read_got_less_than_it_would_take),
                 TEST(test_many_pipelined_messages_are_not_moved_for_each),
                 TEST(test_any_cut_gives_the_same_messages),

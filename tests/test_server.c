@@ -208,6 +208,32 @@ static void test_a_message_beyond_the_limit_is_told_and_ends_the_connection(void
         assert_non_null(strstr(heard, "EOF"));
 }
 
+static void test_a_message_is_not_awaited_that_will_be_refused(void **state)
+{
+        static const struct {
+                char c;
+                int pieces;
+                const char *why;
+        } cases[] = { { '[', 1, "nested too deeply" }, { ',', 5, "too many members" } };
+        char piece[1000];
+
+        (void)state;
+        start_server();
+        for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+                int fd = connect_client(), n = 0;
+                const char *heard = "";
+
+                call_method(fd, "t.Echo", 1);
+                memset(piece, cases[i].c, sizeof(piece));
+                for (; n < 10 && !strstr(heard, "EOF"); n++) {
+                        send_bytes(fd, piece, sizeof(piece));
+                        heard = hear(fd);
+                }
+                assert_int_equal(n, cases[i].pieces);
+                assert_non_null(strstr(heard, cases[i].why));
+        }
+}
+
 static void send_long_call(int fd, size_t n)
 {
         char *message = malloc(n + 32);
@@ -387,6 +413,7 @@ int main(void)
                 SERVER_TEST(test_what_was_sent_in_one_go_is_taken_to_the_end),
                 SERVER_TEST(test_a_message_that_is_no_call_is_told_and_ends_the_connection),
                 SERVER_TEST(test_a_message_beyond_the_limit_is_told_and_ends_the_connection),
+                SERVER_TEST(test_a_message_is_not_awaited_that_will_be_refused),
                 SERVER_TEST(test_only_those_who_may_send_long_messages),
                 SERVER_TEST(test_a_fault_ends_its_connection_alone),
                 SERVER_TEST(test_a_message_that_is_not_ended_in_time_ends_the_connection),

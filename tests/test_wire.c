@@ -312,6 +312,30 @@ static void test_what_is_no_reply_is_refused(void **state)
         }
 }
 
+static void test_a_message_is_refused_as_soon_as_it_is_too_much(void **state)
+{
+        struct wire_shape shape = { 0 };
+        struct diag diag = DIAG_INIT;
+
+        (void)state;
+        assert_int_equal(wire_shape_add(&shape, "{\"a\":[1,\"[[[,,\\", 15, 4, &diag), 0);
+        assert_int_equal(shape.n, 15);
+        assert_int_equal(shape.depth, 2);
+        assert_int_equal(shape.n_values, 3);
+        /* The piece ended behind a backslash. */
+        assert_int_equal(wire_shape_add(&shape, "\",[\"", 4, 4, &diag), 0);
+        assert_int_equal(shape.depth, 2);
+        assert_int_equal(wire_shape_add(&shape, ",,", 2, 4, &diag), WIRE_E_MALFORMED);
+        assert_non_null(strstr(diag.text, "too many"));
+        assert_int_equal(shape.n, 19);
+
+        shape = (struct wire_shape){ 0 };
+        for (size_t i = 0; i < WIRE_DEPTH_MAX; i++)
+                assert_int_equal(wire_shape_add(&shape, "[", 1, SIZE_MAX, &diag), 0);
+        assert_int_equal(wire_shape_add(&shape, "{", 1, SIZE_MAX, &diag), WIRE_E_MALFORMED);
+        assert_non_null(strstr(diag.text, "too deeply"));
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -320,6 +344,7 @@ int main(void)
                 cmocka_unit_test(test_null_flags_are_false_and_unknown_members_ignored),
                 cmocka_unit_test(test_what_is_no_call_is_refused_with_a_reason),
                 cmocka_unit_test(test_a_nul_byte_inside_is_refused),
+                cmocka_unit_test(test_a_message_is_refused_as_soon_as_it_is_too_much),
                 cmocka_unit_test(test_reasons_never_quote_the_message),
                 cmocka_unit_test(test_nesting_ends_at_the_limit),
                 cmocka_unit_test(test_a_million_open_brackets_are_refused),

@@ -43,6 +43,28 @@ static void fuzz_call(const char *bytes, size_t n)
         secret_buf_done(&buf);
 }
 
+/* However a message comes in pieces, the count is that of the whole; and what is refused then is refused as a whole. */
+static void fuzz_pieces(const char *bytes, size_t n)
+{
+        struct wire_shape whole = { 0 }, pieces = { 0 };
+        struct wire_call call = { 0 };
+        struct diag diag = DIAG_INIT;
+        int r = wire_shape_add(&whole, bytes, n, WIRE_CALL_VALUES_MAX, &diag), of_pieces = 0;
+
+        for (size_t at = 0, size = 1; at < n && of_pieces == 0; at += size, size = size % 7 + 1) {
+                if (size > n - at)
+                        size = n - at;
+                of_pieces = wire_shape_add(&pieces, bytes + at, size, WIRE_CALL_VALUES_MAX, &diag);
+        }
+        require(r == of_pieces);
+        if (r == 0)
+                require(whole.n == n && pieces.n == n && whole.depth == pieces.depth &&
+                        whole.n_values == pieces.n_values && whole.in_string == pieces.in_string &&
+                        whole.escaped == pieces.escaped);
+        else
+                refused_with_a_reason(wire_parse_call(bytes, n, &call, &diag), &diag);
+}
+
 static bool means(const struct wire_brief_parameter *parameter, const json_t *value)
 {
         if (!parameter->is_string)
@@ -116,6 +138,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
         const char *bytes = (const char *)data;
 
+        fuzz_pieces(bytes, size);
         fuzz_call(bytes, size);
         fuzz_brief(bytes, size);
         fuzz_reply(bytes, size);
