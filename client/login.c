@@ -302,7 +302,9 @@ static void hint_at_end(const struct login *login)
 
         if (seconds <= 0)
                 return;
-        snprintf(text, sizeof(text), "The provider takes this address for %" PRIi64 " seconds.", seconds);
+        snprintf(text, sizeof(text),
+                 "Within %" PRIi64 " seconds: the provider keeps what this address stands for no longer.",
+                 seconds);
         login_hint(text);
 }
 

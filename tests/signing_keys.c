@@ -70,3 +70,7 @@ const char key_p384[] = "-----BEGIN PRIVATE KEY-----\n"
                         "nBhDtMyavnRbf0E8XA/K5vB/MuaY33gdrG+fU3OOvhexlKzlC/mIGLxGQJBnkbaW\n"
                         "NnerlCEvzyMdd5LXROzoFQBxDQ0mALqKFFxi8tET6GkwIVTKx+sXAp8=\n"
                         "-----END PRIVATE KEY-----\n";
+
+const char key_public[] = "-----BEGIN PUBLIC KEY-----\n"
+                          "MCowBQYDK2VwAyEA11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwaaPJHURo=\n"
+                          "-----END PUBLIC KEY-----\n";

@@ -7,3 +7,4 @@ extern const char key_ed25519[]; /* RFC 8037 appendix A */
 extern const char key_encrypted[]; /* the passphrase is x */
 extern const char key_rsa_1024[]; /* 1024 bits */
 extern const char key_p384[]; /* a curve that is not P-256 */
+extern const char key_public[]; /* and no private one */

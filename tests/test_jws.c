@@ -1,9 +1,10 @@
-// links: daemon/jws.c tests/signing_keys.c common/secret.c common/fault.c common/wipe.c
+// links: daemon/jws.c tests/signing_keys.c tests/memory_scan.c common/secret.c common/fault.c common/wipe.c
 // libs: libsodium libcrypto
 /* Which keys sign, and that what they sign is what others take for signed. */
 #include "daemon/jws.h"
 
 #include "common/fault.h"
+#include "tests/memory_scan.h"
 #include "tests/signing_keys.h"
 
 #include <openssl/ecdsa.h>
@@ -152,13 +153,11 @@ static void test_es256_is_two_numbers_of_32_bytes_that_verify(void **state)
 
 static void test_what_is_no_private_key_is_told(void **state)
 {
-        static const char *const texts[] = {
+        const char *const texts[] = {
                 "hunter2",
                 "-----BEGIN PRIVATE KEY-----\n",
                 "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIE\n-----END PRIVATE KEY-----\n",
-                "-----BEGIN PUBLIC "
-                "KEY-----\nMCowBQYDK2VwAyEA11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwaaPJHURo=\n-----END "
-                "PUBLIC KEY-----\n",
+                key_public,
                 "{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"d\":\"nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A\"}",
         };
 
@@ -190,6 +189,26 @@ static void test_a_key_makes_no_signatures_of_another_kind(void **state)
         expect_unusable(key_ed25519, strlen(key_ed25519), JWS_PS256, "is an Ed25519 key, which makes no");
 }
 
+static void test_nothing_of_a_key_stays_in_memory(void **state)
+{
+        unsigned char signature[JWS_SIGNATURE_MAX], seed[32];
+        char where[128] = "";
+        struct jws_key *key;
+        size_t n;
+
+        /* RFC 8037 appendix A.1: d, disguised before anything can have it by heart. */
+        assert_int_equal(sodium_base642bin(seed, sizeof seed, "nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A",
+                                           43, NULL, &n, NULL, sodium_base64_VARIANT_URLSAFE_NO_PADDING),
+                         0);
+        memory_disguise((char *)seed, sizeof seed);
+        key = key_of(key_ed25519, JWS_BY_KEY);
+        assert_int_equal(jws_sign(key, "head.claims", 11, signature, &n), 0);
+        assert_true(memory_holds((char *)seed, sizeof seed, where, sizeof where));
+        jws_key_free(key);
+        if (memory_holds((char *)seed, sizeof seed, where, sizeof where))
+                fail_msg("the key is in %s", where);
+}
+
 /* As openssl makes them: parameters before the key, and a certificate or comments around it. */
 static void test_a_key_is_found_among_other_things(void **state)
 {
@@ -215,6 +234,7 @@ int main(void)
                 cmocka_unit_test(test_a_key_under_a_passphrase_is_told_and_nobody_is_asked),
                 cmocka_unit_test(test_a_key_that_is_too_weak_or_of_another_kind_is_told),
                 cmocka_unit_test(test_a_key_makes_no_signatures_of_another_kind),
+                cmocka_unit_test(test_nothing_of_a_key_stays_in_memory),
                 cmocka_unit_test(test_a_key_is_found_among_other_things),
         };
 
