@@ -44,8 +44,12 @@ static size_t printable(const unsigned char *p, size_t n)
 /* What is not printable UTF-8 becomes '?', so that every reader (terminal, journal, JSON) can take the text as it is. */
 static void clean(char *text, size_t n)
 {
-        unsigned char *in = (unsigned char *)text, *end = in + n, *out = in;
+        unsigned char *in = (unsigned char *)text, *end = in + n, *out;
 
+        /* Mostly that is all there is. */
+        while (in < end && *in >= ' ' && *in < 0x7f)
+                in++;
+        out = in;
         while (in < end) {
                 size_t length = printable(in, (size_t)(end - in));
 

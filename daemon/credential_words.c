@@ -270,11 +270,12 @@ static void warn_of_export(const struct credential *credential, struct diag *tex
                  date, credential->name);
 }
 
-static void tell(const struct diag *text, void (*on_warning)(const char *sentence, void *userdata),
-                 void *userdata)
+/* Its text is empty again. */
+static void tell(struct diag *text, void (*on_warning)(const char *sentence, void *userdata), void *userdata)
 {
         if (text->text[0])
                 on_warning(text->text, userdata);
+        text->text[0] = '\0';
 }
 
 /* Asked with each token, and mostly without anything to say: that must not cost the making of sentences. */
@@ -290,14 +291,14 @@ static bool is_all_well(const struct credential *credential)
 void credential_warnings(const struct credential *credential, uint64_t boot_now,
                          void (*on_warning)(const char *sentence, void *userdata), void *userdata)
 {
-        struct diag refreshes, notice, export, version;
+        struct diag text;
 
         if (is_all_well(credential))
                 return;
 
-        refreshes = notice = export = version = (struct diag)DIAG_INIT;
-        warn_of_refreshes(credential, boot_now, &refreshes);
-        tell(&refreshes, on_warning, userdata);
+        text.text[0] = '\0';
+        warn_of_refreshes(credential, boot_now, &text);
+        tell(&text, on_warning, userdata);
         if (credential->unsaved)
                 on_warning("The newest tokens of this credential could not be saved: a crash now would lose "
                            "the grant.",
@@ -307,10 +308,10 @@ void credential_warnings(const struct credential *credential, uint64_t boot_now,
                            "find the other program, before "
                            "the grant is lost.",
                            userdata);
-        warn_of_notice(credential, &notice);
-        tell(&notice, on_warning, userdata);
-        warn_of_export(credential, &export);
-        tell(&export, on_warning, userdata);
-        warn_of_version(&credential->test, &version);
-        tell(&version, on_warning, userdata);
+        warn_of_notice(credential, &text);
+        tell(&text, on_warning, userdata);
+        warn_of_export(credential, &text);
+        tell(&text, on_warning, userdata);
+        warn_of_version(&credential->test, &text);
+        tell(&text, on_warning, userdata);
 }
