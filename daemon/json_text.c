@@ -218,7 +218,7 @@ static int load(const char *bytes, size_t n, json_t **ret, enum json_error_code 
 
 int json_text_parse(const char *bytes, size_t n, json_t **ret)
 {
-        enum json_error_code code;
+        enum json_error_code code = json_error_unknown;
 
         *ret = NULL;
         if (n >= 3 && memcmp(bytes, "\xef\xbb\xbf", 3) == 0) {
