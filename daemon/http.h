@@ -17,9 +17,12 @@ enum {
         HTTP_E_NO_LIBRARY = 1, /* libcurl is not installed, or too old */
 };
 
+/* Once per process, before a second thread, which may look into the environment: TLS keys are logged nowhere. */
+void http_prepare(void);
+
 /*
- * Joins libcurl to the process, where it is not: what it and OpenSSL free is wiped, TLS keys are logged nowhere. The first http_start()
- * does it, too; it takes milliseconds. Before a second thread and anything else of curl or OpenSSL. 0, HTTP_E_NO_LIBRARY (diag says what
+ * Joins libcurl to the process, where it is not: what it and OpenSSL free is wiped. The first http_start() does it, too; it takes
+ * milliseconds. No other thread may be about to use curl or OpenSSL. 0, HTTP_E_NO_LIBRARY (diag says what
  * to do), or a fault; the next call tries again.
  */
 int http_join(struct diag *diag);
@@ -31,8 +34,7 @@ DEFINE_FREEP(struct http *, http_free)
 
 /*
  * Starts a request, which is taken. kept_header: a response header to keep in served_version; NULL: none. Without libcurl it ends as
- * HTTP_NOT_SENT. on_done is called
- * exactly once, from the event loop, never from within http_start(); the response is the callee's to read for the call
+ * HTTP_NOT_SENT. on_done is called exactly once, from the event loop, never from within http_start(); the response is the callee's to read for the call
  * alone. The handle stays the caller's: freeing it cancels, and then on_done never runs; it may be freed from within
  * on_done.
  */

@@ -83,6 +83,12 @@ static bool find_functions(void *library)
         return true;
 }
 
+void http_prepare(void)
+{
+        /* curl would write every connection's keys into the file that this names. */
+        unsetenv("SSLKEYLOGFILE");
+}
+
 int http_join(struct diag *diag)
 {
         void *library;
@@ -100,8 +106,6 @@ int http_join(struct diag *diag)
                         dlclose(library);
                 return HTTP_E_NO_LIBRARY;
         }
-        /* curl would write every connection's keys into the file that this names. */
-        unsetenv("SSLKEYLOGFILE");
         wipe_openssl(library);
         if (joined.curl_global_init_mem(CURL_GLOBAL_DEFAULT, wipe_malloc, wipe_free, wipe_realloc,
                                         wipe_strdup, wipe_calloc) != CURLE_OK)

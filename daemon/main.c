@@ -21,6 +21,7 @@ static int prepare_process(void)
         if (r < 0)
                 log_warning("The process could not be hardened wholly: %s.", fault_origin());
         secret_trust_syscall_filter();
+        http_prepare();
         json_set_alloc_funcs(wipe_malloc, wipe_free);
         if (sodium_init() < 0)
                 return app_fail(EX_OSERR, "libsodium cannot be used: is there no source of randomness?");

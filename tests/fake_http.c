@@ -26,6 +26,10 @@ struct http_transfer {
         bool done;
 };
 
+void http_prepare(void)
+{
+}
+
 int http_join(struct diag *diag)
 {
         return 0;

@@ -190,6 +190,7 @@ int main(void)
         };
 
         setenv("SSLKEYLOGFILE", "/tmp/purser-test-must-not-be-there", 1);
+        http_prepare();
         if (http_join(NULL) != 0)
                 return 1;
         return cmocka_run_group_tests(tests, NULL, NULL);

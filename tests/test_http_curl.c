@@ -95,9 +95,7 @@ static void test_requests_wait_for_the_library_that_they_need(void **state)
 
 static void test_keys_of_connections_are_logged_nowhere(void **state)
 {
-        struct diag diag = DIAG_INIT;
-
-        assert_int_equal(http_join(&diag), 0);
+        http_prepare();
         assert_null(getenv("SSLKEYLOGFILE"));
 }
 
