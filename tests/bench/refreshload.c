@@ -82,7 +82,7 @@ static void start(CURLM *multi, struct slot *slot)
 
 static sqlite3 *db;
 static sqlite3_stmt *put_intent, *put_grant, *delete_intent;
-static unsigned long n_rounds;
+static size_t n_rounds;
 
 static void must(int code)
 {
@@ -127,7 +127,7 @@ static void write_one(sqlite3_stmt *statement, const char *kind, size_t i, const
         enum { CREDENTIALS = 10000 };
         char name[32];
 
-        snprintf(name, sizeof(name), "c%lu", (n_rounds * 7919 + i) % CREDENTIALS);
+        snprintf(name, sizeof(name), "c%zu", (n_rounds * 7919 + i) % CREDENTIALS);
         must(sqlite3_bind_text(statement, 1, kind, -1, SQLITE_STATIC));
         must(sqlite3_bind_text(statement, 2, name, -1, SQLITE_TRANSIENT));
         if (blob)
