@@ -200,15 +200,16 @@ static void on_connections(struct server *server, int listener_fd)
  * The kernel's queue knows no users: whoever is at its end waits for all before. So it goes before most else, and is not looked for among
  * thousands of connections that have something.
  */
-static void accept_crowd(struct server *server)
+static bool accept_crowd(struct server *server)
 {
         struct listener *listener;
 
         if (!server->is_crowded)
-                return;
+                return false;
         server->is_crowded = false;
         LIST_FOREACH (listener, &server->listeners, link)
                 on_connections(server, listener->source.fd);
+        return true;
 }
 
 /* ---- the loop ---- */
@@ -232,7 +233,9 @@ static bool look(struct server *server, int timeout_msec)
         int n;
 
         server->work = 0;
-        accept_crowd(server);
+        /* Whoever is accepted here has mostly called already, and nothing else may come. */
+        if (accept_crowd(server))
+                timeout_msec = 0;
         n = epoll_wait(server->epoll_fd, events, EVENTS_PER_LOOK, timeout_msec);
         server->looked_usec = clock_boot_usec(server->clock);
         for (int i = 0; i < n; i++) {

@@ -4,6 +4,7 @@
 // links: tests/fake_clock.c
 // libs: libsodium jansson libsystemd yaml-0.1
 /* What one user may take of connections, calls, buffers and descriptors, and what is left for others. */
+#include "daemon/server_internal.h"
 #include "tests/server_bed.h"
 
 #include <string.h>
@@ -231,6 +232,25 @@ static void test_while_more_have_connected_they_are_accepted_before_calls_are_an
                         assert_non_null(strstr(hear(fds[i]), "\"n\""));
 }
 
+/* A look that waits for ever would be the end of this test. */
+static void test_the_last_of_a_crowd_is_not_left_to_wait_for_somebody_else(void **state)
+{
+        char answer[64];
+        int fd;
+
+        (void)state;
+        start_server();
+        for (int i = 0; i < 8; i++)
+                connect_client();
+        fd = connect_client();
+        call_method(fd, "t.Echo", 1);
+        alarm(30);
+        (void)server_round(server, -1);
+        while (recv(fd, answer, sizeof(answer), 0) < 0)
+                (void)server_round(server, server_is_busy(server) ? 0 : -1);
+        alarm(0);
+}
+
 static void test_a_user_who_fills_the_house_makes_no_room_for_itself(void **state)
 {
         struct server_stats stats;
@@ -383,6 +403,7 @@ int main(void)
                 SERVER_TEST(test_a_flood_of_large_answers_leaves_room_for_others),
                 SERVER_TEST(test_calls_that_take_long_leave_room_for_others),
                 SERVER_TEST(test_while_more_have_connected_they_are_accepted_before_calls_are_answered),
+                SERVER_TEST(test_the_last_of_a_crowd_is_not_left_to_wait_for_somebody_else),
                 SERVER_TEST(test_a_user_who_fills_the_house_makes_no_room_for_itself),
                 SERVER_TEST(test_a_user_who_fills_the_house_unserved_makes_room_for_another),
                 SERVER_TEST(test_without_descriptors_nothing_spins_and_nobody_is_forgotten),

@@ -1,5 +1,6 @@
 """The protocol as varlink.org specifies it, and what happens to those who do not keep to it."""
 
+import contextlib
 import json
 import re
 import shutil
@@ -191,8 +192,10 @@ BROKEN = {
 def test_broken_message_drops_the_connection_and_nobody_else_notices(home, acme, data):
     bystander = home.varlink()
     connection = home.varlink()
-    connection.send_raw(data)
-    connection.socket.shutdown(socket.SHUT_WR)
+    # What is too deep is refused before it is whole.
+    with contextlib.suppress(OSError):
+        connection.send_raw(data)
+        connection.socket.shutdown(socket.SHUT_WR)
     assert connection.at_end()
     assert bystander.call("io.purser.Tokens.GetToken", credential="acme")["generation"] == 1
 
