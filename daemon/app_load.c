@@ -9,6 +9,7 @@
 #include "daemon/vault.h"
 
 #include <errno.h>
+#include <string.h>
 #include <sysexits.h>
 #include <systemd/sd-event.h>
 
@@ -58,7 +59,11 @@ static int on_turn(sd_event_source *source, void *userdata)
         (void)sd_event_source_set_enabled(source, SD_EVENT_OFF);
         if (r == 0) {
                 tell_loaded(app);
-        } else if (app->exit_status != 0) {
+        } else if (r != -ENOMEM) {
+                /* Or it failed before anybody could be told. */
+                if (app->exit_status == 0)
+                        on_failed(r, strerror(-r), app);
+                (void)sd_event_source_set_enabled(source, SD_EVENT_OFF);
                 app_stop(app);
         } else {
                 log_error("Reading the store is held up: %s.", fault_origin());

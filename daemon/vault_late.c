@@ -58,19 +58,27 @@ static void present(struct vault *vault, struct credential *credential)
                 late->loader->on_loaded(credential, late->loader->userdata);
 }
 
+/* All of them are whole before the first is told of. */
 static void settle_fresh(struct vault *vault)
 {
         struct entry *first = take_ptr(vault->late.fresh);
 
-        for (struct entry *entry = first, *next; entry; entry = next) {
-                next = entry->next_fresh;
+        for (struct entry **at = &first; *at;) {
+                struct entry *entry = *at;
+
                 entry->is_fresh = false;
                 vault_settle(entry->credential);
                 vault_rebind(vault, entry->credential);
-                if (!entry->credential->config && vault_is_shell(entry->credential))
-                        let_go(vault, entry);
-                else
-                        present(vault, entry->credential);
+                if (entry->credential->config || !vault_is_shell(entry->credential)) {
+                        at = &entry->next_fresh;
+                        continue;
+                }
+                *at = entry->next_fresh;
+                let_go(vault, entry);
+        }
+        for (struct entry *entry = first, *next; entry; entry = next) {
+                next = entry->next_fresh;
+                present(vault, entry->credential);
         }
 }
 
