@@ -9,16 +9,13 @@
 
 enum { FRAME_MAX = 256 * 1024 };
 
-/* Two addresses, few of either: cheaper than what is made for any bytes. */
-#undef HASH_FUNCTION
-#define HASH_FUNCTION(key, size, hash)                                                                       \
-        do {                                                                                                 \
-                const struct bundle_frame_key *key_ = (const void *)(key);                                   \
-                uint64_t mixed_ =                                                                            \
-                        ((uint64_t)(uintptr_t)key_->client * 31 + (uint64_t)(uintptr_t)key_->api_version) *  \
-                        UINT64_C(0x9e3779b97f4a7c15);                                                        \
-                (hash) = (unsigned)(mixed_ >> 32);                                                           \
-        } while (0)
+/* Of two addresses, few of either: cheaper than what is made for any bytes. */
+static unsigned hash_of(const struct bundle_frame_key *key)
+{
+        uint64_t mixed = (uint64_t)(uintptr_t)key->client * 31 + (uint64_t)(uintptr_t)key->api_version;
+
+        return (unsigned)(mixed * UINT64_C(0x9e3779b97f4a7c15) >> 32);
+}
 
 struct parts {
         struct secret_buf text; /* none is secret; it is what strings are appended to */
@@ -96,15 +93,13 @@ static int frame_make(struct bundle_frame **frames, const struct bundle_frame_ke
         struct bundle_frame *frame = NULL;
 
         make_parts(&parts, key, scheme);
-        if (parts.r == 0) {
+        if (parts.r == 0)
                 frame = frame_new(&parts, key, scheme);
-                parts.r = frame ? 0 : fault(-ENOMEM);
-        }
         secret_buf_done(&parts.text);
-        if (parts.r < 0)
-                return parts.r;
+        if (!frame)
+                return parts.r < 0 ? parts.r : fault(-ENOMEM);
 
-        HASH_ADD(hh, *frames, key, sizeof(frame->key), frame);
+        HASH_ADD_BYHASHVALUE(hh, *frames, key, sizeof(frame->key), hash_of(&frame->key), frame);
         if (!frame->hh.tbl) {
                 free(frame);
                 return fault(-ENOMEM);
@@ -121,7 +116,7 @@ int bundle_frame_find(struct bundle_frame **frames, const struct credential *cre
         struct bundle_frame *frame;
         int r;
 
-        HASH_FIND(hh, *frames, &key, sizeof(key), frame);
+        HASH_FIND_BYHASHVALUE(hh, *frames, &key, sizeof(key), hash_of(&key), frame);
         /* A client's tokens are all of one type, so that more than one frame is not kept. */
         if (frame && frame->scheme != scheme && strcmp(frame->scheme, scheme) != 0) {
                 HASH_DEL(*frames, frame);
