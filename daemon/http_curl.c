@@ -119,30 +119,36 @@ int http_join(struct diag *diag)
 /* In parentheses, since curl.h has macros of some of these names, which look at the types of what is given. */
 
 /* As curl itself does it: what comes last has the type that the option's number says. */
-#define SET_OPTION(function, handle, option)                                                                 \
-        ({                                                                                                   \
-                __typeof__((function)((handle), (option))) code_;                                            \
-                va_list ap_;                                                                                 \
-                                                                                                             \
-                va_start(ap_, option);                                                                       \
+#define PASS_OPTION(code, function, handle, option, ap)                                                      \
+        do {                                                                                                 \
                 if ((option) < CURLOPTTYPE_OBJECTPOINT)                                                      \
-                        code_ = (function)((handle), (option), va_arg(ap_, long));                           \
+                        code = (function)((handle), (option), va_arg(ap, long));                             \
                 else if ((option) >= CURLOPTTYPE_OFF_T && (option) < CURLOPTTYPE_BLOB)                       \
-                        code_ = (function)((handle), (option), va_arg(ap_, curl_off_t));                     \
+                        code = (function)((handle), (option), va_arg(ap, curl_off_t));                       \
                 else                                                                                         \
-                        code_ = (function)((handle), (option), va_arg(ap_, void *));                         \
-                va_end(ap_);                                                                                 \
-                code_;                                                                                       \
-        })
+                        code = (function)((handle), (option), va_arg(ap, void *));                           \
+        } while (0)
 
 CURLcode(curl_easy_setopt)(CURL *easy, CURLoption option, ...)
 {
-        return SET_OPTION((joined.curl_easy_setopt), easy, option);
+        CURLcode code;
+        va_list ap;
+
+        va_start(ap, option);
+        PASS_OPTION(code, (joined.curl_easy_setopt), easy, option, ap);
+        va_end(ap);
+        return code;
 }
 
 CURLMcode(curl_multi_setopt)(CURLM *multi, CURLMoption option, ...)
 {
-        return SET_OPTION((joined.curl_multi_setopt), multi, option);
+        CURLMcode code;
+        va_list ap;
+
+        va_start(ap, option);
+        PASS_OPTION(code, (joined.curl_multi_setopt), multi, option, ap);
+        va_end(ap);
+        return code;
 }
 
 CURLcode(curl_easy_getinfo)(CURL *easy, CURLINFO info, ...)

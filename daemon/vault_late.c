@@ -13,6 +13,7 @@
 #include "daemon/context.h"
 #include "daemon/log.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,6 +35,7 @@ static const char newer_words[] =
 
 static void let_go(struct vault *vault, struct entry *entry)
 {
+        assert(vault->entries);
         HASH_DEL(vault->entries, entry);
         credential_free(entry->credential);
         free(entry);
