@@ -8,6 +8,7 @@
 #include "daemon/vault.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sodium.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -24,7 +25,10 @@
 #define PURSER_VERSION "unknown"
 #endif
 
-enum { JOIN_DELAY_USEC = 1000000 };
+enum {
+        JOIN_DELAY_USEC = 1000000,
+        DESCRIPTOR_TABLE = 20000, /* more than the connections that there may be, and all else */
+};
 
 int app_fail(int status, const char *format, ...)
 {
@@ -121,6 +125,22 @@ static uint64_t raise_descriptors(void)
         return limit.rlim_cur;
 }
 
+/*
+ * The kernel's table of descriptors grows by doubling, and beside a second thread each time waits for all processors: half a second when
+ * those are busy, in which nobody is served. So it grows to its size before there is one.
+ */
+static void grow_descriptor_table(uint64_t n_descriptors)
+{
+        int most = n_descriptors < DESCRIPTOR_TABLE ? (int)n_descriptors : DESCRIPTOR_TABLE, fd, last;
+
+        fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+        last = fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, most - 1);
+        if (last >= 0)
+                close(last);
+        if (fd >= 0)
+                close(fd);
+}
+
 static int make_core(struct app *app)
 {
         int r;
@@ -156,11 +176,13 @@ static int make_service(struct app *app)
                 .change_key = app_change_key,
                 .change_key_userdata = app,
         };
-        struct server_limits limits = server_limits_for(raise_descriptors());
+        uint64_t n_descriptors = raise_descriptors();
+        struct server_limits limits = server_limits_for(n_descriptors);
         struct server_handler handler;
         struct load_handler load_handler;
         int r;
 
+        grow_descriptor_table(n_descriptors);
         r = service_new(&app->service, &parts);
         if (r < 0)
                 return app_fault(r);

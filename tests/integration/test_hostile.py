@@ -191,6 +191,13 @@ def test_thousands_of_connections_do_not_keep_others_out(home, acme, purserd):
     until(lambda: home.call("io.purser.Admin.Status")["daemon"]["connections"] <= 3, "the crowd to be gone")
 
 
+def test_table_of_descriptors_has_its_size_before_callers_come(home, purserd):
+    """The kernel makes everybody wait while the table of a process with threads grows."""
+    pid = purserd.process.pid
+    size = next(int(line.split()[1]) for line in open("/proc/%d/status" % pid, encoding="ascii") if line.startswith("FDSize:"))
+    assert size >= min(resource.prlimit(pid, resource.RLIMIT_NOFILE)[0], 20000)
+
+
 def _served(home):
     try:
         return home.get_token()["generation"]
