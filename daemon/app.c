@@ -276,9 +276,9 @@ static void tell_started(struct app *app)
         struct diag words;
 
         app->status[0] = '\0';
-        diag_set(&words, "purserd %s serves %zu credentials of %zu clients%s, sealed with a key from %s.",
-                 PURSER_VERSION, vault_count_loaded(app->context.vault), app->config->n_clients,
-                 vault_is_loading(app->context.vault) ? " so far" : "",
+        diag_set(&words, "purserd %s serves; credentials: %zu%s, clients: %zu, sealed with a key from %s.",
+                 PURSER_VERSION, vault_count_loaded(app->context.vault),
+                 vault_is_loading(app->context.vault) ? " so far" : "", app->config->n_clients,
                  strcmp(app->sealing_key, "key-file") == 0 ? "a key file" : "a systemd credential");
         log_event(&(struct log_event){ .message_id = EVENT_STARTED, .level = LOG_LEVEL_NOTICE }, "%s",
                   words.text);

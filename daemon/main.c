@@ -54,7 +54,7 @@ static int report_check(const struct config *config)
                         diag.text);
                 return EX_OSERR;
         }
-        printf("%s: no mistakes; %zu clients, %zu credentials, %zu providers.\n", config->file,
+        printf("%s: no mistakes; clients: %zu, credentials: %zu, providers: %zu\n", config->file,
                config->n_clients, config->n_credentials, config->n_providers);
         return fflush(stdout) == 0 ? EX_OK : EX_IOERR;
 }
