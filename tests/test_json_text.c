@@ -31,8 +31,7 @@ static void test_objects_and_arrays_are_parsed(void **state)
 static void test_what_is_read_in_short_is_what_would_be_read_at_length(void **state)
 {
         static const char *const texts[] = {
-                "{\"access_token\":\"at-1\",\"expires_in\":3600,\"token_type\":\"Bearer\",\"refresh_token\":"
-                "\"rt-1\"}",
+                "{\"access_token\":\"at-1\",\"expires_in\":3600,\"token_type\":\"Bearer\"}",
                 " { \"a\" : \"b\" ,\n\t\"c\" : 0 }\r\n",
                 "{\"a\":\"\",\"\":\"x\"}",
                 "{\"a\":1,\"a\":2,\"b\":\"x\",\"a\":\"3\"}",
