@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define SAVING_USEC USEC_PER_SEC /* more than an intent takes to be saved, by a disk that is well */
+
 /* The list that it is on: its credential's, or that of those who are told next. */
 static struct waiter **list_of(struct waiter *waiter)
 {
@@ -188,7 +190,10 @@ void waiters_tell_gone(struct credential *credential)
                 waiter_tell(credential->waiters, &gone);
 }
 
-/* A token that lives is not withheld until it has ended, only because a fresh one would be better. */
+/*
+ * A token that lives is not withheld until it has ended, only because a fresh one would be better. Who wants to hear of the very refresh waits
+ * longer than its request may take, which leaves when the intent is saved.
+ */
 static uint64_t patience_usec(const struct refresher *refresher, const struct credential *credential,
                               bool fail_fast)
 {
@@ -196,7 +201,9 @@ static uint64_t patience_usec(const struct refresher *refresher, const struct cr
                  patience = refresher->context->config->refresh.timeout_usec;
         uint64_t half = credential_remaining_usec(credential, now) / 2;
 
-        return !fail_fast && credential_may_serve(credential, now) && half < patience ? half : patience;
+        if (fail_fast)
+                return usec_add(patience, SAVING_USEC);
+        return credential_may_serve(credential, now) && half < patience ? half : patience;
 }
 
 int waiter_new(struct refresher *refresher, struct credential *credential, uint64_t min_valid_usec,

@@ -117,6 +117,19 @@ static void test_a_callers_patience_ends(void **state)
         assert_int_equal(in_flight(), 1);
 }
 
+static void test_who_orders_a_refresh_waits_longer_than_its_request(void **state)
+{
+        struct asker asker;
+
+        (void)state;
+        core_force(&core, acme, &asker);
+        core_advance(&core, 30);
+        assert_false(asker.answered);
+        core_advance(&core, 2);
+        assert_true(asker.answered);
+        assert_int_equal(asker.answer.verdict, TOKEN_UNAVAILABLE);
+}
+
 static void test_retry_after_is_obeyed_and_not_overridden_by_hand(void **state)
 {
         struct http_response response = { .result = HTTP_ANSWERED,
@@ -375,6 +388,7 @@ int main(void)
                 TEST(test_refreshing_that_failed_is_tried_again_after_a_pause),
                 TEST(test_a_caller_with_patience_gets_the_token_of_a_later_try),
                 TEST(test_a_callers_patience_ends),
+                TEST(test_who_orders_a_refresh_waits_longer_than_its_request),
                 TEST(test_retry_after_is_obeyed_and_not_overridden_by_hand),
                 TEST(test_a_refresh_by_hand_overrides_a_back_off),
                 TEST(test_a_refused_grant_is_served_to_the_end_of_its_token_and_never_tried_again),
