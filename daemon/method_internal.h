@@ -41,6 +41,8 @@ struct service {
         LIST_HEAD(, pending) status_watches;
         struct timer status_timer;
         struct bundle bundle; /* the answer that was made last */
+        const struct credential *bundle_of; /* NULL: of none that holds */
+        uint64_t bundle_made_usec; /* boot time */
         bool wall_is_known;
         uint64_t wall_read_usec; /* boot time */
         int64_t wall_ahead_usec; /* of boot time */

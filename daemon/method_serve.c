@@ -1,4 +1,4 @@
-/* What is kept between calls: what they wait for, and who is to be told of a change; and the answer that is made for each. */
+/* What is kept between calls: what they wait for, and who is to be told of a change; and the answer that was made last. */
 #include "daemon/log.h"
 #include "daemon/method_internal.h"
 
@@ -8,6 +8,7 @@
 #include <string.h>
 
 enum {
+        BUNDLE_FRESH_SEC = 1, /* warnings speak of times to come */
         WALL_FRESH_SEC = 1, /* nothing else is slow to follow the wall clock: jumps are told */
         STATUS_DELAY_USEC = 20000,
         STATUS_DELAY_EACH_USEC = 100, /* for each credential, about ten times what describing it takes */
@@ -138,14 +139,32 @@ static int64_t wall_at(struct service *service, uint64_t boot_now)
         return (int64_t)boot_now + service->wall_ahead_usec;
 }
 
+/* Many ask for one and the same, and what was made for the last of them still says so: every change is told. */
+static bool is_made(const struct service *service, const struct credential *credential, uint64_t boot_now)
+{
+        return service->bundle_of == credential &&
+               boot_now - service->bundle_made_usec < BUNDLE_FRESH_SEC * USEC_PER_SEC;
+}
+
+static void forget_bundle(struct service *service)
+{
+        bundle_wipe(&service->bundle);
+        service->bundle_of = NULL;
+}
+
 int serve_bundle(struct service *service, const struct credential *credential, uint64_t boot_now,
                  const struct bundle **ret)
 {
         int r;
 
-        r = bundle_render(&service->bundle, credential, boot_now, wall_at(service, boot_now));
-        if (r < 0)
-                return r;
+        if (!is_made(service, credential, boot_now)) {
+                service->bundle_of = NULL;
+                r = bundle_render(&service->bundle, credential, boot_now, wall_at(service, boot_now));
+                if (r < 0)
+                        return r;
+                service->bundle_of = credential;
+                service->bundle_made_usec = boot_now;
+        }
         *ret = &service->bundle;
         return 0;
 }
@@ -276,8 +295,8 @@ void service_on_change(struct credential *credential, bool gone, void *userdata)
 {
         struct service *service = userdata;
 
-        /* The answer that was made last may hold what is stale now: a secret that nobody needs any more. */
-        bundle_wipe(&service->bundle);
+        /* It may hold what is stale now: a secret that nobody needs any more. */
+        forget_bundle(service);
         if (gone) {
                 /* What connections remember of it does not hold for another at its address. */
                 service->epoch++;
@@ -303,6 +322,7 @@ void service_refresh_all(struct service *service)
 {
         service->epoch++;
         service->wall_is_known = false;
+        forget_bundle(service);
         bundle_forget_clients(&service->bundle);
         (void)vault_each_loaded(service->parts.context->vault, note_one, service);
         note_status_change(service);

@@ -159,6 +159,20 @@ static void test_the_last_answer_is_wiped_with_the_next_change(void **state)
         assert_hears(GET, "access-1");
 }
 
+static void test_an_answer_serves_who_asks_for_the_same_within_a_second(void **state)
+{
+        uint64_t made;
+
+        (void)state;
+        assert_hears(GET, "access-1");
+        made = bed.service->bundle_made_usec;
+        assert_hears(GET, "access-1");
+        assert_true(bed.service->bundle_made_usec == made);
+        serve_advance(&bed, 1);
+        assert_hears(GET, "access-1");
+        assert_true(bed.service->bundle_made_usec > made);
+}
+
 static void test_a_new_token_is_in_the_next_answer(void **state)
 {
         (void)state;
@@ -459,6 +473,7 @@ int main(void)
                 METHOD_TEST(test_times_in_an_answer_are_never_old),
                 METHOD_TEST(test_answers_of_many_credentials_take_no_memory),
                 METHOD_TEST(test_the_last_answer_is_wiped_with_the_next_change),
+                METHOD_TEST(test_an_answer_serves_who_asks_for_the_same_within_a_second),
                 METHOD_TEST(test_a_new_token_is_in_the_next_answer),
                 METHOD_TEST(test_who_asks_past_the_end_waits_for_the_refresh),
                 METHOD_TEST(test_who_hangs_up_while_waiting_is_forgotten),
