@@ -294,7 +294,7 @@ $(O)/tests/attack/halfopen: $(call obj,tests/attack/halfopen.c)
 	$(Q)$(link)
 
 .PHONY: attack
-attack: all $(O)/tests/attack/halfopen ## measure what other callers notice of hostile ones; the table that the README has (as root: by several users)
+attack: all $(O)/tests/attack/halfopen $(O)/tests/bench/echo ## measure what other callers notice of hostile ones; the table that the README has (as root: by several users)
 	@PURSER_BUILD=$(abspath $(O)) $(TALLY) command attack -- $(PYTHON) tests/attack/attack.py --rounds $(ROUNDS) --seconds $(ATTACK_SECONDS)
 
 CRASH_SECONDS ?= 300

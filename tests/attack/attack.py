@@ -5,7 +5,7 @@
 
 It fails when a well-behaved caller got an error, a wrong answer or no answer within five seconds, when purserd ended, or when memory or
 descriptors stay grown. With --factor it also fails when the median of an attack's ratios is above F; that is for a machine that is quiet
-itself. Attackers are processes of other users, which takes root. purserd and the caller run before the attackers, and those before all else
+itself. The last row is a floor: half-open connections at a bare echo server, which does nothing for anybody. Attackers are processes of other users, which takes root. purserd and the caller run before the attackers, and those before all else
 (SCHED_RR), so that it is purserd that is measured and not how the kernel divides two processors among its neighbours.
 """
 
@@ -15,8 +15,11 @@ import multiprocessing
 import os
 import pathlib
 import resource
+import socket
 import statistics
+import subprocess
 import sys
+import tempfile
 import time
 
 sys.dont_write_bytecode = True
@@ -40,6 +43,8 @@ HALF_OPEN = os.open(BUILD / "tests/attack/halfopen", os.O_RDONLY | os.O_CLOEXEC)
 # How long an attack takes to be under way.
 LEAD_SECONDS = {"10,000 connections": 3.0}
 ORDINARY_LEAD_SECONDS = 0.3
+
+FLOOR = "half-open, echo server"
 
 # Name, function, how many processes, who the first of them is; the next ones have the uids below.
 ATTACKS = [
@@ -124,8 +129,57 @@ class Caller:
         return kept, new
 
 
+class EchoCaller(Caller):
+    """The same at a server that only echoes."""
+
+    def __init__(self, path):
+        self.path = path
+        self.kept = self.connect()
+        self.errors = []
+
+    def connect(self):
+        connection = socket.socket(socket.AF_UNIX)
+        connection.settimeout(STALL_SECONDS)
+        connection.connect(self.path)
+        return connection
+
+    def _ask(self, connection):
+        start = time.perf_counter()
+        connection.sendall(b"x" * 100 + b"\0")
+        answer = b""
+        while not answer.endswith(b"\0"):
+            chunk = connection.recv(65536)
+            if not chunk:
+                raise Closed()
+            answer += chunk
+        return time.perf_counter() - start
+
+
+@contextlib.contextmanager
+def echo_server():
+    """Its socket, where other users reach it."""
+    with tempfile.TemporaryDirectory(prefix="purser-attack-") as directory:
+        os.chmod(directory, 0o755)
+        path = directory + "/echo"
+        most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        process = subprocess.Popen([BUILD / "tests/bench/echo", path, "1800"],
+                                   preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (most, most)))
+        prefer(process.pid, MEASURED_PRIORITY)
+        try:
+            until(lambda: os.path.exists(path), "the echo server")
+            os.chmod(path, 0o666)
+            yield path
+        finally:
+            process.kill()
+            process.wait()
+
+
 def quantile(times, q):
     return sorted(times)[min(len(times) - 1, int(len(times) * q))]
+
+
+def quantiles(quiet, attacked):
+    return [(quantile(before, q), quantile(after, q)) for before, after in zip(quiet, attacked) for q in (0.5, 0.99)]
 
 
 class Attack:
@@ -178,12 +232,12 @@ class Attack:
         resource.prlimit(self.pid, resource.RLIMIT_NOFILE, limits)
         self.standin.clear()
 
-    def attacked(self, name, function, n, user):
+    def attacked(self, name, function, n, user, caller, path):
         start = time.monotonic()
         lead = LEAD_SECONDS.get(name, ORDINARY_LEAD_SECONDS)
         deadline = start + lead + self.options.seconds + 0.2
         processes = [multiprocessing.Process(target=run_attack,
-                                             args=(function, str(self.home.socket), deadline, user - i)) for i in range(n)]
+                                             args=(function, path, deadline, user - i)) for i in range(n)]
         with self.circumstances(name):
             for process in processes:
                 process.start()
@@ -192,7 +246,7 @@ class Attack:
                     self.home.call("io.purser.Admin.Refresh", credential="cedar")
             time.sleep(max(0, start + lead - time.monotonic()))
             self.most_connections = max(self.most_connections, self.descriptors())
-            times = self.caller.measure(self.options.seconds)
+            times = caller.measure(self.options.seconds)
             for process in processes:
                 process.join(10)
                 if process.exitcode != 0:
@@ -205,19 +259,32 @@ class Attack:
         descriptors, memory = self.descriptors(), self.memory_kb()
         for _ in range(self.options.rounds):
             quiet = self.caller.measure(self.options.seconds)
-            attacked = self.attacked(name, function, n, user)
+            attacked = self.attacked(name, function, n, user, self.caller, str(self.home.socket))
             if self.caller.errors:
                 self.problems.append("%s: %s" % (name, self.caller.errors[0]))
                 self.caller.errors = []
             if not all(quiet) or not all(attacked):
                 return
-            ratios.append([(quantile(before, q), quantile(after, q)) for before, after in zip(quiet, attacked)
-                           for q in (0.5, 0.99)])
+            ratios.append(quantiles(quiet, attacked))
             until(lambda: self.descriptors() <= descriptors + DESCRIPTOR_GROWTH, "the attackers to be forgotten")
         grown = self.memory_kb() - memory
         if grown > MEMORY_GROWTH_KB:
             self.problems.append("%s: memory has grown by %d kB" % (name, grown))
         self.tell(name, ratios, grown)
+
+    def run_floor(self):
+        """What the kernel's queue of connections costs whoever is served by a server that does nothing else."""
+        ratios = []
+        with echo_server() as path:
+            caller = EchoCaller(path)
+            for _ in range(self.options.rounds):
+                quiet = caller.measure(self.options.seconds)
+                attacked = self.attacked("half-open", attacks.half_open, 4, STRANGER, caller, path)
+                if not all(quiet) or not all(attacked):
+                    print("%-26s no answer" % FLOOR)
+                    return
+                ratios.append(quantiles(quiet, attacked))
+        self.tell(FLOOR, ratios, 0)
 
     def tell(self, name, rounds, grown):
         """Medians over the rounds."""
@@ -226,7 +293,7 @@ class Attack:
             ratio = statistics.median(after / before for before, after in (round_[i] for round_ in rounds))
             quiet = statistics.median(round_[i][0] for round_ in rounds)
             cells.append("%6.0f x %4.1f" % (quiet * 1e6, ratio))
-            if self.options.factor and ratio > self.options.factor:
+            if self.options.factor and ratio > self.options.factor and name != FLOOR:
                 self.problems.append("%s: a call takes %.1f times as long" % (name, ratio))
         print("%-26s %s %8d" % (name, "  ".join(cells), grown), flush=True)
 
@@ -240,6 +307,8 @@ class Attack:
             if not self.daemon.alive():
                 self.problems.append("%s: purserd ended" % attack[0])
                 break
+        if not self.options.only or self.options.only in FLOOR:
+            self.run_floor()
         lines = self.daemon.log.count("\n")
         if lines > 2000:
             self.problems.append("the log has %d lines" % lines)

@@ -21,7 +21,7 @@ def size(count):
 def memory(options):
     one, many = size(1), size(MANY)
     each = (many - one) / (MANY - 1)
-    yield Row("memory", "private memory with 1 credential", "", number(one / 1024) + " MB", "", "≤ 4 MB", one <= 4096,
+    yield Row("memory", "private memory with 1 credential, but pages of libraries that it only reads", "", number(one / 1024) + " MB", "", "≤ 4 MB", one <= 4096,
               {"kb": one})
     yield Row("memory", "each further one, token of 1.2 KB", "", number(each) + " KB", "", "≤ 4 KB", each <= 4, {"kb": each})
     yield growth_by_requests(options, "memory")

@@ -214,10 +214,20 @@ class Place:
 
 
 def memory_kb(pid):
-    """Private memory, secret pages included, and all that is resident."""
-    rollup = pathlib.Path("/proc/%d/smaps_rollup" % pid).read_text()
-    fields = {line.split(":")[0]: int(line.split()[1]) for line in rollup.splitlines()[1:]}
-    return {"private": fields["Private_Clean"] + fields["Private_Dirty"], "resident": fields["Rss"]}
+    """
+    Private memory, secret pages included, and all that is resident. Pages of programs and libraries that were not written to are the page
+    cache's: whether somebody else has them mapped at the moment, so that they do not count as private, is chance.
+    """
+    private, resident, of_a_file = 0, 0, False
+    for line in pathlib.Path("/proc/%d/smaps" % pid).read_text().splitlines():
+        first, *rest = line.split()
+        if not first.endswith(":"):
+            of_a_file = len(rest) > 4 and rest[4].startswith("/") and not rest[4].startswith(("/memfd:", "/secretmem"))
+        elif first == "Private_Dirty:" or (first == "Private_Clean:" and not of_a_file):
+            private += int(rest[0])
+        elif first == "Rss:":
+            resident += int(rest[0])
+    return {"private": private, "resident": resident}
 
 
 def descriptors(pid):
