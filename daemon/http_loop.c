@@ -13,7 +13,7 @@
 enum {
         CONNECTIONS_KEPT = 64,
         /* Of sockets that are ready, in one turn: however many answers come, callers have theirs in between. */
-        SOCKETS_IN_A_TURN = 4,
+        SOCKETS_IN_A_TURN = 1,
 };
 
 struct http_loop {

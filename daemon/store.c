@@ -24,7 +24,7 @@
 
 enum {
         WAITS_MAX = 64,
-        TOLD_IN_A_TURN = 4, /* callbacks */
+        TOLD_IN_A_TURN = 1, /* callbacks */
 };
 
 struct batch {
