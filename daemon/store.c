@@ -22,10 +22,7 @@
 #include <sys/eventfd.h>
 #include <systemd/sd-event.h>
 
-enum {
-        WAITS_MAX = 64,
-        TOLD_IN_A_TURN = 1, /* callbacks */
-};
+enum { WAITS_MAX = 64 };
 
 struct batch {
         struct batch *next;
@@ -209,8 +206,8 @@ static int on_stirred(sd_event_source *source, int fd, uint32_t revents, void *u
 
         if (store_worker_take(store->worker))
                 note_end(store);
-        /* Spread over turns, since each callback may begin a request: callers have theirs in between. */
-        for (int i = 0; i < TOLD_IN_A_TURN && store->done.oldest; i++)
+        /* One in a turn, since each callback may begin a request: callers have theirs in between. */
+        if (store->done.oldest)
                 finish(store, queue_take(&store->done));
         if (store->done.oldest || (!store_worker_is_busy(store->worker) && more_may_come(store)))
                 return 0;
