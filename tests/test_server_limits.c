@@ -176,38 +176,34 @@ static void test_a_flood_of_calls_leaves_room_for_others(void **state)
         assert_int_equal(stats.calls, 151);
 }
 
-/* Long answers and long messages are as much work as many short calls. */
-static void test_a_flood_of_large_answers_leaves_room_for_others(void **state)
+/* Somebody else's call that waits comes behind so many calls of one connection. */
+static void wait_behind(int n_calls, const char *method, int argument)
 {
         int flood, other;
 
-        (void)state;
         start_server();
         flood = connect_client();
         other = connect_client();
         pump();
-        for (int i = 0; i < 8; i++)
-                call_method(flood, "t.Bytes", 30000);
+        for (int i = 0; i < n_calls; i++)
+                call_method(flood, method, argument);
         call_method(other, "t.Wait", 1);
         pump();
         assert_int_equal(n_waiting, 1);
+}
+
+/* Long answers and long messages are as much work as many short calls. */
+static void test_a_flood_of_large_answers_leaves_room_for_others(void **state)
+{
+        (void)state;
+        wait_behind(8, "t.Bytes", 30000);
         assert_in_range(calls_before_wait, 2, 4);
 }
 
 static void test_calls_that_take_long_leave_room_for_others(void **state)
 {
-        int flood, other;
-
         (void)state;
-        start_server();
-        flood = connect_client();
-        other = connect_client();
-        pump();
-        for (int i = 0; i < 20; i++)
-                call_method(flood, "t.Takes", 100);
-        call_method(other, "t.Wait", 1);
-        pump();
-        assert_int_equal(n_waiting, 1);
+        wait_behind(20, "t.Takes", 100);
         /* One, and its own. */
         assert_int_equal(calls_before_wait, 2);
 }
