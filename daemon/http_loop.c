@@ -10,11 +10,7 @@
 #include <sys/epoll.h>
 #include <time.h>
 
-enum {
-        CONNECTIONS_KEPT = 64,
-        /* Of sockets that are ready, in one turn: however many answers come, callers have theirs in between. */
-        SOCKETS_IN_A_TURN = 1,
-};
+enum { CONNECTIONS_KEPT = 64 };
 
 struct http_loop {
         sd_event *event;
@@ -60,15 +56,14 @@ static void act(struct http_loop *loop, int fd, uint32_t events)
         finish_one(loop);
 }
 
-/* What the first of them does may be the end of another one's socket: curl knows its own, and ignores the rest. */
+/* One in a turn: however many answers come, callers have theirs in between. */
 static int on_sockets_ready(sd_event_source *source, int fd, uint32_t revents, void *userdata)
 {
-        struct epoll_event events[SOCKETS_IN_A_TURN];
+        struct epoll_event event;
         struct http_loop *loop = userdata;
-        int n = epoll_wait(loop->epoll, events, SOCKETS_IN_A_TURN, 0);
 
-        for (int i = 0; i < n; i++)
-                act(loop, events[i].data.fd, events[i].events);
+        if (epoll_wait(loop->epoll, &event, 1, 0) == 1)
+                act(loop, event.data.fd, event.events);
         return 0;
 }
 
