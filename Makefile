@@ -29,7 +29,7 @@ CLANG ?= clang
 FUZZ_SECONDS ?= 60
 
 DAEMON_PKGS := jansson libsystemd yaml-0.1 libsodium sqlite3 libseccomp
-# Joined while the daemon runs (daemon/http_curl.c, daemon/jws.c): their headers are all that a build needs.
+# Joined while the daemon runs (daemon/http/http_curl.c, daemon/base/jws.c): their headers are all that a build needs.
 LATE_PKGS := libcurl libcrypto
 LIB_PKGS := jansson
 LOGIN_PKGS := jansson libmicrohttpd
@@ -89,14 +89,14 @@ endif
 
 # ---------------------------------------------------------------------------------------------------------------- sources
 COMMON_SRCS := $(sort $(wildcard common/*.c))
-DAEMON_SRCS := $(sort $(wildcard daemon/*.c))
+DAEMON_SRCS := $(sort $(wildcard daemon/*.c daemon/*/*.c))
 LIB_SRCS := $(sort $(wildcard client/libpurser*.c)) $(COMMON_SRCS)
 CLI_SHARED_SRCS := $(sort $(wildcard client/cli*.c client/output.c))
 CLI_SRCS := $(sort $(wildcard client/main.c client/cmd_*.c)) $(CLI_SHARED_SRCS)
 LOGIN_SRCS := $(sort $(wildcard client/login*.c client/loopback*.c client/browser.c client/page.c)) $(CLI_SHARED_SRCS)
 TEST_SRCS := $(sort $(wildcard tests/test_*.c))
 FUZZ_SRCS := $(sort $(wildcard tests/fuzz/fuzz_*.c))
-C_FILES := $(sort $(wildcard common/*.[ch] daemon/*.[ch] client/*.[ch] include/*.h tests/*.[ch] tests/*/*.[ch]))
+C_FILES := $(sort $(wildcard common/*.[ch] daemon/*.[ch] daemon/*/*.[ch] client/*.[ch] include/*.h tests/*.[ch] tests/*/*.[ch]))
 SHELL_FILES := $(sort $(wildcard .ci/run client/completion/*.bash systemd/packaging/*.sh tests/*.sh tests/*/*.sh))
 MAN_PAGES := $(sort $(wildcard */*.[1-8]))
 VARLINK_FILES := $(sort $(wildcard include/*.varlink))
@@ -135,7 +135,7 @@ $(O)/%.o: %.c $(O)/.flags | $(O)/.packages
 	$(Q)$(CC) $(ALL_CPPFLAGS) $(DEFINES) $(PKG_CFLAGS) $(PIC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
 # Read by the assembler, where -MMD does not look.
-$(O)/daemon/interface.o: $(VARLINK_FILES)
+$(O)/daemon/method/interface.o: $(VARLINK_FILES)
 
 # Another compiler, other flags or other paths than last time: what depends on them is made anew.
 $(O)/.flags: STAMP = $(CC) $(ALL_CPPFLAGS) $(DEFINES) $(ALL_CFLAGS) $(ALL_LDFLAGS)
@@ -318,9 +318,9 @@ $(call bench_of,coldstart,tests/bench/latency.c)
 $(O)/tests/bench/refreshload: BENCH_LIBS = $(shell $(PKG_CONFIG) --libs libcurl)
 $(call bench_of,refreshload,tests/bench/latency.c)
 $(call bench_of,persist,tests/bench/latency.c)
-$(call bench_of,rearm,daemon/timers.c daemon/heap.c common/fault.c)
+$(call bench_of,rearm,daemon/base/timers.c daemon/base/heap.c common/fault.c)
 $(call bench_of,populate,$(filter-out daemon/main.c,$(DAEMON_SRCS)) $(COMMON_SRCS))
-PLAYED_SRCS := daemon/main.c $(wildcard daemon/app*.c daemon/http.c daemon/http_[clo]*.c daemon/store*.c)
+PLAYED_SRCS := daemon/main.c $(wildcard daemon/app*.c daemon/http/http.c daemon/http/http_[clo]*.c daemon/store/store*.c)
 $(call bench_of,spread,tests/bench/spread_store.c tests/fake_clock.c tests/fake_http.c $(filter-out $(PLAYED_SRCS),$(DAEMON_SRCS)) \
 	$(COMMON_SRCS))
 $(BENCH_PROGRAMS):

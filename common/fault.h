@@ -21,7 +21,7 @@
 /* Remembers where `error` (negative errno; asserted) was first raised, and returns it. */
 int fault_raise(int error, const char *file, int line);
 
-/* "daemon/seal.c:81", where the last fault of this process arose; "" before the first. Valid until the next fault. */
+/* "daemon/base/seal.c:81", where the last fault of this process arose; "" before the first. Valid until the next fault. */
 const char *fault_origin(void);
 
 /*

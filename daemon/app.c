@@ -1,11 +1,11 @@
 /* Making the daemon, in order, and taking it apart. */
 #include "daemon/app.h"
 
-#include "daemon/events.h"
-#include "daemon/hooks.h"
-#include "daemon/http.h"
-#include "daemon/log.h"
-#include "daemon/vault.h"
+#include "daemon/base/events.h"
+#include "daemon/report/hooks.h"
+#include "daemon/http/http.h"
+#include "daemon/base/log.h"
+#include "daemon/vault/vault.h"
 
 #include <errno.h>
 #include <fcntl.h>

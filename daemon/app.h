@@ -4,13 +4,13 @@
  */
 #pragma once
 
-#include "daemon/context.h"
+#include "daemon/vault/context.h"
 #include "daemon/listen.h"
 #include "daemon/loop.h"
-#include "daemon/method.h"
+#include "daemon/method/method.h"
 #include "daemon/options.h"
-#include "daemon/server.h"
-#include "daemon/vault.h"
+#include "daemon/serve/server.h"
+#include "daemon/vault/vault.h"
 
 #include <stdbool.h>
 #include <stddef.h>

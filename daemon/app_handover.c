@@ -8,11 +8,11 @@
  */
 #include "daemon/app.h"
 
-#include "daemon/events.h"
-#include "daemon/handover.h"
-#include "daemon/log.h"
-#include "daemon/vault.h"
-#include "daemon/vault_batch.h"
+#include "daemon/base/events.h"
+#include "daemon/store/handover.h"
+#include "daemon/base/log.h"
+#include "daemon/vault/vault.h"
+#include "daemon/vault/vault_batch.h"
 
 #include <errno.h>
 #include <inttypes.h>

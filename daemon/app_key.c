@@ -1,9 +1,9 @@
 /* The sealing key and its change: which key holds, and in what order key and store become durable. */
 #include "daemon/app.h"
 
-#include "daemon/log.h"
-#include "daemon/seal.h"
-#include "daemon/vault.h"
+#include "daemon/base/log.h"
+#include "daemon/base/seal.h"
+#include "daemon/vault/vault.h"
 
 #include <errno.h>
 #include <string.h>

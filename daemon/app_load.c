@@ -1,12 +1,12 @@
 /* What the store holds beyond the first credentials, read between the turns of the loop. */
 #include "daemon/app.h"
 
-#include "daemon/hooks.h"
-#include "daemon/log.h"
-#include "daemon/login.h"
-#include "daemon/probe.h"
-#include "daemon/refresh.h"
-#include "daemon/vault.h"
+#include "daemon/report/hooks.h"
+#include "daemon/base/log.h"
+#include "daemon/login/login.h"
+#include "daemon/refresh/probe.h"
+#include "daemon/refresh/refresh.h"
+#include "daemon/vault/vault.h"
 
 #include <errno.h>
 #include <string.h>

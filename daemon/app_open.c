@@ -1,11 +1,11 @@
 /* From a directory to a vault: the sealing key, the store, and what lies in it. */
 #include "daemon/app.h"
 
-#include "daemon/events.h"
-#include "daemon/log.h"
-#include "daemon/seal.h"
-#include "daemon/store.h"
-#include "daemon/vault.h"
+#include "daemon/base/events.h"
+#include "daemon/base/log.h"
+#include "daemon/base/seal.h"
+#include "daemon/store/store.h"
+#include "daemon/vault/vault.h"
 
 #include <errno.h>
 #include <limits.h>

@@ -1,12 +1,12 @@
 /* The daemon at work: signals, reloads, what the service manager is told, and an orderly stop. */
 #include "daemon/app.h"
 
-#include "daemon/events.h"
-#include "daemon/hooks.h"
-#include "daemon/http.h"
-#include "daemon/log.h"
-#include "daemon/status.h"
-#include "daemon/vault.h"
+#include "daemon/base/events.h"
+#include "daemon/report/hooks.h"
+#include "daemon/http/http.h"
+#include "daemon/base/log.h"
+#include "daemon/report/status.h"
+#include "daemon/vault/vault.h"
 
 #include <errno.h>
 #include <inttypes.h>

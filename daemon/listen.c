@@ -1,7 +1,7 @@
 /* Binding, and taking what was passed. */
 #include "daemon/listen.h"
 
-#include "daemon/handover.h"
+#include "daemon/store/handover.h"
 
 #include <errno.h>
 #include <stdint.h>

@@ -5,7 +5,7 @@
 
 #include "common/cleanup.h"
 #include "common/clock.h"
-#include "daemon/timers.h"
+#include "daemon/base/timers.h"
 
 struct loop;
 

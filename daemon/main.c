@@ -1,10 +1,10 @@
 /* purserd: arguments, what holds for the whole process, and the order of things. */
 #include "common/wipe.h"
 #include "daemon/app.h"
-#include "daemon/harden.h"
-#include "daemon/http.h"
-#include "daemon/log.h"
-#include "daemon/store.h"
+#include "daemon/base/harden.h"
+#include "daemon/http/http.h"
+#include "daemon/base/log.h"
+#include "daemon/store/store.h"
 
 #include <jansson.h>
 #include <sodium.h>

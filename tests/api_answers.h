@@ -1,7 +1,7 @@
 /* Providers, and the answers of their APIs. */
 #pragma once
 
-#include "daemon/api.h"
+#include "daemon/protocol/api.h"
 
 #include "tests/provider_samples.h"
 

@@ -1,7 +1,7 @@
 /* The files of a configuration, in a directory of each test. */
 #pragma once
 
-#include "daemon/config.h"
+#include "daemon/config/config.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

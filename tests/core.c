@@ -1,8 +1,8 @@
 #include "tests/core.h"
 
 #include "common/secret.h"
-#include "daemon/http.h"
-#include "daemon/seal.h"
+#include "daemon/http/http.h"
+#include "daemon/base/seal.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

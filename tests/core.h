@@ -4,11 +4,11 @@
  */
 #pragma once
 
-#include "daemon/context.h"
-#include "daemon/login.h"
-#include "daemon/probe.h"
-#include "daemon/refresh.h"
-#include "daemon/vault.h"
+#include "daemon/vault/context.h"
+#include "daemon/login/login.h"
+#include "daemon/refresh/probe.h"
+#include "daemon/refresh/refresh.h"
+#include "daemon/vault/vault.h"
 #include "tests/fake_clock.h"
 #include "tests/fake_http.h"
 #include "tests/fake_store.h"

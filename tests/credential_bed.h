@@ -1,7 +1,7 @@
 /* A credential of a client of a provider, with a grant. */
 #pragma once
 
-#include "daemon/credential.h"
+#include "daemon/vault/credential.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

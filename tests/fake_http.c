@@ -1,4 +1,4 @@
-/* daemon/http.h without a network. */
+/* daemon/http/http.h without a network. */
 #include "tests/fake_http.h"
 
 #include "common/fault.h"

@@ -1,10 +1,10 @@
 /*
- * daemon/http.h without a network: linked in place of daemon/http.c. Requests that were started lie here until the test
+ * daemon/http/http.h without a network: linked in place of daemon/http/http.c. Requests that were started lie here until the test
  * answers them, in any order; http_new()'s event may be NULL.
  */
 #pragma once
 
-#include "daemon/http.h"
+#include "daemon/http/http.h"
 
 size_t fake_http_n_in_flight(const struct http *http);
 size_t fake_http_n_started(const struct http *http); /* in all */

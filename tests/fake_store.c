@@ -1,4 +1,4 @@
-/* daemon/store.h in memory. */
+/* daemon/store/store.h in memory. */
 #include "tests/fake_store.h"
 
 #include <assert.h>

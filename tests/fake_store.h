@@ -1,11 +1,11 @@
 /*
- * daemon/store.h in memory: linked in place of daemon/store_sqlite.c. A batch stays queued until the test decides what
+ * daemon/store/store.h in memory: linked in place of daemon/store/store_sqlite.c. A batch stays queued until the test decides what
  * becomes of it. The disk outlives the stores that are opened on it, so that a crash and a restart can be played;
  * store_new()'s event may be NULL, its state_dir is ignored.
  */
 #pragma once
 
-#include "daemon/store.h"
+#include "daemon/store/store.h"
 
 /* -- the disk: what is durable ---------------------------------------------------------------------------------------- */
 

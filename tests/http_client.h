@@ -1,7 +1,7 @@
 /* The real http module on a loop of the test's own, and what came of its requests. */
 #pragma once
 
-#include "daemon/http.h"
+#include "daemon/http/http.h"
 #include "tests/fake_clock.h"
 
 #include <setjmp.h>

@@ -1,7 +1,7 @@
 /* Answers of a token endpoint, and what they are read as. */
 #pragma once
 
-#include "daemon/oauth.h"
+#include "daemon/protocol/oauth.h"
 
 #include "tests/provider_samples.h"
 

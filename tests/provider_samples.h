@@ -1,8 +1,8 @@
 /* Providers filled by hand and answers made of a line each, for tests of protocol code, which reads no YAML and has no network. */
 #pragma once
 
-#include "daemon/http_message.h"
-#include "daemon/provider.h"
+#include "daemon/http/http_message.h"
+#include "daemon/config/provider.h"
 
 #include <stdbool.h>
 

@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "daemon/method.h"
+#include "daemon/method/method.h"
 #include "tests/core.h"
 
 struct serve_bed {

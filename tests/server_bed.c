@@ -1,6 +1,6 @@
 #include "tests/server_bed.h"
 
-#include "daemon/audit.h"
+#include "daemon/serve/audit.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -1,7 +1,7 @@
 /* A server with clients of its own, whose handler answers, waits or counts as the test says. */
 #pragma once
 
-#include "daemon/server.h"
+#include "daemon/serve/server.h"
 
 #include "tests/fake_clock.h"
 

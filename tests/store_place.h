@@ -1,7 +1,7 @@
 /* A state directory of a test's own, and an event loop turned by hand, for the tests of the real store. */
 #pragma once
 
-#include "daemon/store.h"
+#include "daemon/store/store.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

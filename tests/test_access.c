@@ -1,5 +1,5 @@
-// links: daemon/access.c
-#include "daemon/access.h"
+// links: daemon/serve/access.c
+#include "daemon/serve/access.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

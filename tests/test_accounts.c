@@ -1,5 +1,5 @@
-// links: daemon/accounts.c common/fault.c
-#include "daemon/accounts.h"
+// links: daemon/serve/accounts.c common/fault.c
+#include "daemon/serve/accounts.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,12 +1,12 @@
-// links: daemon/audit.c daemon/rate.c daemon/timers.c daemon/heap.c daemon/peer.c daemon/config*.c daemon/jws.c daemon/provider*.c
-// links: daemon/problems.c daemon/yaml_*.c common/secret*.c common/fault.c common/wipe.c common/clock.c common/duration.c
+// links: daemon/serve/audit.c daemon/base/rate.c daemon/base/timers.c daemon/base/heap.c daemon/base/peer.c daemon/config/config*.c daemon/base/jws.c daemon/config/provider*.c
+// links: daemon/config/problems.c daemon/config/yaml_*.c common/secret*.c common/fault.c common/wipe.c common/clock.c common/duration.c
 // links: tests/fake_clock.c
 // libs: libsodium yaml-0.1 libsystemd
-#include "daemon/audit.h"
+#include "daemon/serve/audit.h"
 
-#include "daemon/credential.h"
-#include "daemon/events.h"
-#include "daemon/log.h"
+#include "daemon/vault/credential.h"
+#include "daemon/base/events.h"
+#include "daemon/base/log.h"
 #include "tests/fake_clock.h"
 
 #include <setjmp.h>
@@ -23,7 +23,7 @@ static struct audit audit;
 static struct peer peer;
 static struct credential credential;
 
-/* In place of daemon/log.c: what was told last, and how often. */
+/* In place of daemon/base/log.c: what was told last, and how often. */
 static struct log_event last;
 static char text[512];
 static unsigned n_told;

@@ -1,5 +1,5 @@
-// links: daemon/backoff.c
-#include "daemon/backoff.h"
+// links: daemon/base/backoff.c
+#include "daemon/base/backoff.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,6 +1,6 @@
-// links: daemon/backup.c common/secret*.c common/fault.c
+// links: daemon/transfer/backup.c common/secret*.c common/fault.c
 // libs: libsodium
-#include "daemon/backup.h"
+#include "daemon/transfer/backup.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,10 +1,10 @@
-// links: daemon/credential*.c daemon/backup*.c daemon/config*.c daemon/jws.c daemon/provider*.c daemon/problems.c daemon/yaml_*.c daemon/record.c
-// links: daemon/backoff.c daemon/heap.c daemon/timers.c daemon/api_*.c daemon/oauth_*.c daemon/answer.c daemon/lifetime.c daemon/pkce.c
-// links: daemon/json_text.c daemon/plain_words.c daemon/form.c daemon/http_message.c daemon/log.c common/*.c
+// links: daemon/vault/credential*.c daemon/transfer/backup*.c daemon/config/config*.c daemon/base/jws.c daemon/config/provider*.c daemon/config/problems.c daemon/config/yaml_*.c daemon/base/record.c
+// links: daemon/base/backoff.c daemon/base/heap.c daemon/base/timers.c daemon/protocol/api_*.c daemon/protocol/oauth_*.c daemon/protocol/answer.c daemon/protocol/lifetime.c daemon/protocol/pkce.c
+// links: daemon/base/json_text.c daemon/base/plain_words.c daemon/base/form.c daemon/http/http_message.c daemon/base/log.c common/*.c
 // libs: libsodium jansson yaml-0.1 libsystemd
-#include "daemon/backup.h"
-#include "daemon/backup_item.h"
-#include "daemon/record.h"
+#include "daemon/transfer/backup.h"
+#include "daemon/transfer/backup_item.h"
+#include "daemon/base/record.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

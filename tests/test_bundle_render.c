@@ -1,9 +1,9 @@
-// links: daemon/bundle*.c tests/credential_bed.c
-// links: daemon/credential*.c daemon/record.c daemon/backoff.c daemon/heap.c daemon/timers.c common/duration.c common/fault.c
+// links: daemon/serve/bundle*.c tests/credential_bed.c
+// links: daemon/vault/credential*.c daemon/base/record.c daemon/base/backoff.c daemon/base/heap.c daemon/base/timers.c common/duration.c common/fault.c
 // links: common/secret.c common/wire.c
 // libs: jansson libsodium
 /* Replies to the byte, whatever is in them, and what is left of them in memory. */
-#include "daemon/bundle.h"
+#include "daemon/serve/bundle.h"
 #include "tests/credential_bed.h"
 
 #include "common/wire.h"

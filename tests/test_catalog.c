@@ -24,7 +24,7 @@ static void read_file(const char *path, char *text, size_t size)
 
 static int read_files(void **state)
 {
-        read_file("daemon/events.h", events, sizeof(events));
+        read_file("daemon/base/events.h", events, sizeof(events));
         read_file("systemd/purser.catalog", catalog, sizeof(catalog));
         read_file("daemon/purserd.8", manual, sizeof(manual));
         return 0;
@@ -76,7 +76,7 @@ static void test_every_event_has_an_entry_and_every_entry_an_event(void **state)
 
         assert_in_range(n_events, 18, MOST);
         assert_each_is_among(of_events, n_events, of_catalog, n_catalog, "systemd/purser.catalog");
-        assert_each_is_among(of_catalog, n_catalog, of_events, n_events, "daemon/events.h");
+        assert_each_is_among(of_catalog, n_catalog, of_events, n_events, "daemon/base/events.h");
 }
 
 static void test_no_event_shares_its_id(void **state)

@@ -1,6 +1,6 @@
-// links: daemon/child.c daemon/timers.c daemon/heap.c common/clock.c common/fault.c
+// links: daemon/base/child.c daemon/base/timers.c daemon/base/heap.c common/clock.c common/fault.c
 // libs: libsystemd
-#include "daemon/child.h"
+#include "daemon/base/child.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

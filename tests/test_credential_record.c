@@ -1,8 +1,8 @@
-// links: daemon/credential*.c daemon/record.c daemon/backoff.c daemon/heap.c daemon/timers.c common/duration.c common/fault.c
+// links: daemon/vault/credential*.c daemon/base/record.c daemon/base/backoff.c daemon/base/heap.c daemon/base/timers.c common/duration.c common/fault.c
 // links: common/secret.c
 // libs: libsodium
-#include "daemon/credential.h"
-#include "daemon/record.h"
+#include "daemon/vault/credential.h"
+#include "daemon/base/record.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,5 @@
 // links: tests/credential_bed.c
-// links: daemon/credential*.c daemon/record.c daemon/backoff.c daemon/heap.c daemon/timers.c common/duration.c common/fault.c
+// links: daemon/vault/credential*.c daemon/base/record.c daemon/base/backoff.c daemon/base/heap.c daemon/base/timers.c common/duration.c common/fault.c
 // links: common/secret.c
 // libs: libsodium
 /* When a token ends, what callers may demand of it, and when it is refreshed. */

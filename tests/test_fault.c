@@ -19,8 +19,8 @@ static void test_origin_is_empty_before_the_first_fault(void **state)
 
 static void test_a_fault_is_returned_unchanged_and_its_origin_remembered(void **state)
 {
-        assert_int_equal(fault_raise(-ENOSPC, "daemon/seal.c", 81), -ENOSPC);
-        assert_string_equal(fault_origin(), "daemon/seal.c:81");
+        assert_int_equal(fault_raise(-ENOSPC, "daemon/base/seal.c", 81), -ENOSPC);
+        assert_string_equal(fault_origin(), "daemon/base/seal.c:81");
         assert_int_equal(fault(-EIO), -EIO);
         assert_non_null(strstr(fault_origin(), "test_fault.c:"));
 }

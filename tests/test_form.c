@@ -1,6 +1,6 @@
-// links: daemon/form.c common/secret*.c common/fault.c
+// links: daemon/base/form.c common/secret*.c common/fault.c
 // libs: libsodium
-#include "daemon/form.h"
+#include "daemon/base/form.h"
 
 #include <errno.h>
 #include <setjmp.h>

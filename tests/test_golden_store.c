@@ -1,5 +1,5 @@
-// links: daemon/store*.c daemon/vault*.c daemon/credential*.c daemon/record.c daemon/seal*.c daemon/timers.c daemon/heap.c
-// links: daemon/backoff.c daemon/config*.c daemon/jws.c daemon/oauth_assertion.c daemon/pkce.c daemon/provider*.c daemon/problems.c daemon/yaml_*.c daemon/log.c
+// links: daemon/store/store*.c daemon/vault/vault*.c daemon/vault/credential*.c daemon/base/record.c daemon/base/seal*.c daemon/base/timers.c daemon/base/heap.c
+// links: daemon/base/backoff.c daemon/config/config*.c daemon/base/jws.c daemon/protocol/oauth_assertion.c daemon/protocol/pkce.c daemon/config/provider*.c daemon/config/problems.c daemon/config/yaml_*.c daemon/base/log.c
 // links: common/secret*.c common/fault.c common/wipe.c common/duration.c common/clock.c tests/fake_clock.c
 // libs: libsodium yaml-0.1 libsystemd sqlite3
 /*
@@ -7,8 +7,8 @@
  * what is written down makes a store-2 beside it (`build/tests/test_golden_store make DIRECTORY`) and keeps this one readable.
  * tests/golden/FORMAT.md says what lies where.
  */
-#include "daemon/context.h"
-#include "daemon/vault.h"
+#include "daemon/vault/context.h"
+#include "daemon/vault/vault.h"
 #include "tests/fake_clock.h"
 
 #include <setjmp.h>

@@ -1,6 +1,6 @@
-// links: daemon/harden.c common/fault.c
+// links: daemon/base/harden.c common/fault.c
 // libs: libseccomp
-#include "daemon/harden.h"
+#include "daemon/base/harden.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

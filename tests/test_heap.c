@@ -1,5 +1,5 @@
-// links: daemon/heap.c common/fault.c
-#include "daemon/heap.h"
+// links: daemon/base/heap.c common/fault.c
+#include "daemon/base/heap.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

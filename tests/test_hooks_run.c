@@ -1,10 +1,10 @@
-// links: daemon/hooks_run.c daemon/child.c daemon/config*.c daemon/jws.c daemon/provider*.c daemon/problems.c daemon/yaml_*.c daemon/timers.c
-// links: daemon/heap.c tests/fake_clock.c common/secret*.c common/fault.c common/wipe.c common/duration.c common/clock.c
+// links: daemon/report/hooks_run.c daemon/base/child.c daemon/config/config*.c daemon/base/jws.c daemon/config/provider*.c daemon/config/problems.c daemon/config/yaml_*.c daemon/base/timers.c
+// links: daemon/base/heap.c tests/fake_clock.c common/secret*.c common/fault.c common/wipe.c common/duration.c common/clock.c
 // libs: libsodium yaml-0.1 jansson libsystemd
 /* Commands that are run: in order, one at a time, and what the journal is told of them. */
-#include "daemon/events.h"
-#include "daemon/hooks_internal.h"
-#include "daemon/log.h"
+#include "daemon/base/events.h"
+#include "daemon/report/hooks_internal.h"
+#include "daemon/base/log.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -23,7 +23,7 @@ static struct context context;
 static struct hooks hooks;
 static char directory[64], program[96], kept[96];
 
-/* In place of daemon/log.c. */
+/* In place of daemon/base/log.c. */
 static struct {
         unsigned failed, works;
         char text[600];

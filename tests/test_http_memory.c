@@ -1,4 +1,4 @@
-// links: daemon/http*.c common/secret*.c common/wipe.c common/clock.c common/fault.c
+// links: daemon/http/http*.c common/secret*.c common/wipe.c common/clock.c common/fault.c
 // links: tests/http_server.c tests/fake_clock.c tests/out_of_memory.c
 // libs: libsystemd libsodium
 // ldflags: -pthread -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=reallocarray,--wrap=strdup,--wrap=strndup,--wrap=realpath
@@ -6,7 +6,7 @@
  * Requests while memory runs out, curl's included: each allocation fails once, the first to the last. A request is then not
  * started, or its end is told once; and one that the server has read is never told as not sent.
  */
-#include "daemon/http.h"
+#include "daemon/http/http.h"
 
 #include "tests/fake_clock.h"
 #include "tests/http_server.h"

@@ -1,6 +1,6 @@
-// links: daemon/http_message.c common/secret*.c common/fault.c
+// links: daemon/http/http_message.c common/secret*.c common/fault.c
 // libs: libsodium
-#include "daemon/http_message.h"
+#include "daemon/http/http_message.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

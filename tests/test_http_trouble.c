@@ -1,4 +1,4 @@
-// links: daemon/http*.c common/secret*.c common/wipe.c common/clock.c common/fault.c
+// links: daemon/http/http*.c common/secret*.c common/wipe.c common/clock.c common/fault.c
 // links: tests/http_server.c tests/http_client.c tests/fake_clock.c
 // libs: libsystemd libsodium
 // ldflags: -pthread

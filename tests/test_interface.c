@@ -1,5 +1,5 @@
-// links: daemon/interface.c
-#include "daemon/interface.h"
+// links: daemon/method/interface.c
+#include "daemon/method/interface.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,6 +1,6 @@
-// links: daemon/json_text.c common/secret*.c common/fault.c
+// links: daemon/base/json_text.c common/secret*.c common/fault.c
 // libs: jansson
-#include "daemon/json_text.h"
+#include "daemon/base/json_text.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,7 +1,7 @@
-// links: daemon/jws.c tests/signing_keys.c tests/memory_scan.c common/secret.c common/fault.c common/wipe.c
+// links: daemon/base/jws.c tests/signing_keys.c tests/memory_scan.c common/secret.c common/fault.c common/wipe.c
 // libs: libsodium libcrypto
 /* Which keys sign, and that what they sign is what others take for signed. */
-#include "daemon/jws.h"
+#include "daemon/base/jws.h"
 
 #include "common/fault.h"
 #include "tests/memory_scan.h"

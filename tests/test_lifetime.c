@@ -1,6 +1,6 @@
-// links: daemon/lifetime.c daemon/json_text.c daemon/http_message.c common/secret*.c common/fault.c common/wipe.c
+// links: daemon/protocol/lifetime.c daemon/base/json_text.c daemon/http/http_message.c common/secret*.c common/fault.c common/wipe.c
 // libs: libsodium jansson
-#include "daemon/lifetime.h"
+#include "daemon/protocol/lifetime.h"
 
 #include "common/clock.h"
 

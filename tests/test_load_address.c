@@ -1,5 +1,5 @@
-// links: daemon/load_address.c
-#include "daemon/load_address.h"
+// links: daemon/serve/load_address.c
+#include "daemon/serve/load_address.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,7 +1,7 @@
-// links: daemon/log.c
+// links: daemon/base/log.c
 // libs: libsystemd
 // ldflags: -Wl,--wrap=sd_journal_sendv
-#include "daemon/log.h"
+#include "daemon/base/log.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

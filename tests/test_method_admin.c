@@ -1,11 +1,11 @@
 // links: tests/method_bed.c tests/signing_keys.c
-// links: tests/serve.c tests/core.c tests/fake_clock.c tests/fake_http.c tests/fake_store.c daemon/method*.c daemon/transfer*.c daemon/backup*.c daemon/bundle*.c
-// links: daemon/status.c daemon/metrics*.c daemon/access.c daemon/audit.c daemon/rate.c daemon/server*.c daemon/connection*.c
-// links: daemon/accounts.c daemon/peer.c daemon/interface.c daemon/webhook.c daemon/refresh*.c daemon/probe*.c daemon/login*.c
-// links: daemon/discovery.c daemon/vault*.c daemon/credential*.c daemon/record.c daemon/seal.c daemon/timers.c daemon/heap.c
-// links: daemon/backoff.c daemon/oauth_*.c daemon/api_*.c daemon/answer.c daemon/lifetime.c daemon/pkce.c daemon/json_text.c
-// links: daemon/plain_words.c daemon/form.c daemon/http_message.c daemon/config*.c daemon/jws.c daemon/provider*.c daemon/problems.c
-// links: daemon/load*.c daemon/yaml_*.c daemon/log.c common/*.c
+// links: tests/serve.c tests/core.c tests/fake_clock.c tests/fake_http.c tests/fake_store.c daemon/method/method*.c daemon/transfer/transfer*.c daemon/transfer/backup*.c daemon/serve/bundle*.c
+// links: daemon/report/status.c daemon/report/metrics*.c daemon/serve/access.c daemon/serve/audit.c daemon/base/rate.c daemon/serve/server*.c daemon/serve/connection*.c
+// links: daemon/serve/accounts.c daemon/base/peer.c daemon/method/interface.c daemon/protocol/webhook.c daemon/refresh/refresh*.c daemon/refresh/probe*.c daemon/login/login*.c
+// links: daemon/refresh/discovery.c daemon/vault/vault*.c daemon/vault/credential*.c daemon/base/record.c daemon/base/seal.c daemon/base/timers.c daemon/base/heap.c
+// links: daemon/base/backoff.c daemon/protocol/oauth_*.c daemon/protocol/api_*.c daemon/protocol/answer.c daemon/protocol/lifetime.c daemon/protocol/pkce.c daemon/base/json_text.c
+// links: daemon/base/plain_words.c daemon/base/form.c daemon/http/http_message.c daemon/config/config*.c daemon/base/jws.c daemon/config/provider*.c daemon/config/problems.c
+// links: daemon/serve/load*.c daemon/config/yaml_*.c daemon/base/log.c common/*.c
 // libs: libsodium jansson yaml-0.1 libsystemd
 #include "tests/method_bed.h"
 #include "tests/signing_keys.h"

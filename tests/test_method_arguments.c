@@ -1,5 +1,5 @@
-// links: daemon/method_arguments.c
-#include "daemon/method_arguments.h"
+// links: daemon/method/method_arguments.c
+#include "daemon/method/method_arguments.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,6 +1,6 @@
-// links: daemon/method_errors.c daemon/interface.c
-#include "daemon/interface.h"
-#include "daemon/method_errors.h"
+// links: daemon/method/method_errors.c daemon/method/interface.c
+#include "daemon/method/interface.h"
+#include "daemon/method/method_errors.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

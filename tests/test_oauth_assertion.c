@@ -1,8 +1,8 @@
-// links: daemon/oauth_assertion.c daemon/jws.c tests/signing_keys.c tests/out_of_memory.c common/secret.c common/fault.c common/wipe.c
+// links: daemon/protocol/oauth_assertion.c daemon/base/jws.c tests/signing_keys.c tests/out_of_memory.c common/secret.c common/fault.c common/wipe.c
 // libs: libsodium jansson
 // ldflags: -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=reallocarray,--wrap=strdup,--wrap=strndup,--wrap=realpath
 /* What a client says of itself with its key. */
-#include "daemon/oauth.h"
+#include "daemon/protocol/oauth.h"
 
 #include "common/fault.h"
 #include "common/wipe.h"

@@ -1,7 +1,7 @@
-// links: daemon/oauth_metadata.c daemon/json_text.c daemon/provider_url.c daemon/http_message.c
+// links: daemon/protocol/oauth_metadata.c daemon/base/json_text.c daemon/config/provider_url.c daemon/http/http_message.c
 // links: common/secret*.c common/fault.c common/wipe.c tests/provider_samples.c
 // libs: libsodium jansson
-#include "daemon/oauth.h"
+#include "daemon/protocol/oauth.h"
 
 #include "tests/provider_samples.h"
 

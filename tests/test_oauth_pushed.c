@@ -1,9 +1,9 @@
-// links: daemon/oauth_request.c daemon/oauth_authorization.c daemon/json_text.c daemon/form.c daemon/http_message.c
+// links: daemon/protocol/oauth_request.c daemon/protocol/oauth_authorization.c daemon/base/json_text.c daemon/base/form.c daemon/http/http_message.c
 // links: common/secret*.c common/fault.c common/wipe.c tests/provider_samples.c tests/out_of_memory.c
 // libs: libsodium jansson
 // ldflags: -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=reallocarray,--wrap=strdup,--wrap=strndup,--wrap=realpath
 /* Authorization requests that are pushed to the provider (RFC 9126), and what is believed of its answer. */
-#include "daemon/oauth.h"
+#include "daemon/protocol/oauth.h"
 
 #include "common/wipe.h"
 #include "tests/out_of_memory.h"

@@ -1,7 +1,7 @@
-// links: daemon/oauth_redirect.c daemon/form.c daemon/plain_words.c daemon/json_text.c
-// links: common/secret*.c common/fault.c common/wipe.c tests/provider_samples.c daemon/http_message.c
+// links: daemon/protocol/oauth_redirect.c daemon/base/form.c daemon/base/plain_words.c daemon/base/json_text.c
+// links: common/secret*.c common/fault.c common/wipe.c tests/provider_samples.c daemon/http/http_message.c
 // libs: libsodium jansson
-#include "daemon/oauth.h"
+#include "daemon/protocol/oauth.h"
 
 #include "tests/provider_samples.h"
 

@@ -1,7 +1,7 @@
-// links: daemon/oauth_request.c daemon/oauth_authorization.c daemon/json_text.c daemon/form.c daemon/http_message.c
+// links: daemon/protocol/oauth_request.c daemon/protocol/oauth_authorization.c daemon/base/json_text.c daemon/base/form.c daemon/http/http_message.c
 // links: common/secret*.c common/fault.c common/wipe.c tests/provider_samples.c
 // libs: libsodium jansson
-#include "daemon/oauth.h"
+#include "daemon/protocol/oauth.h"
 
 #include "tests/provider_samples.h"
 

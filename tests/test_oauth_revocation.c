@@ -1,5 +1,5 @@
-// links: tests/oauth_answers.c daemon/oauth_answer.c daemon/answer.c daemon/lifetime.c daemon/json_text.c daemon/plain_words.c
-// links: daemon/http_message.c common/secret*.c common/fault.c common/wipe.c tests/provider_samples.c
+// links: tests/oauth_answers.c daemon/protocol/oauth_answer.c daemon/protocol/answer.c daemon/protocol/lifetime.c daemon/base/json_text.c daemon/base/plain_words.c
+// links: daemon/http/http_message.c common/secret*.c common/fault.c common/wipe.c tests/provider_samples.c
 // libs: libsodium jansson
 /* What the answer to a revocation says of the grant. */
 #include "tests/oauth_answers.h"

@@ -1,7 +1,7 @@
-// links: daemon/peer.c common/clock.c common/fault.c
+// links: daemon/base/peer.c common/clock.c common/fault.c
 // libs: libsystemd
 // ldflags: -Wl,--wrap=sd_pid_get_unit -Wl,--wrap=sd_pid_get_user_unit -Wl,--wrap=getsockopt -Wl,--wrap=open
-#include "daemon/peer.h"
+#include "daemon/base/peer.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

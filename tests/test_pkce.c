@@ -1,6 +1,6 @@
-// links: daemon/pkce.c common/secret*.c common/fault.c
+// links: daemon/protocol/pkce.c common/secret*.c common/fault.c
 // libs: libsodium
-#include "daemon/pkce.h"
+#include "daemon/protocol/pkce.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,8 +1,8 @@
-// links: daemon/plain_words.c daemon/json_text.c common/secret*.c common/fault.c
+// links: daemon/base/plain_words.c daemon/base/json_text.c common/secret*.c common/fault.c
 // libs: jansson
-#include "daemon/plain_words.h"
+#include "daemon/base/plain_words.h"
 
-#include "daemon/json_text.h"
+#include "daemon/base/json_text.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

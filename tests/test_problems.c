@@ -1,5 +1,5 @@
-// links: daemon/problems.c common/fault.c
-#include "daemon/problems.h"
+// links: daemon/config/problems.c common/fault.c
+#include "daemon/config/problems.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

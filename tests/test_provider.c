@@ -1,9 +1,9 @@
-// links: daemon/provider.c daemon/provider_make.c daemon/provider_templates.c daemon/provider_rules.c daemon/provider_url.c
-// links: daemon/yaml_read.c daemon/yaml_doc.c daemon/problems.c common/duration.c common/fault.c
+// links: daemon/config/provider.c daemon/config/provider_make.c daemon/config/provider_templates.c daemon/config/provider_rules.c daemon/config/provider_url.c
+// links: daemon/config/yaml_read.c daemon/config/yaml_doc.c daemon/config/problems.c common/duration.c common/fault.c
 // libs: yaml-0.1
 #include "tests/provider_texts.h"
 
-#include "daemon/provider.h"
+#include "daemon/config/provider.h"
 
 #include <string.h>
 

@@ -1,5 +1,5 @@
-// links: daemon/rate.c
-#include "daemon/rate.h"
+// links: daemon/base/rate.c
+#include "daemon/base/rate.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

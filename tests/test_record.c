@@ -1,6 +1,6 @@
-// links: daemon/record.c common/secret*.c common/fault.c
+// links: daemon/base/record.c common/secret*.c common/fault.c
 // libs: libsodium
-#include "daemon/record.h"
+#include "daemon/base/record.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,13 +1,13 @@
-// links: daemon/record.c daemon/seal.c daemon/seal_key.c daemon/heap.c daemon/peer.c daemon/http_message.c common/secret*.c
+// links: daemon/base/record.c daemon/base/seal.c daemon/base/seal_key.c daemon/base/heap.c daemon/base/peer.c daemon/http/http_message.c common/secret*.c
 // links: common/clock.c common/fault.c tests/out_of_memory.c
 // libs: libsodium libsystemd
 // ldflags: -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=reallocarray,--wrap=strdup,--wrap=strndup,--wrap=realpath
 /* Want of memory in records, sealing, heap, peers and HTTP values: a fault each time, and (under AddressSanitizer) no leak. */
-#include "daemon/heap.h"
-#include "daemon/http_message.h"
-#include "daemon/peer.h"
-#include "daemon/record.h"
-#include "daemon/seal.h"
+#include "daemon/base/heap.h"
+#include "daemon/http/http_message.h"
+#include "daemon/base/peer.h"
+#include "daemon/base/record.h"
+#include "daemon/base/seal.h"
 #include "tests/out_of_memory.h"
 
 #include <setjmp.h>

@@ -1,8 +1,8 @@
-// links: daemon/seal.c daemon/record.c common/secret*.c common/fault.c
+// links: daemon/base/seal.c daemon/base/record.c common/secret*.c common/fault.c
 // libs: libsodium
-#include "daemon/seal.h"
+#include "daemon/base/seal.h"
 
-#include "daemon/record.h"
+#include "daemon/base/record.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,6 +1,6 @@
-// links: daemon/seal_key.c common/secret*.c common/fault.c
+// links: daemon/base/seal_key.c common/secret*.c common/fault.c
 // libs: libsodium
-#include "daemon/seal.h"
+#include "daemon/base/seal.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,8 +1,8 @@
-// links: daemon/status.c daemon/credential*.c daemon/api_*.c daemon/answer.c daemon/json_text.c daemon/plain_words.c
-// links: daemon/http_message.c common/wire.c daemon/backoff.c daemon/record.c common/duration.c
+// links: daemon/report/status.c daemon/vault/credential*.c daemon/protocol/api_*.c daemon/protocol/answer.c daemon/base/json_text.c daemon/base/plain_words.c
+// links: daemon/http/http_message.c common/wire.c daemon/base/backoff.c daemon/base/record.c common/duration.c
 // links: common/secret*.c common/fault.c common/wipe.c
 // libs: libsodium jansson
-#include "daemon/status.h"
+#include "daemon/report/status.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

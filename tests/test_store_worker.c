@@ -1,4 +1,4 @@
-// links: daemon/store*.c common/wipe.c common/fault.c tests/store_place.c
+// links: daemon/store/store*.c common/wipe.c common/fault.c tests/store_place.c
 // libs: libsystemd sqlite3
 // ldflags: -Wl,--wrap=pthread_create
 /*
@@ -7,7 +7,7 @@
  */
 #include "tests/store_place.h"
 
-#include "daemon/store_worker.h"
+#include "daemon/store/store_worker.h"
 
 #include <errno.h>
 #include <poll.h>

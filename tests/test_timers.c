@@ -1,5 +1,5 @@
-// links: daemon/timers.c daemon/heap.c common/fault.c
-#include "daemon/timers.h"
+// links: daemon/base/timers.c daemon/base/heap.c common/fault.c
+#include "daemon/base/timers.h"
 
 #include "common/clock.h"
 

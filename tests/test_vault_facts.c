@@ -1,14 +1,14 @@
 // links: tests/vault_save_bed.c
-// links: tests/core.c tests/fake_clock.c tests/fake_http.c tests/fake_store.c daemon/refresh*.c daemon/probe*.c daemon/login*.c
-// links: daemon/discovery.c daemon/vault*.c daemon/credential*.c daemon/record.c daemon/seal.c daemon/timers.c daemon/rate.c daemon/heap.c
-// links: daemon/backoff.c daemon/oauth_*.c daemon/api_*.c daemon/answer.c daemon/lifetime.c daemon/pkce.c daemon/json_text.c
-// links: daemon/plain_words.c daemon/form.c daemon/http_message.c daemon/config*.c daemon/jws.c daemon/provider*.c daemon/problems.c
-// links: daemon/yaml_*.c daemon/log.c common/secret*.c common/fault.c common/wipe.c common/duration.c common/clock.c
+// links: tests/core.c tests/fake_clock.c tests/fake_http.c tests/fake_store.c daemon/refresh/refresh*.c daemon/refresh/probe*.c daemon/login/login*.c
+// links: daemon/refresh/discovery.c daemon/vault/vault*.c daemon/vault/credential*.c daemon/base/record.c daemon/base/seal.c daemon/base/timers.c daemon/base/rate.c daemon/base/heap.c
+// links: daemon/base/backoff.c daemon/protocol/oauth_*.c daemon/protocol/api_*.c daemon/protocol/answer.c daemon/protocol/lifetime.c daemon/protocol/pkce.c daemon/base/json_text.c
+// links: daemon/base/plain_words.c daemon/base/form.c daemon/http/http_message.c daemon/config/config*.c daemon/base/jws.c daemon/config/provider*.c daemon/config/problems.c
+// links: daemon/config/yaml_*.c daemon/base/log.c common/secret*.c common/fault.c common/wipe.c common/duration.c common/clock.c
 // libs: libsodium jansson yaml-0.1 libsystemd
 /* Facts that are on disk as they are go with no grant; where that is not certain, they do. */
 #include "tests/vault_save_bed.h"
 
-#include "daemon/vault_internal.h"
+#include "daemon/vault/vault_internal.h"
 
 #include <errno.h>
 #include <stdio.h>

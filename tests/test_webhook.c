@@ -1,7 +1,7 @@
-// links: daemon/webhook.c daemon/json_text.c daemon/lifetime.c common/secret*.c common/fault.c common/wipe.c
-// links: tests/provider_samples.c daemon/http_message.c
+// links: daemon/protocol/webhook.c daemon/base/json_text.c daemon/protocol/lifetime.c common/secret*.c common/fault.c common/wipe.c
+// links: tests/provider_samples.c daemon/http/http_message.c
 // libs: libsodium jansson
-#include "daemon/webhook.h"
+#include "daemon/protocol/webhook.h"
 
 #include "tests/provider_samples.h"
 

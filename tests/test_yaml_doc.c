@@ -1,6 +1,6 @@
-// links: daemon/yaml_doc.c daemon/problems.c common/fault.c
+// links: daemon/config/yaml_doc.c daemon/config/problems.c common/fault.c
 // libs: yaml-0.1
-#include "daemon/yaml_doc.h"
+#include "daemon/config/yaml_doc.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -3,7 +3,7 @@
 
 #include "tests/core.h"
 
-#include "daemon/transfer.h"
+#include "daemon/transfer/transfer.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

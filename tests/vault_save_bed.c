@@ -1,6 +1,6 @@
 #include "tests/vault_save_bed.h"
 
-#include "daemon/vault_internal.h"
+#include "daemon/vault/vault_internal.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -2,12 +2,12 @@
  * populate CONFIG STATE-DIR CLIENT PREFIX COUNT TOKEN-BYTES LIFETIME-SECONDS: puts credentials PREFIX0, PREFIX1, ... of a client into a store,
  * through the vault that purserd uses, with access tokens of that size that were given just now and live that long (0: they have ended).
  */
-#include "daemon/config.h"
-#include "daemon/context.h"
-#include "daemon/problems.h"
-#include "daemon/seal.h"
-#include "daemon/store.h"
-#include "daemon/vault.h"
+#include "daemon/config/config.h"
+#include "daemon/vault/context.h"
+#include "daemon/config/problems.h"
+#include "daemon/base/seal.h"
+#include "daemon/store/store.h"
+#include "daemon/vault/vault.h"
 
 #include <sodium.h>
 #include <stdio.h>

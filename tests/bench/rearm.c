@@ -2,7 +2,7 @@
  * rearm TIMERS TIMES: what the scheduler does for each refresh, so many times among so many timers: the next one is due, and is armed anew for
  * some time of the next hour. Prints one object of JSON; its instructions are what tests/bench/scaling.py counts.
  */
-#include "daemon/timers.h"
+#include "daemon/base/timers.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -5,13 +5,13 @@
  * mean of a second and the most of a second, and for each minute of the whole the mean and the most.
  */
 #include "common/secret.h"
-#include "daemon/context.h"
-#include "daemon/http.h"
-#include "daemon/problems.h"
-#include "daemon/refresh.h"
-#include "daemon/seal.h"
-#include "daemon/store.h"
-#include "daemon/vault.h"
+#include "daemon/vault/context.h"
+#include "daemon/http/http.h"
+#include "daemon/config/problems.h"
+#include "daemon/refresh/refresh.h"
+#include "daemon/base/seal.h"
+#include "daemon/store/store.h"
+#include "daemon/vault/vault.h"
 #include "tests/fake_clock.h"
 #include "tests/fake_http.h"
 

@@ -1,7 +1,7 @@
 /* What the fuzzers of protocol code share. A failed check ends the process, which libFuzzer reports with the input. */
 #pragma once
 
-#include "daemon/http_message.h"
+#include "daemon/http/http_message.h"
 
 #include <stddef.h>
 #include <stdint.h>

@@ -1,8 +1,8 @@
-// links: daemon/api_answer.c daemon/api_version.c daemon/answer.c daemon/json_text.c daemon/plain_words.c
-// links: daemon/http_message.c common/secret*.c common/fault.c common/wipe.c tests/provider_samples.c
+// links: daemon/protocol/api_answer.c daemon/protocol/api_version.c daemon/protocol/answer.c daemon/base/json_text.c daemon/base/plain_words.c
+// links: daemon/http/http_message.c common/secret*.c common/fault.c common/wipe.c tests/provider_samples.c
 // libs: libsodium jansson
 /* A hostile API. Input: which provider, the status (two bytes), what kind of content, then the body. */
-#include "daemon/api.h"
+#include "daemon/protocol/api.h"
 
 #include "tests/fuzz/fuzz.h"
 #include "tests/provider_samples.h"

@@ -1,13 +1,13 @@
-// links: daemon/config.c daemon/config_files.c daemon/config_hooks.c daemon/config_providers.c daemon/config_clients.c
-// links: daemon/config_entries.c daemon/config_allow.c daemon/provider.c daemon/provider_make.c daemon/provider_templates.c
-// links: daemon/provider_rules.c daemon/provider_url.c daemon/yaml_read.c daemon/yaml_doc.c daemon/problems.c
+// links: daemon/config/config.c daemon/config/config_files.c daemon/config/config_hooks.c daemon/config/config_providers.c daemon/config/config_clients.c
+// links: daemon/config/config_entries.c daemon/config/config_allow.c daemon/config/provider.c daemon/config/provider_make.c daemon/config/provider_templates.c
+// links: daemon/config/provider_rules.c daemon/config/provider_url.c daemon/config/yaml_read.c daemon/config/yaml_doc.c daemon/config/problems.c
 // links: common/duration.c common/fault.c
 // libs: yaml-0.1
 /*
  * Any bytes as purser.yaml. A configuration that passes is whole: every reference leads somewhere, every
  * number is in its range.
  */
-#include "daemon/config.h"
+#include "daemon/config/config.h"
 
 #include "common/clock.h"
 #include "tests/fuzz/fuzz.h"

@@ -1,8 +1,8 @@
-// links: daemon/credential*.c daemon/record.c daemon/backoff.c daemon/heap.c daemon/timers.c common/duration.c
+// links: daemon/vault/credential*.c daemon/base/record.c daemon/base/backoff.c daemon/base/heap.c daemon/base/timers.c common/duration.c
 // links: common/secret*.c common/fault.c
 // libs: libsodium
 /* A credential's records of any bytes, as a damaged disk under a good key could hold them; whatever was read can be told, and written again. */
-#include "daemon/credential.h"
+#include "daemon/vault/credential.h"
 
 #include "tests/fuzz/fuzz.h"
 

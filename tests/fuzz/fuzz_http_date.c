@@ -1,7 +1,7 @@
-// links: daemon/http_message.c common/secret*.c common/fault.c
+// links: daemon/http/http_message.c common/secret*.c common/fault.c
 // libs: libsodium
 /* Dates and delays of any characters. */
-#include "daemon/http_message.h"
+#include "daemon/http/http_message.h"
 
 #include "tests/fuzz/fuzz.h"
 

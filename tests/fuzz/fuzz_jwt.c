@@ -1,7 +1,7 @@
-// links: daemon/lifetime.c daemon/json_text.c daemon/http_message.c common/secret*.c common/fault.c common/wipe.c
+// links: daemon/protocol/lifetime.c daemon/base/json_text.c daemon/http/http_message.c common/secret*.c common/fault.c common/wipe.c
 // libs: libsodium jansson
 /* Access tokens that may be JWTs. The input is the token; a copy of its exact size shows every read behind its end. */
-#include "daemon/lifetime.h"
+#include "daemon/protocol/lifetime.h"
 
 #include "common/clock.h"
 #include "tests/fuzz/fuzz.h"

@@ -1,6 +1,6 @@
-// links: daemon/load_address.c
+// links: daemon/serve/load_address.c
 /* Names that anybody may bind. What is understood is fit for a line of a log, and says again what came. */
-#include "daemon/load_address.h"
+#include "daemon/serve/load_address.h"
 
 #include "tests/fuzz/fuzz.h"
 

@@ -1,11 +1,11 @@
-// links: daemon/oauth_device.c daemon/oauth_authorization.c daemon/oauth_request.c daemon/json_text.c daemon/form.c
-// links: daemon/http_message.c common/secret*.c common/fault.c common/wipe.c tests/provider_samples.c
+// links: daemon/protocol/oauth_device.c daemon/protocol/oauth_authorization.c daemon/protocol/oauth_request.c daemon/base/json_text.c daemon/base/form.c
+// links: daemon/http/http_message.c common/secret*.c common/fault.c common/wipe.c tests/provider_samples.c
 // libs: libsodium jansson
 /*
  * Hostile answers to what a login asks before a person does anything: a device's code (RFC 8628 section 3.2), and a pushed request (RFC 9126
  * section 2.2). Input: the status (two bytes), then the body. What is shown to a person, or sent a browser to, is checked.
  */
-#include "daemon/oauth.h"
+#include "daemon/protocol/oauth.h"
 
 #include "tests/fuzz/fuzz.h"
 #include "tests/provider_samples.h"

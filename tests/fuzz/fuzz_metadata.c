@@ -1,8 +1,8 @@
-// links: daemon/oauth_metadata.c daemon/json_text.c daemon/provider_url.c daemon/http_message.c
+// links: daemon/protocol/oauth_metadata.c daemon/base/json_text.c daemon/config/provider_url.c daemon/http/http_message.c
 // links: common/secret*.c common/fault.c common/wipe.c
 // libs: libsodium jansson
 /* Metadata of a hostile issuer: whatever is accepted must be addresses that secrets may be sent to. Input: the body. */
-#include "daemon/oauth.h"
+#include "daemon/protocol/oauth.h"
 
 #include "tests/fuzz/fuzz.h"
 

@@ -1,7 +1,7 @@
-// links: daemon/record.c common/secret*.c common/fault.c
+// links: daemon/base/record.c common/secret*.c common/fault.c
 // libs: libsodium
 /* A record of any bytes: read whole, each field as everything it might be, and what was read written again. */
-#include "daemon/record.h"
+#include "daemon/base/record.h"
 
 #include "tests/fuzz/fuzz.h"
 

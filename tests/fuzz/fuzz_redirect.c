@@ -1,8 +1,8 @@
-// links: daemon/oauth_redirect.c daemon/form.c daemon/plain_words.c daemon/json_text.c
+// links: daemon/protocol/oauth_redirect.c daemon/base/form.c daemon/base/plain_words.c daemon/base/json_text.c
 // links: common/secret*.c common/fault.c common/wipe.c
 // libs: libsodium jansson
 /* Redirects that anybody can make up. A code comes out only where this login's state stands in the text. */
-#include "daemon/oauth.h"
+#include "daemon/protocol/oauth.h"
 
 #include "tests/fuzz/fuzz.h"
 

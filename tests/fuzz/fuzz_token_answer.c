@@ -1,11 +1,11 @@
-// links: daemon/oauth_answer.c daemon/answer.c daemon/lifetime.c daemon/json_text.c daemon/plain_words.c
-// links: daemon/http_message.c common/secret*.c common/fault.c common/wipe.c tests/provider_samples.c
+// links: daemon/protocol/oauth_answer.c daemon/protocol/answer.c daemon/protocol/lifetime.c daemon/base/json_text.c daemon/base/plain_words.c
+// links: daemon/http/http_message.c common/secret*.c common/fault.c common/wipe.c tests/provider_samples.c
 // libs: libsodium jansson
 /*
  * A hostile token endpoint. Input: which provider, the status (two bytes), what kind of content, then the body. Checked besides memory: what
  * holds of every answer, above all that nothing of a token is ever shown.
  */
-#include "daemon/oauth.h"
+#include "daemon/protocol/oauth.h"
 
 #include "common/clock.h"
 #include "tests/fuzz/fuzz.h"

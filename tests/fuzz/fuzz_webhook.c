@@ -1,8 +1,8 @@
-// links: daemon/webhook.c daemon/json_text.c daemon/lifetime.c common/secret*.c common/fault.c common/wipe.c
-// links: tests/provider_samples.c daemon/http_message.c
+// links: daemon/protocol/webhook.c daemon/base/json_text.c daemon/protocol/lifetime.c common/secret*.c common/fault.c common/wipe.c
+// links: tests/provider_samples.c daemon/http/http_message.c
 // libs: libsodium jansson
 /* Webhooks from anybody. Input: which provider, a signature up to the first NUL, then the body. None can be valid: nobody has the key. */
-#include "daemon/webhook.h"
+#include "daemon/protocol/webhook.h"
 
 #include "tests/fuzz/fuzz.h"
 #include "tests/provider_samples.h"

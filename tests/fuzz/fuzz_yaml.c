@@ -1,10 +1,10 @@
-// links: daemon/yaml_doc.c daemon/problems.c common/fault.c
+// links: daemon/config/yaml_doc.c daemon/config/problems.c common/fault.c
 // libs: yaml-0.1
 /*
  * Any bytes as a file of the configuration. What is handed out is a whole tree within its limits; what is
  * told is one line each.
  */
-#include "daemon/yaml_doc.h"
+#include "daemon/config/yaml_doc.h"
 
 #include "tests/fuzz/fuzz.h"
 

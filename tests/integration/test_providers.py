@@ -291,7 +291,7 @@ def test_list_of_providers_says_what_the_files_say(home):
 def test_no_provider_is_named_in_the_code():
     names = {word for name in FILES for word in name.split("-")} - {"box", "connect"}
     words = {"linear", "slack", "square"}  # which code may use, but nothing that is printed or compared
-    for path in [*TREE.glob("daemon/*.[ch]"), *TREE.glob("common/*.[ch]"), *TREE.glob("client/*.[ch]")]:
+    for path in [*TREE.glob("daemon/**/*.[ch]"), *TREE.glob("common/*.[ch]"), *TREE.glob("client/*.[ch]")]:
         code = re.sub(r"/[*].*?[*]/|//[^\n]*", "", path.read_text(), flags=re.DOTALL).lower()
         found = {name for name in names
                  if re.search((r"\"[^\"\n]*\b%s\b" if name in words else r"\b%s\b") % name, code)}

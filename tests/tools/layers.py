@@ -26,7 +26,7 @@ def read_includes():
     """{module: {included module, ...}}, a module being a path without its suffix"""
     includes = {}
     for folder in FOLDERS:
-        for path in sorted(pathlib.Path(folder).glob("*.[ch]")):
+        for path in sorted(pathlib.Path(folder).rglob("*.[ch]")):
             names = re.findall(r'^\s*#\s*include\s+"([^"]+)\.h"', path.read_text(), re.MULTILINE)
             module = str(path.with_suffix(""))
             includes.setdefault(module, set()).update(name for name in names if name != module)
@@ -60,7 +60,7 @@ def show(stacks, includes):
             if modules:
                 print(layer)
             for module in modules:
-                print(f"  {module:24} {' '.join(sorted(includes[module]))}".rstrip())
+                print(f"  {module:32} {' '.join(sorted(includes[module]))}".rstrip())
 
 
 def main():

@@ -1,0 +1,66 @@
+/*
+ * What the daemon can be asked: one function for each method, found through one table. What a call waits for belongs to it, and goes when
+ * its connection goes. Knows no socket.
+ */
+#pragma once
+
+#include "daemon/serve/access.h"
+#include "daemon/serve/audit.h"
+#include "daemon/vault/context.h"
+#include "daemon/serve/load.h"
+#include "daemon/login/login.h"
+#include "daemon/report/metrics.h"
+#include "daemon/refresh/probe.h"
+#include "daemon/config/problems.h"
+#include "daemon/refresh/refresh.h"
+#include "daemon/serve/server.h"
+#include "daemon/report/status.h"
+#include "daemon/transfer/transfer.h"
+
+struct service;
+
+struct key_change {
+        size_t n_records;
+        const char *source; /* as in the status; borrowed */
+};
+
+/* What the methods work with: borrowed, and outliving the service. */
+struct service_parts {
+        struct context *context;
+        struct refresher *refresher;
+        struct prober *prober;
+        struct logins *logins;
+        struct audit *audit;
+        struct access_self self;
+        struct daemon_facts facts;
+        /* Reads the configuration again. 0; SERVICE_E_PROBLEMS: it is wrong, and the old one stays. */
+        int (*reload)(struct problems *problems, void *userdata);
+        void *reload_userdata;
+        /* 0; SERVICE_E_NOT_SAVED: diag says why the old key stays. */
+        int (*change_key)(struct key_change *ret, struct diag *diag, void *userdata);
+        void *change_key_userdata;
+        struct backup_cost backup_cost; /* all zero: BACKUP_COST */
+};
+
+enum {
+        SERVICE_E_PROBLEMS = 1,
+        SERVICE_E_NOT_SAVED,
+};
+
+int service_new(struct service **ret, const struct service_parts *parts);
+struct service *service_free(struct service *service); /* the server must be gone, the vault still there */
+DEFINE_FREEP(struct service *, service_free)
+
+/* For server_new(). The server is named to the service afterwards, for its figures. */
+struct server_handler service_handler(struct service *service);
+/* For loads_new(). */
+struct load_handler service_load_handler(struct service *service);
+void service_set_server(struct service *service, struct server *server);
+
+/* context->on_change, with the service as userdata. */
+void service_on_change(struct credential *credential, bool gone, void *userdata);
+/* What holds for all credentials has changed: the configuration, or the wall clock. */
+void service_refresh_all(struct service *service);
+
+/* "Serving 3 credentials; 1 needs a login." */
+void service_summary(struct service *service, char *buffer, size_t size);

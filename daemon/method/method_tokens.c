@@ -1,0 +1,139 @@
+/* io.purser.Tokens: GetToken, which is what the daemon is there for, and ListCredentials. */
+#include "daemon/method/method_internal.h"
+
+#include <errno.h>
+
+static int answer_token(struct service *service, struct call *call, struct credential *credential,
+                        const struct token_answer *answer)
+{
+        /* One look at the clock for the histogram and for the bundle. */
+        uint64_t now = context_now(service->parts.context);
+
+        histogram_add(&service->metrics.get_token, now - call->began_usec);
+        if (answer->verdict != TOKEN_READY)
+                return reply_no_token(service, call, credential->name, answer);
+        return reply_bundle(service, call, credential, now, answer->short_lived, false);
+}
+
+static void on_answer(const struct token_answer *answer, void *userdata)
+{
+        struct pending *pending = userdata;
+        int r;
+
+        r = answer_token(pending->service, pending->call, pending->credential, answer);
+        if (r < 0)
+                call_fail(pending->call, r);
+        pending_end(pending);
+}
+
+static int ask(struct service *service, struct call *call, struct credential *credential,
+               const struct token_demand *demand)
+{
+        struct token_answer answer;
+        struct pending *pending;
+        int r;
+
+        r = pending_begin(service, call, PENDING_TOKEN, credential, NULL, &pending);
+        if (r < 0)
+                return r;
+        r = refresher_ask(service->parts.refresher, credential, demand, on_answer, pending, &answer,
+                          &pending->waiter);
+        if (r == 0)
+                on_answer(&answer, pending);
+        return pending_started(pending, r);
+}
+
+int method_get_token(struct service *service, struct call *call)
+{
+        struct {
+                const char *credential, *rejected;
+                struct optional_int min_valid_seconds;
+        } args;
+        static const struct argument arguments[] = {
+                { "credential", ARGUMENT_STRING, true, offsetof(__typeof__(args), credential) },
+                { "min_valid_seconds", ARGUMENT_INT, false, offsetof(__typeof__(args), min_valid_seconds) },
+                { "rejected", ARGUMENT_STRING, false, offsetof(__typeof__(args), rejected) },
+        };
+        struct credential *credential;
+        int r;
+
+        r = READ_ARGUMENTS(call, arguments, &args);
+        if (r != 0)
+                return r < 0 ? r : 0;
+        if (args.min_valid_seconds.value < 0)
+                return reply_invalid(call, "min_valid_seconds", "It must not be negative.");
+        r = find_for_caller(service, call, args.credential, &credential);
+        if (r != 0)
+                return r < 0 ? r : 0;
+
+        return ask(service, call, credential,
+                   &(struct token_demand){
+                           .min_valid_given = args.min_valid_seconds.given,
+                           .min_valid_sec = args.min_valid_seconds.value,
+                           .rejected = args.rejected,
+                   });
+}
+
+/* False: what it asks for is for the other reader to say. */
+static bool read_brief(const struct wire_brief *brief, struct wire_slice *ret_name,
+                       struct token_demand *ret_demand)
+{
+        bool has_name = false;
+
+        *ret_demand = (struct token_demand){ 0 };
+        for (size_t i = 0; i < brief->n_parameters; i++) {
+                const struct wire_brief_parameter *parameter = &brief->parameters[i];
+
+                if (parameter->is_string && wire_slice_is(&parameter->name, "credential")) {
+                        *ret_name = parameter->string;
+                        has_name = true;
+                } else if (!parameter->is_string && wire_slice_is(&parameter->name, "min_valid_seconds") &&
+                           parameter->integer >= 0 && parameter->integer <= CREDENTIAL_MOST_MIN_VALID_SEC) {
+                        ret_demand->min_valid_given = true;
+                        ret_demand->min_valid_sec = parameter->integer;
+                } else {
+                        return false;
+                }
+        }
+        return has_name;
+}
+
+bool brief_get_token(struct service *service, struct call *call, const struct wire_brief *brief,
+                     const struct secret_buf **ret_answer)
+{
+        uint64_t now = context_now(service->parts.context);
+        struct credential *credential;
+        const struct bundle *bundle;
+        struct token_demand demand;
+        struct wire_slice name;
+
+        if (!read_brief(brief, &name, &demand))
+                return false;
+        credential = vault_find_bytes(service->parts.context->vault, name.bytes, name.n);
+        if (!credential || !call_may_use(service, call, credential) ||
+            !credential_satisfies(credential, &demand, now) ||
+            serve_bundle(service, credential, now, &bundle) < 0)
+                return false;
+
+        histogram_add(&service->metrics.get_token, now - call->began_usec);
+        tell_use(service, call, credential);
+        *ret_answer = &bundle->message;
+        return true;
+}
+
+int method_list_credentials(struct service *service, struct call *call)
+{
+        struct {
+                struct page page;
+        } args;
+        static const struct argument arguments[] = { PAGE_ARGUMENTS(__typeof__(args), page) };
+        _cleanup_(json_decrefp) json_t *array = NULL;
+        int r;
+
+        r = READ_ARGUMENTS(call, arguments, &args);
+        if (r == 0)
+                r = page_make(service, call, &args.page, false, status_credential, &array);
+        if (r != 0)
+                return r < 0 ? r : 0;
+        return reply_values(call, json_pack("{s:O}", "credentials", array));
+}
