@@ -204,24 +204,32 @@ $(O)/systemd/%: systemd/%.in $(O)/.paths Makefile
 	$(Q)sed -e 's,@BINDIR@,$(BINDIR),g' -e 's,@SBINDIR@,$(SBINDIR),g' -e 's,@SYSCONFDIR@,$(SYSCONFDIR),g' $< > $@
 
 # ---------------------------------------------------------------------------------------------------------------- testing
-# Each test names in its first lines what it links: `// links: common/wire.c ...`, `// libs: libsodium`, `// ldflags: ...`.
-# A test that needs a file of a higher layer than its own fails here, by name.
+# Each test names in its first lines what it links: `// links: tests/core.c daemon/vault/`, `// libs: libsodium`, `// ldflags: ...`. A folder
+# stands for itself and all that are below it: what needs a higher one fails here, by name. What a test plays itself (`tests/fake_http.c`)
+# comes first, so that its counterpart stays in the archive.
 ifneq ($(filter-out clean help format deps,$(or $(MAKECMDGOALS),all)),)
 -include $(O)/tests.mk
 endif
 
-$(O)/tests.mk: $(TEST_SRCS) $(FUZZ_SRCS) tests/tools/test-links.awk Makefile
+$(O)/tests.mk: $(TEST_SRCS) $(FUZZ_SRCS) tests/tools/test-links.awk tests/tools/layers.txt Makefile
 	@mkdir -p $(@D)
-	@awk -v O='$(O)' -f tests/tools/test-links.awk $(TEST_SRCS) $(FUZZ_SRCS) > $@
+	@awk -v O='$(O)' -f tests/tools/test-links.awk tests/tools/layers.txt $(TEST_SRCS) $(FUZZ_SRCS) > $@
+
+define layer_archive
+$(O)/$(1).a: $(call obj,$(sort $(wildcard $(1)/*.c)))
+	@rm -f $$@ && $(AR) rcs $$@ $$^
+endef
+$(foreach folder,common $(patsubst %/,%,$(wildcard daemon/*/)),$(eval $(call layer_archive,$(folder))))
+test_link = $(link) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group
 
 test_pkgs = $(shell $(PKG_CONFIG) --libs $(TEST_PKGS) $(EXTRA_PKGS))
 $(TESTS): $(O)/tests/%: $(O)/tests/%.o
 	$(call say,LINK,$@)
-	$(Q)$(link) $(EXTRA_LDFLAGS) $(test_pkgs)
+	$(Q)$(test_link) $(EXTRA_LDFLAGS) $(test_pkgs)
 
 $(FUZZERS): $(O)/tests/fuzz/%: $(O)/tests/fuzz/%.o
 	$(call say,LINK,$@)
-	$(Q)$(link) $(EXTRA_LDFLAGS) $(shell $(PKG_CONFIG) --libs jansson $(EXTRA_PKGS))
+	$(Q)$(test_link) $(EXTRA_LDFLAGS) $(shell $(PKG_CONFIG) --libs jansson $(EXTRA_PKGS))
 
 TALLY := $(PYTHON) tests/tools/tally.py --results $(O)/results
 T ?=

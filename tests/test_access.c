@@ -1,4 +1,4 @@
-// links: daemon/serve/access.c
+// links: daemon/serve/
 #include "daemon/serve/access.h"
 
 #include <setjmp.h>

@@ -1,4 +1,4 @@
-// links: daemon/serve/accounts.c common/fault.c
+// links: daemon/serve/
 #include "daemon/serve/accounts.h"
 
 #include <setjmp.h>

@@ -1,5 +1,4 @@
-// links: tests/api_answers.c daemon/protocol/api_answer.c daemon/protocol/api_request.c daemon/protocol/api_version.c daemon/protocol/answer.c daemon/base/json_text.c
-// links: daemon/base/plain_words.c daemon/http/http_message.c common/secret*.c common/fault.c common/wipe.c tests/provider_samples.c
+// links: tests/api_answers.c tests/provider_samples.c daemon/protocol/
 // libs: libsodium jansson
 /* What an answer tells of the pinned version, and whether a revocation went through. */
 #include "tests/api_answers.h"

@@ -1,6 +1,4 @@
-// links: daemon/serve/audit.c daemon/base/rate.c daemon/base/timers.c daemon/base/heap.c daemon/base/peer.c daemon/config/config*.c daemon/base/jws.c daemon/config/provider*.c
-// links: daemon/config/problems.c daemon/config/yaml_*.c common/secret*.c common/fault.c common/wipe.c common/clock.c common/duration.c
-// links: tests/fake_clock.c
+// links: tests/fake_clock.c daemon/serve/
 // libs: libsodium yaml-0.1 libsystemd
 #include "daemon/serve/audit.h"
 

@@ -1,4 +1,4 @@
-// links: daemon/base/backoff.c
+// links: daemon/base/
 #include "daemon/base/backoff.h"
 
 #include <setjmp.h>

@@ -1,4 +1,4 @@
-// links: daemon/transfer/backup.c common/secret*.c common/fault.c
+// links: daemon/transfer/
 // libs: libsodium
 #include "daemon/transfer/backup.h"
 

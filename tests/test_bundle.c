@@ -1,5 +1,5 @@
 // links: client/libpurser.c client/libpurser_bundle.c client/libpurser_link.c client/libpurser_record.c
-// links: client/libpurser_slice.c common/clock.c common/conn.c common/fault.c common/secret.c common/wipe.c common/wire.c
+// links: client/libpurser_slice.c common/
 // ldflags: -Wl,--wrap=calloc -Wl,--wrap=secret_buf_reserve
 /* A bundle is made whole or not at all, whichever allocation fails, and frees what it took. */
 #include "client/libpurser_private.h"

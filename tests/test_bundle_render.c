@@ -1,6 +1,4 @@
-// links: daemon/serve/bundle*.c tests/credential_bed.c
-// links: daemon/vault/credential*.c daemon/base/record.c daemon/base/backoff.c daemon/base/heap.c daemon/base/timers.c common/duration.c common/fault.c
-// links: common/secret.c common/wire.c
+// links: tests/credential_bed.c daemon/serve/
 // libs: jansson libsodium
 /* Replies to the byte, whatever is in them, and what is left of them in memory. */
 #include "daemon/serve/bundle.h"

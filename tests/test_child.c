@@ -1,4 +1,4 @@
-// links: daemon/base/child.c daemon/base/timers.c daemon/base/heap.c common/clock.c common/fault.c
+// links: daemon/base/
 // libs: libsystemd
 #include "daemon/base/child.h"
 

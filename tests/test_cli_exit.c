@@ -1,4 +1,4 @@
-// links: client/cli_exit.c client/output.c common/clock.c common/duration.c common/fault.c
+// links: client/cli_exit.c client/output.c common/
 #include "client/cli_exit.h"
 
 #include <setjmp.h>

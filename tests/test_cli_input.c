@@ -1,7 +1,6 @@
 // links: client/cli_input.c client/cli.c client/cli_options.c client/cli_exit.c client/output.c
 // links: client/libpurser.c client/libpurser_bundle.c client/libpurser_link.c client/libpurser_record.c
-// links: client/libpurser_slice.c common/clock.c common/conn.c common/duration.c common/fault.c common/secret.c
-// links: common/wipe.c common/wire.c
+// links: client/libpurser_slice.c common/
 /*
  * Secrets from standard input. A child reads one, from a pipe or from a terminal that the test holds the other end of; it ends
  * with the exit status, and writes what it read to a pipe of its own.

@@ -1,4 +1,4 @@
-// links: common/clock.c
+// links: common/
 #include "common/clock.h"
 
 #include <setjmp.h>

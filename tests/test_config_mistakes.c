@@ -1,8 +1,4 @@
-// links: tests/config_place.c daemon/config/config.c daemon/config/config_files.c daemon/config/config_hooks.c daemon/config/config_providers.c daemon/config/config_clients.c
-// links: daemon/config/config_entries.c daemon/config/config_allow.c daemon/config/config_secret.c daemon/base/jws.c common/wipe.c daemon/config/provider.c
-// links: daemon/config/provider_make.c daemon/config/provider_templates.c daemon/config/provider_rules.c daemon/config/provider_url.c daemon/config/yaml_read.c
-// links: daemon/config/yaml_doc.c daemon/config/problems.c common/duration.c common/fault.c common/secret.c
-// links: common/secret_arena.c common/secret_pages.c
+// links: tests/config_place.c daemon/config/
 // libs: yaml-0.1 libsodium
 /* Mistakes in a configuration: all of them are told, each with its line. */
 #include "tests/config_place.h"

@@ -1,4 +1,4 @@
-// links: tests/conn_pair.c common/conn.c common/secret.c common/fault.c
+// links: tests/conn_pair.c common/
 // ldflags: -Wl,--wrap=recv -Wl,--wrap=send -Wl,--wrap=secret_buf_consume
 #include "tests/conn_pair.h"
 

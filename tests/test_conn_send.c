@@ -1,4 +1,4 @@
-// links: tests/conn_pair.c common/conn.c common/secret.c common/fault.c
+// links: tests/conn_pair.c common/
 // ldflags: -Wl,--wrap=recv -Wl,--wrap=send -Wl,--wrap=secret_buf_consume
 /* What is sent over a connection: queued, at once, or to nobody. */
 #include "tests/conn_pair.h"

@@ -1,6 +1,4 @@
-// links: tests/credential_bed.c
-// links: daemon/vault/credential*.c daemon/base/record.c daemon/base/backoff.c daemon/base/heap.c daemon/base/timers.c common/duration.c common/fault.c
-// links: common/secret.c
+// links: tests/credential_bed.c daemon/vault/
 // libs: libsodium
 #include "tests/credential_bed.h"
 

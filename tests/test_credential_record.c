@@ -1,5 +1,4 @@
-// links: daemon/vault/credential*.c daemon/base/record.c daemon/base/backoff.c daemon/base/heap.c daemon/base/timers.c common/duration.c common/fault.c
-// links: common/secret.c
+// links: daemon/vault/
 // libs: libsodium
 #include "daemon/vault/credential.h"
 #include "daemon/base/record.h"

@@ -1,4 +1,4 @@
-// links: common/duration.c common/fault.c
+// links: common/
 #include "common/duration.h"
 
 #include <setjmp.h>

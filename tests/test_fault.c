@@ -1,4 +1,4 @@
-// links: common/fault.c
+// links: common/
 #include "common/fault.h"
 #include "common/utf8.h"
 

@@ -1,4 +1,4 @@
-// links: daemon/base/form.c common/secret*.c common/fault.c
+// links: daemon/base/
 // libs: libsodium
 #include "daemon/base/form.h"
 

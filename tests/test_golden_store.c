@@ -1,6 +1,4 @@
-// links: daemon/store/store*.c daemon/vault/vault*.c daemon/vault/credential*.c daemon/base/record.c daemon/base/seal*.c daemon/base/timers.c daemon/base/heap.c
-// links: daemon/base/backoff.c daemon/config/config*.c daemon/base/jws.c daemon/protocol/oauth_assertion.c daemon/protocol/pkce.c daemon/config/provider*.c daemon/config/problems.c daemon/config/yaml_*.c daemon/base/log.c
-// links: common/secret*.c common/fault.c common/wipe.c common/duration.c common/clock.c tests/fake_clock.c
+// links: tests/fake_clock.c daemon/vault/
 // libs: libsodium yaml-0.1 libsystemd sqlite3
 /*
  * A whole store that an earlier version wrote, with its key: tests/golden/store-1, which is never written again. Whoever changes

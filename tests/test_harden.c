@@ -1,4 +1,4 @@
-// links: daemon/base/harden.c common/fault.c
+// links: daemon/base/
 // libs: libseccomp
 #include "daemon/base/harden.h"
 

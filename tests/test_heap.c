@@ -1,4 +1,4 @@
-// links: daemon/base/heap.c common/fault.c
+// links: daemon/base/
 #include "daemon/base/heap.h"
 
 #include <setjmp.h>

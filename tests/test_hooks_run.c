@@ -1,5 +1,4 @@
-// links: daemon/report/hooks_run.c daemon/base/child.c daemon/config/config*.c daemon/base/jws.c daemon/config/provider*.c daemon/config/problems.c daemon/config/yaml_*.c daemon/base/timers.c
-// links: daemon/base/heap.c tests/fake_clock.c common/secret*.c common/fault.c common/wipe.c common/duration.c common/clock.c
+// links: tests/fake_clock.c daemon/report/
 // libs: libsodium yaml-0.1 jansson libsystemd
 /* Commands that are run: in order, one at a time, and what the journal is told of them. */
 #include "daemon/base/events.h"

@@ -1,5 +1,4 @@
-// links: daemon/http/http*.c common/secret*.c common/wipe.c common/clock.c common/fault.c
-// links: tests/http_server.c tests/fake_clock.c tests/out_of_memory.c
+// links: tests/http_server.c tests/fake_clock.c tests/out_of_memory.c daemon/http/
 // libs: libsystemd libsodium
 // ldflags: -pthread -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=reallocarray,--wrap=strdup,--wrap=strndup,--wrap=realpath
 /*

@@ -1,4 +1,4 @@
-// links: daemon/http/http_message.c common/secret*.c common/fault.c
+// links: daemon/http/
 // libs: libsodium
 #include "daemon/http/http_message.h"
 

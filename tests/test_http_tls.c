@@ -1,5 +1,4 @@
-// links: daemon/http/http*.c common/secret*.c common/wipe.c common/clock.c common/fault.c
-// links: tests/http_client.c tests/shell.c tests/fake_clock.c
+// links: tests/http_client.c tests/shell.c tests/fake_clock.c daemon/http/
 // libs: libsystemd libsodium
 /* Whom TLS trusts, against openssl's own server with certificates made for the occasion. */
 #include "tests/http_client.h"

@@ -1,5 +1,4 @@
-// links: daemon/http/http*.c common/secret*.c common/wipe.c common/clock.c common/fault.c
-// links: tests/http_server.c tests/http_client.c tests/fake_clock.c
+// links: tests/http_server.c tests/http_client.c tests/fake_clock.c daemon/http/
 // libs: libsystemd libsodium
 // ldflags: -pthread
 /* What goes wrong, and above all whether the provider may have acted. */

@@ -1,5 +1,4 @@
-// links: daemon/http/http*.c common/secret*.c common/wipe.c common/clock.c common/fault.c
-// links: tests/http_client.c tests/shell.c tests/fake_clock.c tests/memory_scan.c
+// links: tests/http_client.c tests/shell.c tests/fake_clock.c tests/memory_scan.c daemon/http/
 // libs: libsystemd libsodium
 /* What a request carried is nowhere in memory once it is over: not with curl, not with OpenSSL, not with us. */
 #include "tests/http_client.h"

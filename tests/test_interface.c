@@ -1,4 +1,4 @@
-// links: daemon/method/interface.c
+// links: daemon/method/
 #include "daemon/method/interface.h"
 
 #include <setjmp.h>

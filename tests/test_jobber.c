@@ -1,9 +1,4 @@
-// links: daemon/config/config.c daemon/config/config_files.c daemon/config/config_hooks.c daemon/config/config_providers.c daemon/config/config_clients.c
-// links: daemon/config/config_entries.c daemon/config/config_allow.c daemon/config/provider.c daemon/config/provider_make.c daemon/config/provider_templates.c
-// links: daemon/config/provider_rules.c daemon/config/provider_url.c daemon/config/yaml_read.c daemon/config/yaml_doc.c daemon/config/problems.c
-// links: common/duration.c common/fault.c common/wipe.c daemon/protocol/oauth_answer.c daemon/protocol/api_answer.c
-// links: daemon/protocol/api_version.c daemon/protocol/answer.c daemon/protocol/lifetime.c daemon/base/json_text.c daemon/base/plain_words.c
-// links: daemon/http/http_message.c daemon/protocol/webhook.c common/secret*.c
+// links: daemon/protocol/
 // libs: yaml-0.1 libsodium
 /* etc/providers/jobber.yaml against the answers that Jobber is known to give. */
 #include "common/clock.h"

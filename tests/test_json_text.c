@@ -1,4 +1,4 @@
-// links: daemon/base/json_text.c common/secret*.c common/fault.c
+// links: daemon/base/
 // libs: jansson
 #include "daemon/base/json_text.h"
 

@@ -1,4 +1,4 @@
-// links: daemon/base/jws.c tests/signing_keys.c tests/memory_scan.c common/secret.c common/fault.c common/wipe.c
+// links: tests/signing_keys.c tests/memory_scan.c daemon/base/
 // libs: libsodium libcrypto
 /* Which keys sign, and that what they sign is what others take for signed. */
 #include "daemon/base/jws.h"

@@ -1,6 +1,6 @@
 // links: client/libpurser.c client/libpurser_bundle.c client/libpurser_link.c client/libpurser_list.c
-// links: client/libpurser_record.c client/libpurser_slice.c client/libpurser_stream.c client/libpurser_watch.c
-// links: common/clock.c common/conn.c common/fault.c common/secret.c common/wipe.c common/wire.c tests/scripted_daemon.c
+// links: client/libpurser_record.c client/libpurser_slice.c client/libpurser_stream.c
+// links: client/libpurser_watch.c tests/scripted_daemon.c common/
 // ldflags: -Wl,--wrap=connect
 /* The bundles that the library gives, and how it tells errors. */
 #include "tests/scripted_daemon.h"

@@ -1,4 +1,4 @@
-// links: daemon/protocol/lifetime.c daemon/base/json_text.c daemon/http/http_message.c common/secret*.c common/fault.c common/wipe.c
+// links: daemon/protocol/
 // libs: libsodium jansson
 #include "daemon/protocol/lifetime.h"
 

@@ -1,4 +1,4 @@
-// links: daemon/listen.c daemon/store/handover.c daemon/base/record.c common/secret*.c common/fault.c
+// links: daemon/listen.c daemon/store/
 // libs: libsystemd libsodium
 #include "daemon/listen.h"
 

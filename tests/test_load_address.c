@@ -1,4 +1,4 @@
-// links: daemon/serve/load_address.c
+// links: daemon/serve/
 #include "daemon/serve/load_address.h"
 
 #include <setjmp.h>

@@ -1,4 +1,4 @@
-// links: daemon/base/log.c
+// links: daemon/base/
 // libs: libsystemd
 // ldflags: -Wl,--wrap=sd_journal_sendv
 #include "daemon/base/log.h"

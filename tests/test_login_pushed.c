@@ -1,8 +1,4 @@
-// links: tests/login_bed.c tests/core.c tests/fake_clock.c tests/fake_http.c tests/fake_store.c daemon/refresh/refresh*.c daemon/refresh/probe*.c
-// links: daemon/login/login*.c daemon/refresh/discovery.c daemon/vault/vault*.c daemon/vault/credential*.c daemon/base/record.c daemon/base/seal.c daemon/base/timers.c daemon/base/rate.c
-// links: daemon/base/heap.c daemon/base/backoff.c daemon/protocol/oauth_*.c daemon/protocol/api_*.c daemon/protocol/answer.c daemon/protocol/lifetime.c daemon/protocol/pkce.c
-// links: daemon/base/json_text.c daemon/base/plain_words.c daemon/base/form.c daemon/http/http_message.c daemon/config/config*.c daemon/base/jws.c daemon/config/provider*.c
-// links: daemon/config/problems.c daemon/config/yaml_*.c daemon/base/log.c common/secret*.c common/fault.c common/wipe.c common/duration.c common/clock.c
+// links: tests/login_bed.c tests/core.c tests/fake_clock.c tests/fake_http.c tests/fake_store.c daemon/login/
 // libs: libsodium jansson yaml-0.1 libsystemd
 /* Logins whose request is pushed to the provider (RFC 9126) before anybody is told where to go. */
 #include "tests/login_bed.h"

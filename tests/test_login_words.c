@@ -1,4 +1,4 @@
-// links: client/login_words.c client/output.c common/clock.c common/duration.c common/fault.c
+// links: client/login_words.c client/output.c common/
 #include "client/login_words.h"
 
 #include "common/clock.h"

@@ -1,4 +1,4 @@
-// links: daemon/loop.c common/wipe.c daemon/base/timers.c daemon/base/heap.c common/fault.c common/clock.c
+// links: daemon/loop.c daemon/base/
 // libs: libsystemd
 // ldflags: -Wl,--wrap=timerfd_settime -Wl,--wrap=read
 #include "daemon/loop.h"

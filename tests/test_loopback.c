@@ -1,5 +1,4 @@
-// links: tests/loopback_uri.c
-// links: client/loopback*.c client/page.c client/output.c common/clock.c common/duration.c common/fault.c common/secret.c
+// links: tests/loopback_uri.c client/loopback*.c client/page.c client/output.c common/
 // libs: libmicrohttpd
 #include "tests/loopback_uri.h"
 

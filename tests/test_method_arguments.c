@@ -1,4 +1,4 @@
-// links: daemon/method/method_arguments.c
+// links: daemon/method/
 #include "daemon/method/method_arguments.h"
 
 #include <setjmp.h>

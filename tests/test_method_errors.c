@@ -1,4 +1,4 @@
-// links: daemon/method/method_errors.c daemon/method/interface.c
+// links: daemon/method/
 #include "daemon/method/interface.h"
 #include "daemon/method/method_errors.h"
 

@@ -1,10 +1,5 @@
-// links: tests/out_of_memory.c tests/serve.c tests/core.c tests/fake_clock.c tests/fake_http.c tests/fake_store.c daemon/method/method*.c daemon/transfer/transfer*.c daemon/transfer/backup*.c daemon/serve/bundle*.c
-// links: daemon/report/status.c daemon/report/metrics*.c daemon/serve/access.c daemon/serve/audit.c daemon/base/rate.c daemon/serve/server*.c daemon/serve/connection*.c
-// links: daemon/serve/accounts.c daemon/base/peer.c daemon/method/interface.c daemon/protocol/webhook.c daemon/refresh/refresh*.c daemon/refresh/probe*.c daemon/login/login*.c
-// links: daemon/refresh/discovery.c daemon/vault/vault*.c daemon/vault/credential*.c daemon/base/record.c daemon/base/seal.c daemon/base/timers.c daemon/base/heap.c
-// links: daemon/base/backoff.c daemon/protocol/oauth_*.c daemon/protocol/api_*.c daemon/protocol/answer.c daemon/protocol/lifetime.c daemon/protocol/pkce.c daemon/base/json_text.c
-// links: daemon/base/plain_words.c daemon/base/form.c daemon/http/http_message.c daemon/config/config*.c daemon/base/jws.c daemon/config/provider*.c daemon/config/problems.c
-// links: daemon/serve/load*.c daemon/config/yaml_*.c daemon/base/log.c common/*.c
+// links: tests/out_of_memory.c tests/serve.c tests/core.c tests/fake_clock.c tests/fake_http.c
+// links: tests/fake_store.c daemon/method/
 // libs: libsodium jansson yaml-0.1 libsystemd
 // ldflags: -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=reallocarray,--wrap=strdup,--wrap=strndup,--wrap=realpath
 /*

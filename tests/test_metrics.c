@@ -1,6 +1,4 @@
-// links: daemon/report/metrics*.c daemon/vault/credential*.c daemon/protocol/api_*.c daemon/protocol/answer.c daemon/base/json_text.c daemon/base/plain_words.c
-// links: daemon/http/http_message.c common/wire.c daemon/base/backoff.c daemon/base/record.c common/duration.c
-// links: common/secret*.c common/fault.c common/wipe.c
+// links: daemon/report/
 // libs: libsodium jansson
 #include "daemon/report/metrics.h"
 

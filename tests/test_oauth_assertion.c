@@ -1,4 +1,4 @@
-// links: daemon/protocol/oauth_assertion.c daemon/base/jws.c tests/signing_keys.c tests/out_of_memory.c common/secret.c common/fault.c common/wipe.c
+// links: tests/signing_keys.c tests/out_of_memory.c daemon/protocol/
 // libs: libsodium jansson
 // ldflags: -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=reallocarray,--wrap=strdup,--wrap=strndup,--wrap=realpath
 /* What a client says of itself with its key. */

@@ -1,7 +1,4 @@
-// links: daemon/protocol/oauth_ending.c daemon/protocol/oauth_request.c daemon/protocol/api_request.c daemon/base/form.c daemon/http/http_message.c
-// links: daemon/config/provider.c daemon/config/provider_make.c daemon/config/provider_templates.c daemon/config/provider_rules.c daemon/config/provider_url.c
-// links: daemon/config/yaml_read.c daemon/config/yaml_doc.c daemon/config/problems.c common/duration.c
-// links: common/secret*.c common/fault.c common/wipe.c tests/provider_samples.c
+// links: tests/provider_samples.c daemon/protocol/
 // libs: libsodium jansson yaml-0.1
 /* Revocations of a provider's own kind, each as a file would describe it. */
 #include "daemon/protocol/oauth.h"

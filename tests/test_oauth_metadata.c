@@ -1,5 +1,4 @@
-// links: daemon/protocol/oauth_metadata.c daemon/base/json_text.c daemon/config/provider_url.c daemon/http/http_message.c
-// links: common/secret*.c common/fault.c common/wipe.c tests/provider_samples.c
+// links: tests/provider_samples.c daemon/protocol/
 // libs: libsodium jansson
 #include "daemon/protocol/oauth.h"
 

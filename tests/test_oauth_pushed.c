@@ -1,5 +1,4 @@
-// links: daemon/protocol/oauth_request.c daemon/protocol/oauth_authorization.c daemon/base/json_text.c daemon/base/form.c daemon/http/http_message.c
-// links: common/secret*.c common/fault.c common/wipe.c tests/provider_samples.c tests/out_of_memory.c
+// links: tests/provider_samples.c tests/out_of_memory.c daemon/protocol/
 // libs: libsodium jansson
 // ldflags: -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=reallocarray,--wrap=strdup,--wrap=strndup,--wrap=realpath
 /* Authorization requests that are pushed to the provider (RFC 9126), and what is believed of its answer. */

@@ -1,5 +1,4 @@
-// links: daemon/protocol/oauth_redirect.c daemon/base/form.c daemon/base/plain_words.c daemon/base/json_text.c
-// links: common/secret*.c common/fault.c common/wipe.c tests/provider_samples.c daemon/http/http_message.c
+// links: tests/provider_samples.c daemon/protocol/
 // libs: libsodium jansson
 #include "daemon/protocol/oauth.h"
 

@@ -1,5 +1,4 @@
-// links: tests/oauth_answers.c daemon/protocol/oauth_answer.c daemon/protocol/answer.c daemon/protocol/lifetime.c daemon/base/json_text.c daemon/base/plain_words.c
-// links: daemon/http/http_message.c common/secret*.c common/fault.c common/wipe.c tests/provider_samples.c
+// links: tests/oauth_answers.c tests/provider_samples.c daemon/protocol/
 // libs: libsodium jansson
 /* Answers that bring no token: useless ones, refusals, warnings, and the reasons that are told for them. */
 #include "tests/oauth_answers.h"

@@ -1,5 +1,4 @@
-// links: daemon/protocol/oauth_request.c daemon/protocol/oauth_authorization.c daemon/base/json_text.c daemon/base/form.c daemon/http/http_message.c
-// links: common/secret*.c common/fault.c common/wipe.c tests/provider_samples.c
+// links: tests/provider_samples.c daemon/protocol/
 // libs: libsodium jansson
 #include "daemon/protocol/oauth.h"
 

@@ -1,4 +1,4 @@
-// links: client/output.c common/clock.c common/duration.c common/fault.c
+// links: client/output.c common/
 #include "client/output.h"
 
 #include <setjmp.h>

@@ -1,4 +1,4 @@
-// links: client/page.c client/output.c common/clock.c common/duration.c common/fault.c
+// links: client/page.c client/output.c common/
 // libs: libsodium
 #include "client/page.h"
 

@@ -1,4 +1,4 @@
-// links: daemon/base/peer.c common/clock.c common/fault.c
+// links: daemon/base/
 // libs: libsystemd
 // ldflags: -Wl,--wrap=sd_pid_get_unit -Wl,--wrap=sd_pid_get_user_unit -Wl,--wrap=getsockopt -Wl,--wrap=open
 #include "daemon/base/peer.h"

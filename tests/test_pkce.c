@@ -1,4 +1,4 @@
-// links: daemon/protocol/pkce.c common/secret*.c common/fault.c
+// links: daemon/protocol/
 // libs: libsodium
 #include "daemon/protocol/pkce.h"
 

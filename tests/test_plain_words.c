@@ -1,4 +1,4 @@
-// links: daemon/base/plain_words.c daemon/base/json_text.c common/secret*.c common/fault.c
+// links: daemon/base/
 // libs: jansson
 #include "daemon/base/plain_words.h"
 

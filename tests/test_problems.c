@@ -1,4 +1,4 @@
-// links: daemon/config/problems.c common/fault.c
+// links: daemon/config/
 #include "daemon/config/problems.h"
 
 #include <setjmp.h>

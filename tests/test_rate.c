@@ -1,4 +1,4 @@
-// links: daemon/base/rate.c
+// links: daemon/base/
 #include "daemon/base/rate.h"
 
 #include <setjmp.h>

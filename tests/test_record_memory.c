@@ -1,5 +1,4 @@
-// links: daemon/base/record.c daemon/base/seal.c daemon/base/seal_key.c daemon/base/heap.c daemon/base/peer.c daemon/http/http_message.c common/secret*.c
-// links: common/clock.c common/fault.c tests/out_of_memory.c
+// links: tests/out_of_memory.c daemon/http/
 // libs: libsodium libsystemd
 // ldflags: -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=reallocarray,--wrap=strdup,--wrap=strndup,--wrap=realpath
 /* Want of memory in records, sealing, heap, peers and HTTP values: a fault each time, and (under AddressSanitizer) no leak. */

@@ -1,9 +1,5 @@
-// links: tests/transfer_bed.c
-// links: tests/core.c tests/fake_clock.c tests/fake_http.c tests/fake_store.c daemon/transfer/transfer*.c daemon/transfer/backup*.c daemon/refresh/refresh*.c
-// links: daemon/refresh/probe*.c daemon/login/login*.c daemon/refresh/discovery.c daemon/vault/vault*.c daemon/vault/credential*.c daemon/base/record.c daemon/base/seal.c
-// links: daemon/base/timers.c daemon/base/rate.c daemon/base/heap.c daemon/base/backoff.c daemon/protocol/oauth_*.c daemon/protocol/api_*.c daemon/protocol/answer.c daemon/protocol/lifetime.c daemon/protocol/pkce.c
-// links: daemon/base/json_text.c daemon/base/plain_words.c daemon/base/form.c daemon/http/http_message.c daemon/config/config*.c daemon/base/jws.c daemon/config/provider*.c
-// links: daemon/config/problems.c daemon/config/yaml_*.c daemon/base/log.c common/*.c
+// links: tests/transfer_bed.c tests/core.c tests/fake_clock.c tests/fake_http.c tests/fake_store.c
+// links: daemon/transfer/
 // libs: libsodium jansson yaml-0.1 libsystemd
 /* Grants that come out of a backup, over disks that refuse and crashes in between. */
 #include "tests/transfer_bed.h"

@@ -1,4 +1,4 @@
-// links: daemon/base/seal.c daemon/base/record.c common/secret*.c common/fault.c
+// links: daemon/base/
 // libs: libsodium
 #include "daemon/base/seal.h"
 

@@ -1,4 +1,4 @@
-// links: common/secret.c common/fault.c
+// links: common/
 #include "common/secret.h"
 
 #include <setjmp.h>

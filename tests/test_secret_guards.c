@@ -1,4 +1,4 @@
-// links: tests/secret_children.c common/secret.c common/fault.c
+// links: tests/secret_children.c common/
 // ldflags: -Wl,--wrap=syscall -Wl,--wrap=mmap -Wl,--wrap=mlock -Wl,--wrap=fopen
 /*
  * What may go wrong with secret memory: no memory, writes beyond it, wrong frees, forks and threads. Each test runs in a child, whose arena

@@ -1,4 +1,4 @@
-// links: tests/secret_children.c common/secret.c common/fault.c
+// links: tests/secret_children.c common/
 // ldflags: -Wl,--wrap=syscall -Wl,--wrap=mmap -Wl,--wrap=mlock -Wl,--wrap=fopen
 /* What secret memory is made of. Each test runs in a child, whose arena is new. */
 #include "tests/secret_children.h"

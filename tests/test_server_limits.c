@@ -1,7 +1,4 @@
-// links: tests/server_bed.c daemon/serve/server*.c daemon/serve/connection*.c daemon/serve/accounts.c daemon/serve/audit.c daemon/base/rate.c daemon/base/peer.c daemon/base/log.c
-// links: daemon/base/timers.c daemon/base/heap.c daemon/config/config*.c daemon/base/jws.c daemon/config/provider*.c daemon/config/problems.c daemon/config/yaml_*.c
-// links: common/conn.c common/wire*.c common/secret*.c common/fault.c common/wipe.c common/clock.c common/duration.c
-// links: tests/fake_clock.c
+// links: tests/server_bed.c tests/fake_clock.c daemon/serve/
 // libs: libsodium jansson libsystemd yaml-0.1
 /* What one user may take of connections, calls, buffers and descriptors, and what is left for others. */
 #include "daemon/serve/server_internal.h"

@@ -1,6 +1,4 @@
-// links: daemon/serve/server*.c daemon/serve/connection*.c daemon/serve/accounts.c daemon/serve/audit.c daemon/base/rate.c daemon/base/peer.c daemon/base/log.c daemon/loop.c
-// links: daemon/base/timers.c daemon/base/heap.c daemon/config/config*.c daemon/base/jws.c daemon/config/provider*.c daemon/config/problems.c daemon/config/yaml_*.c
-// links: common/conn.c common/wire*.c common/secret*.c common/fault.c common/wipe.c common/clock.c common/duration.c
+// links: daemon/loop.c daemon/serve/
 // libs: libsodium jansson libsystemd yaml-0.1
 /* The loop that waits on the connections: who is answered at once, and all else that the daemon waits for, keep nobody waiting. */
 #include "daemon/serve/server.h"

@@ -1,4 +1,4 @@
-// links: client/libpurser_slice.c common/fault.c common/secret.c
+// links: client/libpurser_slice.c common/
 #include "client/libpurser_slice.h"
 
 #include <jansson.h>

@@ -1,4 +1,4 @@
-// links: daemon/store/store*.c common/wipe.c common/fault.c tests/store_place.c
+// links: tests/store_place.c daemon/store/
 // libs: libsystemd sqlite3
 /* The store's file and directory: who may have them, what is refused, and that a refusal changes nothing. */
 #include "tests/store_place.h"

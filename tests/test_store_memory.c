@@ -1,4 +1,4 @@
-// links: daemon/store/store*.c common/wipe.c common/fault.c tests/store_place.c tests/out_of_memory.c
+// links: tests/store_place.c tests/out_of_memory.c daemon/store/
 // libs: libsystemd sqlite3
 // ldflags: -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=reallocarray,--wrap=strdup,--wrap=strndup,--wrap=realpath
 /*

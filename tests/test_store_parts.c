@@ -1,4 +1,4 @@
-// links: daemon/store/store*.c common/wipe.c common/fault.c tests/store_place.c
+// links: tests/store_place.c daemon/store/
 // libs: libsystemd sqlite3
 /* A store that is read in parts holds what it holds when it is read at once, whatever is written in between. */
 #include "tests/store_place.h"

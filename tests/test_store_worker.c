@@ -1,4 +1,4 @@
-// links: daemon/store/store*.c common/wipe.c common/fault.c tests/store_place.c
+// links: tests/store_place.c daemon/store/
 // libs: libsystemd sqlite3
 // ldflags: -Wl,--wrap=pthread_create
 /*

@@ -1,4 +1,4 @@
-// links: daemon/base/timers.c daemon/base/heap.c common/fault.c
+// links: daemon/base/
 #include "daemon/base/timers.h"
 
 #include "common/clock.h"

@@ -1,4 +1,4 @@
-// links: common/wipe.c
+// links: common/
 // ldflags: -Wl,--wrap=free -Wl,--wrap=malloc
 #include "common/wipe.h"
 

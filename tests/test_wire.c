@@ -1,4 +1,4 @@
-// links: common/wire.c common/secret.c common/fault.c
+// links: common/
 #include "common/wire.h"
 
 #include <setjmp.h>

@@ -1,4 +1,4 @@
-// links: common/wire.c common/wire_brief.c common/secret.c common/fault.c
+// links: common/
 // libs: jansson libsodium
 /* The quick reader against the one that decides: what it takes, it must take for the same thing. */
 #include "common/wire.h"

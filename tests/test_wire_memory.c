@@ -1,4 +1,4 @@
-// links: common/wire.c common/secret.c common/fault.c
+// links: common/
 /* Reading and writing without memory. */
 #include "common/wire.h"
 

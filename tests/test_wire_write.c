@@ -1,4 +1,4 @@
-// links: common/wire.c common/secret.c common/fault.c
+// links: common/
 /* Calls, replies and strings as they are written. */
 #include "common/wire.h"
 

@@ -1,4 +1,4 @@
-// links: daemon/config/yaml_doc.c daemon/config/problems.c common/fault.c
+// links: daemon/config/
 // libs: yaml-0.1
 #include "daemon/config/yaml_doc.h"
 

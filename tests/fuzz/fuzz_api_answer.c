@@ -1,5 +1,4 @@
-// links: daemon/protocol/api_answer.c daemon/protocol/api_version.c daemon/protocol/answer.c daemon/base/json_text.c daemon/base/plain_words.c
-// links: daemon/http/http_message.c common/secret*.c common/fault.c common/wipe.c tests/provider_samples.c
+// links: tests/provider_samples.c daemon/protocol/
 // libs: libsodium jansson
 /* A hostile API. Input: which provider, the status (two bytes), what kind of content, then the body. */
 #include "daemon/protocol/api.h"

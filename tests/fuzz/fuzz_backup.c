@@ -1,6 +1,4 @@
-// links: daemon/transfer/backup*.c daemon/vault/credential*.c daemon/config/config*.c daemon/base/jws.c daemon/config/provider*.c daemon/config/problems.c daemon/config/yaml_*.c daemon/base/record.c
-// links: daemon/base/backoff.c daemon/base/heap.c daemon/base/timers.c daemon/protocol/api_*.c daemon/protocol/oauth_*.c daemon/protocol/answer.c daemon/protocol/lifetime.c daemon/protocol/pkce.c
-// links: daemon/base/json_text.c daemon/base/plain_words.c daemon/base/form.c daemon/http/http_message.c daemon/base/log.c common/*.c
+// links: daemon/transfer/
 // libs: libsodium jansson yaml-0.1 libsystemd
 /*
  * A backup of any bytes, under a key that is known, and what its frames hold of any bytes, as somebody who knows the passphrase could make

@@ -1,5 +1,5 @@
 // links: client/libpurser.c client/libpurser_bundle.c client/libpurser_link.c client/libpurser_record.c
-// links: client/libpurser_slice.c common/clock.c common/conn.c common/fault.c common/secret.c common/wipe.c common/wire.c
+// links: client/libpurser_slice.c common/
 // libs: jansson
 /* A bundle that the library hands out can be sent: whatever the daemon said, no header line has a second one in it. */
 #include "client/libpurser_private.h"

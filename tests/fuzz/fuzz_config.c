@@ -1,7 +1,4 @@
-// links: daemon/config/config.c daemon/config/config_files.c daemon/config/config_hooks.c daemon/config/config_providers.c daemon/config/config_clients.c
-// links: daemon/config/config_entries.c daemon/config/config_allow.c daemon/config/provider.c daemon/config/provider_make.c daemon/config/provider_templates.c
-// links: daemon/config/provider_rules.c daemon/config/provider_url.c daemon/config/yaml_read.c daemon/config/yaml_doc.c daemon/config/problems.c
-// links: common/duration.c common/fault.c
+// links: daemon/config/
 // libs: yaml-0.1
 /*
  * Any bytes as purser.yaml. A configuration that passes is whole: every reference leads somewhere, every

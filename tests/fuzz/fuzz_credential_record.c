@@ -1,5 +1,4 @@
-// links: daemon/vault/credential*.c daemon/base/record.c daemon/base/backoff.c daemon/base/heap.c daemon/base/timers.c common/duration.c
-// links: common/secret*.c common/fault.c
+// links: daemon/vault/
 // libs: libsodium
 /* A credential's records of any bytes, as a damaged disk under a good key could hold them; whatever was read can be told, and written again. */
 #include "daemon/vault/credential.h"

@@ -1,4 +1,4 @@
-// links: common/duration.c common/fault.c
+// links: common/
 /* A duration that is taken lies within the limit, and what people are shown of it can be read again and is no longer. */
 #include "common/duration.h"
 

@@ -1,4 +1,4 @@
-// links: daemon/protocol/lifetime.c daemon/base/json_text.c daemon/http/http_message.c common/secret*.c common/fault.c common/wipe.c
+// links: daemon/protocol/
 // libs: libsodium jansson
 /* Times as providers write them. What is read must be a time between 1970 and the year 10000, or so many seconds as digits can say. */
 #include "daemon/protocol/lifetime.h"

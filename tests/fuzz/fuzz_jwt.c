@@ -1,4 +1,4 @@
-// links: daemon/protocol/lifetime.c daemon/base/json_text.c daemon/http/http_message.c common/secret*.c common/fault.c common/wipe.c
+// links: daemon/protocol/
 // libs: libsodium jansson
 /* Access tokens that may be JWTs. The input is the token; a copy of its exact size shows every read behind its end. */
 #include "daemon/protocol/lifetime.h"

@@ -1,4 +1,4 @@
-// links: daemon/serve/load_address.c
+// links: daemon/serve/
 /* Names that anybody may bind. What is understood is fit for a line of a log, and says again what came. */
 #include "daemon/serve/load_address.h"
 

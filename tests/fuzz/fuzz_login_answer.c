@@ -1,5 +1,4 @@
-// links: daemon/protocol/oauth_device.c daemon/protocol/oauth_authorization.c daemon/protocol/oauth_request.c daemon/base/json_text.c daemon/base/form.c
-// links: daemon/http/http_message.c common/secret*.c common/fault.c common/wipe.c tests/provider_samples.c
+// links: tests/provider_samples.c daemon/protocol/
 // libs: libsodium jansson
 /*
  * Hostile answers to what a login asks before a person does anything: a device's code (RFC 8628 section 3.2), and a pushed request (RFC 9126

@@ -1,5 +1,4 @@
-// links: daemon/protocol/oauth_metadata.c daemon/base/json_text.c daemon/config/provider_url.c daemon/http/http_message.c
-// links: common/secret*.c common/fault.c common/wipe.c
+// links: daemon/protocol/
 // libs: libsodium jansson
 /* Metadata of a hostile issuer: whatever is accepted must be addresses that secrets may be sent to. Input: the body. */
 #include "daemon/protocol/oauth.h"

@@ -1,5 +1,4 @@
-// links: daemon/config/provider.c daemon/config/provider_make.c daemon/config/provider_templates.c daemon/config/provider_rules.c daemon/config/provider_url.c
-// links: daemon/config/yaml_read.c daemon/config/yaml_doc.c daemon/config/problems.c common/duration.c common/fault.c
+// links: daemon/config/
 // libs: yaml-0.1
 /*
  * Any YAML as a provider file. One that passes is fit to be asked, and still passes when it extends itself.

@@ -1,4 +1,4 @@
-// links: daemon/base/record.c common/secret*.c common/fault.c
+// links: daemon/base/
 // libs: libsodium
 /* A record of any bytes: read whole, each field as everything it might be, and what was read written again. */
 #include "daemon/base/record.h"

@@ -1,5 +1,4 @@
-// links: daemon/protocol/oauth_redirect.c daemon/base/form.c daemon/base/plain_words.c daemon/base/json_text.c
-// links: common/secret*.c common/fault.c common/wipe.c
+// links: daemon/protocol/
 // libs: libsodium jansson
 /* Redirects that anybody can make up. A code comes out only where this login's state stands in the text. */
 #include "daemon/protocol/oauth.h"

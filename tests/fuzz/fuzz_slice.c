@@ -1,4 +1,4 @@
-// links: client/libpurser_slice.c common/secret.c common/fault.c
+// links: client/libpurser_slice.c common/
 // libs: jansson
 /* What the library's reader takes and what it makes of it is held against jansson. Copies are of the exact size. */
 #include "client/libpurser_slice.h"

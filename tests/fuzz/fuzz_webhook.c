@@ -1,5 +1,4 @@
-// links: daemon/protocol/webhook.c daemon/base/json_text.c daemon/protocol/lifetime.c common/secret*.c common/fault.c common/wipe.c
-// links: tests/provider_samples.c daemon/http/http_message.c
+// links: tests/provider_samples.c daemon/protocol/
 // libs: libsodium jansson
 /* Webhooks from anybody. Input: which provider, a signature up to the first NUL, then the body. None can be valid: nobody has the key. */
 #include "daemon/protocol/webhook.h"

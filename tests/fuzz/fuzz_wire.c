@@ -1,4 +1,4 @@
-// links: common/wire.c common/wire_brief.c common/secret.c common/fault.c
+// links: common/
 /* What the parser takes, the writer writes so that the parser takes it again, unchanged. */
 #include "common/wire.h"
 #include "common/wire_brief.h"

@@ -1,4 +1,4 @@
-// links: daemon/config/yaml_doc.c daemon/config/problems.c common/fault.c
+// links: daemon/config/
 // libs: yaml-0.1
 /*
  * Any bytes as a file of the configuration. What is handed out is a whole tree within its limits; what is
