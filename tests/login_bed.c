@@ -2,19 +2,10 @@
 
 #include <stdio.h>
 
-struct core core;
-
 int setup(void **state)
 {
         (void)state;
         core_setup(&core, NULL);
-        return 0;
-}
-
-int teardown(void **state)
-{
-        (void)state;
-        core_teardown(&core);
         return 0;
 }
 
@@ -35,14 +26,4 @@ void on_login(const struct login_answer *answer, void *userdata)
         copy(outcome->found, sizeof(outcome->found), answer->found_id);
         copy(outcome->login, sizeof(outcome->login), answer->login);
         copy(outcome->url, sizeof(outcome->url), answer->authorization_url);
-}
-
-struct credential *find(const char *name)
-{
-        return vault_find(core.context.vault, name);
-}
-
-size_t in_flight(void)
-{
-        return fake_http_n_in_flight(core.context.http);
 }

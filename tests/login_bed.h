@@ -1,19 +1,11 @@
 /* A core in which somebody logs in, and what he is told. */
 #pragma once
 
-#include "tests/core.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "tests/core_bed.h"
 
 #define TOKENS "{\"access_token\":\"access-new\",\"refresh_token\":\"refresh-new\",\"expires_in\":3600}"
 #define ACCOUNT_ONE "{\"data\":{\"account\":{\"id\":\"one\",\"name\":\"One Ltd\"}}}"
 #define INVALID_GRANT "{\"error\":\"invalid_grant\"}"
-
-extern struct core core;
 
 struct outcome {
         bool answered;
@@ -22,7 +14,4 @@ struct outcome {
 };
 
 int setup(void **state);
-int teardown(void **state);
 void on_login(const struct login_answer *answer, void *userdata);
-struct credential *find(const char *name);
-size_t in_flight(void);

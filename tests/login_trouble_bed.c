@@ -7,9 +7,6 @@ const char provider[] = "  nameless: {extends: idp, api: {test_query: 'query { x
 const char clients[] = "  nameless: {provider: nameless, client_id: n, client_secret: {store: true}}\n"
                        "refresh: {test: off}\n";
 
-struct core core;
-struct credential *acme;
-
 int setup(void **state)
 {
         _cleanup_(secret_freep) struct secret *secret = NULL;
@@ -24,41 +21,6 @@ int setup(void **state)
         vault_save_facts(core.context.vault, acme);
         core_save(&core);
         return 0;
-}
-
-int teardown(void **state)
-{
-        core_teardown(&core);
-        return 0;
-}
-
-void restart(void)
-{
-        core_crash(&core);
-        core_start(&core);
-        acme = vault_find(core.context.vault, "acme");
-}
-
-size_t in_flight(void)
-{
-        return fake_http_n_in_flight(core.context.http);
-}
-
-const struct http_request *request(void)
-{
-        assert_true(in_flight() > 0);
-        return fake_http_request(core.context.http, 0);
-}
-
-void save_all(void)
-{
-        while (fake_store_n_queued(core.store))
-                core_save(&core);
-}
-
-bool is_on_disk(const char *kind)
-{
-        return fake_disk_find(core.disk, kind, "acme", NULL);
 }
 
 void on_login(const struct login_answer *answer, void *userdata)

@@ -1,13 +1,7 @@
 /* A core with a grant in force, in whose place a login is about to put another. */
 #pragma once
 
-#include "tests/core.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "tests/core_bed.h"
 
 #define TOKENS(name)                                                                                         \
         "{\"access_token\":\"access-" name "\",\"refresh_token\":\"refresh-" name "\",\"expires_in\":3600}"
@@ -16,19 +10,10 @@
 extern const char provider[];
 extern const char clients[];
 
-extern struct core core;
-extern struct credential *acme;
-
 /* A credential with a grant of account 'one' in force. */
 int setup(void **state);
-int teardown(void **state);
-void restart(void);
-size_t in_flight(void);
-const struct http_request *request(void);
 
 /* Writes, and those that follow from them. */
-void save_all(void);
-bool is_on_disk(const char *kind);
 
 struct outcome {
         struct login_call *call;

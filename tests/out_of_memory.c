@@ -11,25 +11,25 @@
 
 /* Libraries have threads of their own. */
 static atomic_size_t n_allocations;
-static atomic_size_t fail_at = SIZE_MAX;
+static atomic_size_t fail_at;
+static atomic_bool armed;
 
 void out_of_memory_at(size_t allocation)
 {
         n_allocations = 0;
         fail_at = allocation;
+        armed = true;
 }
 
 bool out_of_memory_end(void)
 {
-        bool came = n_allocations > fail_at;
-
-        fail_at = SIZE_MAX;
-        return came;
+        armed = false;
+        return n_allocations > fail_at;
 }
 
-static bool fails(void)
+bool out_of_memory_now(void)
 {
-        if (n_allocations++ != fail_at)
+        if (!armed || n_allocations++ != fail_at)
                 return false;
         errno = ENOMEM;
         return true;
@@ -40,49 +40,49 @@ void *__real_malloc(size_t size);
 void *__wrap_malloc(size_t size);
 void *__wrap_malloc(size_t size)
 {
-        return fails() ? NULL : __real_malloc(size);
+        return out_of_memory_now() ? NULL : __real_malloc(size);
 }
 
 void *__real_calloc(size_t n, size_t size);
 void *__wrap_calloc(size_t n, size_t size);
 void *__wrap_calloc(size_t n, size_t size)
 {
-        return fails() ? NULL : __real_calloc(n, size);
+        return out_of_memory_now() ? NULL : __real_calloc(n, size);
 }
 
 void *__real_realloc(void *p, size_t size);
 void *__wrap_realloc(void *p, size_t size);
 void *__wrap_realloc(void *p, size_t size)
 {
-        return fails() ? NULL : __real_realloc(p, size);
+        return out_of_memory_now() ? NULL : __real_realloc(p, size);
 }
 
 void *__real_reallocarray(void *p, size_t n, size_t size);
 void *__wrap_reallocarray(void *p, size_t n, size_t size);
 void *__wrap_reallocarray(void *p, size_t n, size_t size)
 {
-        return fails() ? NULL : __real_reallocarray(p, n, size);
+        return out_of_memory_now() ? NULL : __real_reallocarray(p, n, size);
 }
 
 char *__real_strdup(const char *text);
 char *__wrap_strdup(const char *text);
 char *__wrap_strdup(const char *text)
 {
-        return fails() ? NULL : __real_strdup(text);
+        return out_of_memory_now() ? NULL : __real_strdup(text);
 }
 
 char *__real_strndup(const char *text, size_t n);
 char *__wrap_strndup(const char *text, size_t n);
 char *__wrap_strndup(const char *text, size_t n)
 {
-        return fails() ? NULL : __real_strndup(text, n);
+        return out_of_memory_now() ? NULL : __real_strndup(text, n);
 }
 
 char *__real_realpath(const char *path, char *resolved);
 char *__wrap_realpath(const char *path, char *resolved);
 char *__wrap_realpath(const char *path, char *resolved)
 {
-        return fails() ? NULL : __real_realpath(path, resolved);
+        return out_of_memory_now() ? NULL : __real_realpath(path, resolved);
 }
 
 int __wrap_asprintf(char **ret, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -91,7 +91,7 @@ int __wrap_asprintf(char **ret, const char *format, ...)
         va_list ap;
         int n;
 
-        if (fails())
+        if (out_of_memory_now())
                 return -1;
         va_start(ap, format);
         n = vasprintf(ret, format, ap);

@@ -9,4 +9,6 @@
 #include <stddef.h>
 
 void out_of_memory_at(size_t allocation); /* counted from 0, from now on */
-bool out_of_memory_end(void); /* all is well again; did it come to that allocation? */
+bool out_of_memory_end(
+        void); /* all is well again; did it come to that allocation? The same when asked again. */
+bool out_of_memory_now(void); /* counts an allocation that a test wraps besides: is it to fail? */

@@ -19,9 +19,6 @@ const char provider[] = "  pinned:\n"
 const char clients[] = "  pinned: {provider: pinned, client_id: p, client_secret: {store: true}}\n"
                        "  untested: {provider: untested, client_id: u, client_secret: {store: true}}\n";
 
-struct core core;
-struct credential *acme;
-
 void use_client(const char *name)
 {
         free(acme->client_name);
@@ -45,23 +42,6 @@ int setup(void **state)
         vault_save_facts(core.context.vault, acme);
         core_save(&core);
         return 0;
-}
-
-int teardown(void **state)
-{
-        core_teardown(&core);
-        return 0;
-}
-
-size_t in_flight(void)
-{
-        return fake_http_n_in_flight(core.context.http);
-}
-
-const struct http_request *request(void)
-{
-        assert_true(in_flight() > 0);
-        return fake_http_request(core.context.http, 0);
 }
 
 void on_revoked(const struct revoke_answer *answer, void *userdata)

@@ -1,13 +1,7 @@
 /* A core with one credential of a provider that has a test, and one who asks for that test. */
 #pragma once
 
-#include "tests/core.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "tests/core_bed.h"
 
 #define DAY (24 * 3600)
 #define SERVED(version, warning)                                                                             \
@@ -17,13 +11,8 @@
 extern const char provider[];
 extern const char clients[];
 
-extern struct core core;
-extern struct credential *acme;
 void use_client(const char *name);
 int setup(void **state);
-int teardown(void **state);
-size_t in_flight(void);
-const struct http_request *request(void);
 
 /* Somebody who waits for a test. */
 struct tester {

@@ -3,27 +3,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct core core;
-struct credential *acme;
-
 int setup(void **state)
 {
         (void)state;
         core_setup(&core, NULL);
         acme = core_give_grant(&core, "acme", "refresh-1", "access-1", 3600);
         return 0;
-}
-
-int teardown(void **state)
-{
-        (void)state;
-        core_teardown(&core);
-        return 0;
-}
-
-size_t in_flight(void)
-{
-        return fake_http_n_in_flight(core.context.http);
 }
 
 int setup_with_alarm(void **state)

@@ -20,8 +20,6 @@ const char clients[] = "  endpoint: {provider: endpoint, client_id: e, client_se
                        "  graph: {provider: graph, client_id: g, client_secret: {store: true}}\n"
                        "refresh: {test: off}\n";
 
-struct core core;
-
 static void set_secret(const char *client)
 {
         _cleanup_(secret_freep) struct secret *secret = NULL;
@@ -40,28 +38,6 @@ int setup(void **state)
         set_secret("none");
         set_secret("graph");
         return 0;
-}
-
-int teardown(void **state)
-{
-        core_teardown(&core);
-        return 0;
-}
-
-struct credential *find(const char *name)
-{
-        return vault_find(core.context.vault, name);
-}
-
-size_t in_flight(void)
-{
-        return fake_http_n_in_flight(core.context.http);
-}
-
-const struct http_request *request(void)
-{
-        assert_true(in_flight() > 0);
-        return fake_http_request(core.context.http, 0);
 }
 
 void belong_to(struct credential *credential, const char *client, const char *account)

@@ -1,23 +1,12 @@
 /* Credentials of providers that revoke in each of the ways, and one who logs out. */
 #pragma once
 
-#include "tests/core.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "tests/core_bed.h"
 
 extern const char provider[];
 extern const char clients[];
 
-extern struct core core;
 int setup(void **state);
-int teardown(void **state);
-struct credential *find(const char *name);
-size_t in_flight(void);
-const struct http_request *request(void);
 void belong_to(struct credential *credential, const char *client, const char *account);
 struct credential *give(const char *name, const char *client, const char *account);
 

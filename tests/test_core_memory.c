@@ -1,12 +1,13 @@
-// links: tests/fake_idp.c tests/core.c tests/fake_clock.c tests/fake_http.c tests/fake_store.c daemon/login/
+// links: tests/out_of_memory.c tests/fake_idp.c tests/core.c tests/fake_clock.c tests/fake_http.c tests/fake_store.c daemon/login/
 // libs: libsodium jansson yaml-0.1 libsystemd
-// ldflags: -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=reallocarray,--wrap=strdup,--wrap=strndup,--wrap=asprintf
+// ldflags: -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=reallocarray,--wrap=strdup,--wrap=strndup,--wrap=realpath,--wrap=asprintf
 // ldflags: -Wl,--wrap=secret_new,--wrap=secret_copy,--wrap=secret_new_string,--wrap=secret_buf_reserve,--wrap=secret_buf_append
 /*
  * Memory runs out once, at every allocation of every operation in turn: nothing crashes or leaks (AddressSanitizer tells), and a grant that lives is
  * there when all is over.
  */
 #include "tests/fake_idp.h"
+#include "tests/out_of_memory.h"
 
 #include "common/fault.h"
 
@@ -22,49 +23,21 @@
 
 /* ---- memory that runs out ---- */
 
-static size_t n_allocations, fail_at = SIZE_MAX;
-static bool armed;
-
-static bool fails(void)
-{
-        return armed && n_allocations++ == fail_at;
-}
-
-/* The linker puts these in the place of what our own objects call; the libraries keep the real ones. */
+/* Beside the allocations that tests/out_of_memory.c wraps, those of secret memory. */
 #define WRAP(type, name, arguments, values, failure)                                                         \
         type __real_##name arguments;                                                                        \
         type __wrap_##name arguments;                                                                        \
         type __wrap_##name arguments                                                                         \
         {                                                                                                    \
-                return fails() ? (failure) : __real_##name values;                                           \
+                return out_of_memory_now() ? (failure) : __real_##name values;                               \
         }
 
-WRAP(void *, malloc, (size_t size), (size), NULL)
-WRAP(void *, calloc, (size_t n, size_t size), (n, size), NULL)
-WRAP(void *, realloc, (void *p, size_t size), (p, size), NULL)
-WRAP(void *, reallocarray, (void *p, size_t n, size_t size), (p, n, size), NULL)
-WRAP(char *, strdup, (const char *text), (text), NULL)
-WRAP(char *, strndup, (const char *text, size_t n), (text, n), NULL)
 WRAP(int, secret_new, (struct secret * *ret, const void *bytes, size_t n), (ret, bytes, n), fault(-ENOMEM))
 WRAP(int, secret_copy, (struct secret * *ret, const struct secret *secret), (ret, secret), fault(-ENOMEM))
 WRAP(int, secret_new_string, (struct secret * *ret, const char *string), (ret, string), fault(-ENOMEM))
 WRAP(int, secret_buf_reserve, (struct secret_buf * buf, size_t more), (buf, more), fault(-ENOMEM))
 WRAP(int, secret_buf_append, (struct secret_buf * buf, const void *bytes, size_t n), (buf, bytes, n),
      fault(-ENOMEM))
-
-int __wrap_asprintf(char **ret, const char *format, ...) __attribute__((format(printf, 2, 3)));
-int __wrap_asprintf(char **ret, const char *format, ...)
-{
-        va_list ap;
-        int n;
-
-        if (fails())
-                return -1;
-        va_start(ap, format);
-        n = vasprintf(ret, format, ap);
-        va_end(ap);
-        return n;
-}
 
 /* ---- operations ---- */
 
@@ -151,14 +124,14 @@ static void expect_alive(void)
         assert_int_equal(asker.answer.verdict, TOKEN_READY);
 }
 
-static void expect_nothing_stray(void)
+static void expect_nothing_stray(size_t failing)
 {
         static const char *const passing_kinds[] = { "intent", "pending-facts", "pending-grant",
                                                      "pending-intent" };
 
         for (size_t i = 0; i < 4; i++)
                 if (fake_disk_find(core.disk, passing_kinds[i], "acme", NULL))
-                        fail_msg("a stray %s (allocation %zu)", passing_kinds[i], fail_at);
+                        fail_msg("a stray %s (allocation %zu)", passing_kinds[i], failing);
         assert_int_equal(vault_unsaved(core.context.vault), 0);
         assert_null(vault_store_problem(core.context.vault));
         if (acme())
@@ -194,16 +167,13 @@ static size_t fail_everywhere(const struct operation *operation)
                 fake_idp_start(true);
                 give_secret(operation->client);
                 give_old_grant(operation->client);
-                fail_at = n;
-                n_allocations = 0;
-                armed = true;
+                out_of_memory_at(n);
                 operation->run();
                 go_on();
-                armed = false;
-                all = n_allocations <= n;
+                all = !out_of_memory_end();
 
                 live_on();
-                expect_nothing_stray();
+                expect_nothing_stray(n);
                 if (!operation->ends)
                         expect_alive();
                 if (all)
@@ -240,7 +210,7 @@ static void ask_at_the_end(void)
         if (r < 0)
                 return;
         go_on();
-        armed = false;
+        out_of_memory_end();
         live_on();
         assert_true(asker.answered);
 }
@@ -325,7 +295,7 @@ static void push(void)
         begun[0] = '\0';
         r = login_begin(core.logins, "acme", "pusher", "again", NULL, on_begun, NULL, &call);
         expect_answered(r, call);
-        armed = false;
+        out_of_memory_end();
         if (*begun)
                 assert_true(login_cancel(core.logins, begun));
 }
@@ -417,7 +387,7 @@ static void test_a_test_without_memory_is_told_all_the_same(void **state)
 
 /* ---- starts ---- */
 
-static int try_to_load(void)
+static int try_to_load(size_t allocation)
 {
         static const uint8_t key_bytes[SEAL_KEY_SIZE] = "an ordinary sealing key of tests";
         _cleanup_(secret_freep) struct secret *key = NULL;
@@ -427,15 +397,14 @@ static int try_to_load(void)
         struct seal *seal;
         int r;
 
-        armed = false;
         assert_int_equal(secret_new(&key, key_bytes, sizeof(key_bytes)), 0);
         assert_int_equal(seal_new(&seal, key), 0);
         assert_int_equal(store_new(&store, "", NULL, &diag), 0);
         assert_int_equal(vault_new(&context.vault, &context, store, seal, core.boot_id), 0);
         context.on_change = NULL;
-        armed = true;
+        out_of_memory_at(allocation);
         r = vault_load(context.vault, &diag);
-        armed = false;
+        out_of_memory_end();
         if (r == 0)
                 assert_string_equal(core_refresh_token(vault_find(context.vault, "acme")), "a-0");
         fake_store_crash(store);
@@ -445,18 +414,18 @@ static int try_to_load(void)
 
 static void test_a_start_without_memory_is_a_fault_and_never_an_empty_vault(void **state)
 {
+        size_t n;
         int r = -ENOMEM;
 
         core_setup_with_provider(&core, providers, clients);
         fake_idp_start(true);
         give_old_grant("app");
         core_crash(&core);
-        for (fail_at = 0; r == -ENOMEM; fail_at++) {
-                n_allocations = 0;
-                r = try_to_load();
+        for (n = 0; r == -ENOMEM; n++) {
+                r = try_to_load(n);
                 assert_true(r == 0 || r == -ENOMEM);
         }
-        assert_true(fail_at > 20);
+        assert_true(n > 20);
         core_teardown(&core);
 }
 

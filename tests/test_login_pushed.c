@@ -1,4 +1,4 @@
-// links: tests/login_bed.c tests/core.c tests/fake_clock.c tests/fake_http.c tests/fake_store.c daemon/login/
+// links: tests/login_bed.c tests/core_bed.c tests/core.c tests/fake_clock.c tests/fake_http.c tests/fake_store.c daemon/login/
 // libs: libsodium jansson yaml-0.1 libsystemd
 /* Logins whose request is pushed to the provider (RFC 9126) before anybody is told where to go. */
 #include "tests/login_bed.h"
@@ -59,12 +59,6 @@ static void begin(void)
 {
         assert_int_equal(login_begin(core.logins, "acme", "par", NULL, NULL, on_begun, &begun, &call), 0);
         core_run(&core);
-}
-
-static const struct http_request *request(void)
-{
-        assert_int_equal(in_flight(), 1);
-        return fake_http_request(core.context.http, 0);
 }
 
 static void expect_refused(long status, const char *body, enum login_verdict verdict, const char *words)

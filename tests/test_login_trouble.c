@@ -1,4 +1,4 @@
-// links: tests/login_trouble_bed.c tests/core.c tests/fake_clock.c tests/fake_http.c tests/fake_store.c
+// links: tests/login_trouble_bed.c tests/core_bed.c tests/core.c tests/fake_clock.c tests/fake_http.c tests/fake_store.c
 // links: daemon/login/
 // libs: libsodium jansson yaml-0.1 libsystemd
 /* Logins that meet refreshes, tests, bad disks and each other. */
@@ -403,7 +403,6 @@ static void test_a_promotion_that_cannot_be_begun_is_in_force_all_the_same(void 
 
 static void test_a_login_is_pending_until_its_grant_is_saved_as_the_credentials_own(void **state)
 {
-        struct credential *beta;
         struct outcome outcome;
 
         bring_to_promotion(&outcome);
@@ -429,7 +428,6 @@ static void test_a_login_is_pending_until_its_grant_is_saved_as_the_credentials_
 
 static void test_a_first_login_that_the_disk_refuses_is_never_facts_alone(void **state)
 {
-        struct credential *beta;
         struct outcome outcome;
 
         begin_import(&outcome, "beta", "imported");

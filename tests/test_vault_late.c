@@ -1,4 +1,4 @@
-// links: tests/vault_bed.c tests/out_of_memory.c tests/core.c tests/fake_clock.c tests/fake_http.c
+// links: tests/vault_bed.c tests/core_bed.c tests/out_of_memory.c tests/core.c tests/fake_clock.c tests/fake_http.c
 // links: tests/fake_store.c daemon/login/
 // libs: libsodium jansson yaml-0.1 libsystemd
 // ldflags: -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=reallocarray,--wrap=strdup,--wrap=strndup,--wrap=realpath

@@ -5,34 +5,12 @@
 
 const uint8_t good_key[SEAL_KEY_SIZE] = "an ordinary sealing key of tests";
 
-struct core core;
-struct credential *acme, *beta;
-
 int setup(void **state)
 {
         core_setup(&core, NULL);
         acme = core_give_grant(&core, "acme", "refresh-1", "access-1", 3600);
         beta = core_give_grant(&core, "beta", "refresh-b", "access-b", 3600);
         return 0;
-}
-
-int teardown(void **state)
-{
-        core_teardown(&core);
-        return 0;
-}
-
-void restart(void)
-{
-        core_crash(&core);
-        core_start(&core);
-        acme = vault_find(core.context.vault, "acme");
-        beta = vault_find(core.context.vault, "beta");
-}
-
-size_t in_flight(void)
-{
-        return fake_http_n_in_flight(core.context.http);
 }
 
 struct seal *make_seal(const uint8_t *key_bytes)

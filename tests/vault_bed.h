@@ -1,25 +1,14 @@
 /* A store with two credentials and a client secret, and what a load makes of it. */
 #pragma once
 
-#include "tests/core.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "tests/core_bed.h"
 
 #define ANSWER_2 "{\"access_token\":\"access-2\",\"refresh_token\":\"refresh-2\",\"expires_in\":3600}"
 #define ACCOUNT_ONE "{\"data\":{\"account\":{\"id\":\"one\",\"name\":\"One Ltd\"}}}"
 
 extern const uint8_t good_key[SEAL_KEY_SIZE];
 
-extern struct core core;
-extern struct credential *acme, *beta;
 int setup(void **state);
-int teardown(void **state);
-void restart(void);
-size_t in_flight(void);
 struct seal *make_seal(const uint8_t *key_bytes);
 
 /* The record as it lies on the disk now; to be freed. */

@@ -6,27 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct core core;
-struct credential *acme;
-
 int setup(void **state)
 {
         core_setup(&core, NULL);
         acme = core_give_grant(&core, "acme", "refresh-1", "access-1", 86400);
         return 0;
-}
-
-int teardown(void **state)
-{
-        core_teardown(&core);
-        return 0;
-}
-
-void restart(void)
-{
-        core_crash(&core);
-        core_start(&core);
-        acme = vault_find(core.context.vault, "acme");
 }
 
 void save_numbered(struct credential *credential, unsigned n)
@@ -88,9 +72,4 @@ unsigned fact_on_disk(const char *kind)
         assert_int_equal(credential_new(&credential, "acme"), 0);
         assert_int_equal(credential_decode_facts(secret_expose(plain), secret_size(plain), credential), 0);
         return credential->notice ? (unsigned)atoi(credential->notice + strlen("fact-")) : 0;
-}
-
-bool is_on_disk(const char *kind)
-{
-        return fake_disk_find(core.disk, kind, "acme", NULL);
 }
