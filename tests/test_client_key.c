@@ -1,4 +1,4 @@
-// links: tests/core.c tests/fake_clock.c tests/fake_http.c tests/fake_store.c tests/signing_keys.c
+// links: tests/core.c tests/fake_clock.c tests/fake_http.c tests/fake_store.c tests/fake_records.c tests/signing_keys.c
 // links: daemon/login/
 // libs: libsodium jansson yaml-0.1 libsystemd
 /* Clients that say who they are with a key. */

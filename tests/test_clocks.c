@@ -1,4 +1,4 @@
-// links: tests/core.c tests/fake_clock.c tests/fake_http.c tests/fake_store.c daemon/login/
+// links: tests/core.c tests/fake_clock.c tests/fake_http.c tests/fake_store.c tests/fake_records.c daemon/login/
 // libs: libsodium jansson yaml-0.1 libsystemd
 /* What becomes of tokens while the machine sleeps and while its wall clock is wrong. */
 #include "tests/core.h"

@@ -1,4 +1,4 @@
-// links: tests/out_of_memory.c tests/fake_idp.c tests/core.c tests/fake_clock.c tests/fake_http.c tests/fake_store.c daemon/login/
+// links: tests/out_of_memory.c tests/fake_idp.c tests/core.c tests/fake_clock.c tests/fake_http.c tests/fake_store.c tests/fake_records.c daemon/login/
 // libs: libsodium jansson yaml-0.1 libsystemd
 // ldflags: -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=reallocarray,--wrap=strdup,--wrap=strndup,--wrap=realpath,--wrap=asprintf
 // ldflags: -Wl,--wrap=secret_new,--wrap=secret_copy,--wrap=secret_new_string,--wrap=secret_buf_reserve,--wrap=secret_buf_append

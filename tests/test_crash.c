@@ -1,4 +1,4 @@
-// links: tests/fake_idp.c tests/core.c tests/fake_clock.c tests/fake_http.c tests/fake_store.c daemon/login/
+// links: tests/fake_idp.c tests/core.c tests/fake_clock.c tests/fake_http.c tests/fake_store.c tests/fake_records.c daemon/login/
 // libs: libsodium jansson yaml-0.1 libsystemd
 /*
  * A crash at every boundary of every operation: N writes become durable, the process dies - before or after it hears of the last one -, a new one

@@ -1,4 +1,4 @@
-// links: tests/core.c tests/fake_clock.c tests/fake_http.c tests/fake_store.c daemon/report/
+// links: tests/core.c tests/fake_clock.c tests/fake_http.c tests/fake_store.c tests/fake_records.c daemon/report/
 // libs: libsodium jansson yaml-0.1 libsystemd
 /* What is told to commands, and when; in place of daemon/report/hooks_run.c, which runs them, what was told is kept. */
 #include "tests/core.h"

@@ -1,4 +1,4 @@
-// links: tests/login_bed.c tests/core_bed.c tests/core.c tests/fake_clock.c tests/fake_http.c tests/fake_store.c daemon/login/
+// links: tests/login_bed.c tests/core_bed.c tests/core.c tests/fake_clock.c tests/fake_http.c tests/fake_store.c tests/fake_records.c daemon/login/
 // libs: libsodium jansson yaml-0.1 libsystemd
 /* Refresh tokens that are brought instead of a login. */
 #include "tests/login_bed.h"

@@ -1,4 +1,4 @@
-// links: tests/login_trouble_bed.c tests/core_bed.c tests/core.c tests/fake_clock.c tests/fake_http.c tests/fake_store.c
+// links: tests/login_trouble_bed.c tests/core_bed.c tests/core.c tests/fake_clock.c tests/fake_http.c tests/fake_store.c tests/fake_records.c
 // links: daemon/login/
 // libs: libsodium jansson yaml-0.1 libsystemd
 /* Logins that meet refreshes, tests, bad disks and each other. */

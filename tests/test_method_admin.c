@@ -1,5 +1,5 @@
 // links: tests/method_bed.c tests/signing_keys.c tests/serve.c tests/core.c tests/fake_clock.c
-// links: tests/fake_http.c tests/fake_store.c daemon/method/
+// links: tests/fake_http.c tests/fake_store.c tests/fake_records.c daemon/method/
 // libs: libsodium jansson yaml-0.1 libsystemd
 #include "tests/method_bed.h"
 #include "tests/signing_keys.h"

@@ -1,4 +1,4 @@
-// links: tests/serve.c tests/core.c tests/fake_clock.c tests/fake_http.c tests/fake_store.c daemon/method/
+// links: tests/serve.c tests/core.c tests/fake_clock.c tests/fake_http.c tests/fake_store.c tests/fake_records.c daemon/method/
 // libs: libsodium jansson yaml-0.1 libsystemd
 /* Callers who ask while the store is still being read. */
 #include "daemon/vault/vault_internal.h"

@@ -1,5 +1,5 @@
 // links: tests/out_of_memory.c tests/serve.c tests/core.c tests/fake_clock.c tests/fake_http.c
-// links: tests/fake_store.c daemon/method/
+// links: tests/fake_store.c tests/fake_records.c daemon/method/
 // libs: libsodium jansson yaml-0.1 libsystemd
 // ldflags: -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=reallocarray,--wrap=strdup,--wrap=strndup,--wrap=realpath
 /*

@@ -1,5 +1,5 @@
 // links: tests/method_bed.c tests/serve.c tests/core.c tests/fake_clock.c tests/fake_http.c
-// links: tests/fake_store.c daemon/method/
+// links: tests/fake_store.c tests/fake_records.c daemon/method/
 // libs: libsodium jansson yaml-0.1 libsystemd
 /* Webhooks that somebody brings. */
 #include "tests/method_bed.h"

@@ -1,4 +1,4 @@
-// links: tests/probe_bed.c tests/core_bed.c tests/core.c tests/fake_clock.c tests/fake_http.c tests/fake_store.c daemon/login/
+// links: tests/probe_bed.c tests/core_bed.c tests/core.c tests/fake_clock.c tests/fake_http.c tests/fake_store.c tests/fake_records.c daemon/login/
 // libs: libsodium jansson yaml-0.1 libsystemd
 /* What a test of a credential shows, and what it does to its tokens and its grant. */
 #include "tests/probe_bed.h"

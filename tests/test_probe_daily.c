@@ -1,4 +1,4 @@
-// links: tests/probe_bed.c tests/core_bed.c tests/core.c tests/fake_clock.c tests/fake_http.c tests/fake_store.c daemon/login/
+// links: tests/probe_bed.c tests/core_bed.c tests/core.c tests/fake_clock.c tests/fake_http.c tests/fake_store.c tests/fake_records.c daemon/login/
 // libs: libsodium jansson yaml-0.1 libsystemd
 /* Tests that begin by themselves, and those who wait for one. */
 #include "tests/probe_bed.h"

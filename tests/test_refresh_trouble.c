@@ -1,4 +1,4 @@
-// links: tests/trouble_bed.c tests/core_bed.c tests/core.c tests/fake_clock.c tests/fake_http.c tests/fake_store.c
+// links: tests/trouble_bed.c tests/core_bed.c tests/core.c tests/fake_clock.c tests/fake_http.c tests/fake_store.c tests/fake_records.c
 // links: daemon/login/
 // libs: libsodium jansson yaml-0.1 libsystemd
 /* Refreshes that something gets in the way of: lost answers, a disk that refuses, callers who do as they please. */

@@ -1,4 +1,4 @@
-// links: tests/transfer_bed.c tests/core.c tests/fake_clock.c tests/fake_http.c tests/fake_store.c
+// links: tests/transfer_bed.c tests/core.c tests/fake_clock.c tests/fake_http.c tests/fake_store.c tests/fake_records.c
 // links: daemon/transfer/
 // libs: libsodium jansson yaml-0.1 libsystemd
 /* Grants that come out of a backup, over disks that refuse and crashes in between. */

@@ -1,4 +1,4 @@
-// links: tests/revoke_bed.c tests/core_bed.c tests/core.c tests/fake_clock.c tests/fake_http.c tests/fake_store.c
+// links: tests/revoke_bed.c tests/core_bed.c tests/core.c tests/fake_clock.c tests/fake_http.c tests/fake_store.c tests/fake_records.c
 // links: daemon/login/
 // libs: libsodium jansson yaml-0.1 libsystemd
 /* Logging out at the provider: what it is asked, and what its answer leaves. */

@@ -1,4 +1,4 @@
-// links: tests/vault_bed.c tests/core_bed.c tests/core.c tests/fake_clock.c tests/fake_http.c tests/fake_store.c daemon/login/
+// links: tests/vault_bed.c tests/core_bed.c tests/core.c tests/fake_clock.c tests/fake_http.c tests/fake_store.c tests/fake_records.c daemon/login/
 // libs: libsodium jansson yaml-0.1 libsystemd
 /* What the vault makes of a store: good ones, damaged ones, others' ones. */
 #include "tests/vault_bed.h"

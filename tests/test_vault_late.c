@@ -1,5 +1,5 @@
 // links: tests/vault_bed.c tests/core_bed.c tests/out_of_memory.c tests/core.c tests/fake_clock.c tests/fake_http.c
-// links: tests/fake_store.c daemon/login/
+// links: tests/fake_store.c tests/fake_records.c daemon/login/
 // libs: libsodium jansson yaml-0.1 libsystemd
 // ldflags: -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=reallocarray,--wrap=strdup,--wrap=strndup,--wrap=realpath
 /* A store that is read in parts: nobody can tell, but by the time that it takes. */

@@ -1,4 +1,4 @@
-// links: tests/vault_save_bed.c tests/core_bed.c tests/core.c tests/fake_clock.c tests/fake_http.c tests/fake_store.c
+// links: tests/vault_save_bed.c tests/core_bed.c tests/core.c tests/fake_clock.c tests/fake_http.c tests/fake_store.c tests/fake_records.c
 // links: daemon/login/
 // libs: libsodium jansson yaml-0.1 libsystemd
 /* A store that is lost is made anew with everything that is known. */
