@@ -59,6 +59,18 @@ void cli_say(const struct cli *cli, const char *format, ...)
         fprintf(stderr, "purser: %s\n", output_append(line, sizeof(line), text));
 }
 
+int cli_misuse(const struct cli *cli, const char *format, ...)
+{
+        char text[512];
+        va_list ap;
+
+        va_start(ap, format);
+        vsnprintf(text, sizeof(text), format, ap);
+        va_end(ap);
+        cli_say(cli, "%s; `purser %s%s--help` shows how", text, cli->cmd->name, *cli->cmd->name ? " " : "");
+        return EX_USAGE;
+}
+
 int cli_fault(const struct cli *cli, const char *doing, int error)
 {
         cli_say(cli, "%s: %s", doing, strerrordesc_np(error < 0 ? -error : error));

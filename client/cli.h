@@ -74,9 +74,6 @@ int cli_parse(struct cli *cli, const struct cli_option *options, size_t n_option
 int cli_parse_until_argument(struct cli *cli, const struct cli_option *options, size_t n_options, int argc,
                              char **argv, char ***ret_arguments, int *ret_n);
 
-/* Says what is wrong and where to read how it is done. EX_USAGE. */
-int cli_misuse(const struct cli *cli, const char *format, ...) __attribute__((format(printf, 2, 3)));
-
 /* ---- cli.c ---- */
 
 /* At the start of main(): jansson wipes what it frees, nobody may look into the process, text is UTF-8. */
@@ -87,6 +84,9 @@ int cli_finish(int status);
 
 /* One line on standard error, control characters replaced. */
 void cli_say(const struct cli *cli, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Says what is wrong and where to read how it is done. EX_USAGE. */
+int cli_misuse(const struct cli *cli, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 int cli_connect(struct cli *cli);
 

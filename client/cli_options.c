@@ -5,7 +5,6 @@
 #include "common/duration.h"
 
 #include <getopt.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,18 +13,6 @@ enum {
         FIRST_CODE = 256, /* above every letter */
         HELP_WIDTH = 79, /* the narrowest screen that people have */
 };
-
-int cli_misuse(const struct cli *cli, const char *format, ...)
-{
-        char text[512];
-        va_list ap;
-
-        va_start(ap, format);
-        vsnprintf(text, sizeof(text), format, ap);
-        va_end(ap);
-        cli_say(cli, "%s; `purser %s%s--help` shows how", text, cli->cmd->name, *cli->cmd->name ? " " : "");
-        return EX_USAGE;
-}
 
 /* ---- help ---- */
 

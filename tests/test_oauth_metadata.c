@@ -85,22 +85,30 @@ static void test_the_endpoints_are_read(void **state)
         assert_null(metadata.token_endpoint);
 }
 
-static void test_a_promise_to_send_the_issuer_is_read(void **state)
+/* Metadata that are good, with more members. */
+static void read_with(const char *members, struct oauth_metadata *ret)
 {
-        static const char *const rests[] = { "true", "false", "null", "\"true\"", "1" };
+        struct diag diag = DIAG_INIT;
         char body[512];
 
-        for (size_t i = 0; i < sizeof rests / sizeof rests[0]; i++) {
-                struct oauth_metadata metadata;
-                struct diag diag = DIAG_INIT;
+        snprintf(body, sizeof body,
+                 "{\"issuer\":\"" ISSUER "\",\"authorization_endpoint\":\"https://id.example.com/a\","
+                 "\"token_endpoint\":\"https://id.example.com/t\",%s}",
+                 members);
+        struct http_response response = sample_answer(200, NULL, body);
+        assert_int_equal(read_response(&response, ret, &diag), 0);
+}
 
-                snprintf(body, sizeof body,
-                         "{\"issuer\":\"" ISSUER "\",\"authorization_endpoint\":\"https://id.example.com/a\","
-                         "\"token_endpoint\":\"https://id.example.com/t\","
-                         "\"authorization_response_iss_parameter_supported\":%s}",
-                         rests[i]);
-                struct http_response response = sample_answer(200, NULL, body);
-                assert_int_equal(read_response(&response, &metadata, &diag), 0);
+static void test_a_promise_to_send_the_issuer_is_read(void **state)
+{
+#define SENDS "\"authorization_response_iss_parameter_supported\":"
+        static const char *const members[] = { SENDS "true", SENDS "false", SENDS "null", SENDS "\"true\"",
+                                               SENDS "1" };
+
+        for (size_t i = 0; i < sizeof members / sizeof members[0]; i++) {
+                struct oauth_metadata metadata;
+
+                read_with(members[i], &metadata);
                 assert_int_equal(metadata.sends_issuer, i == 0);
                 oauth_metadata_done(&metadata);
         }
@@ -108,21 +116,16 @@ static void test_a_promise_to_send_the_issuer_is_read(void **state)
 
 static void test_where_requests_are_pushed_and_whether_they_must_be_is_read(void **state)
 {
-        static const char *const rests[] = { "true", "false", "null", "\"true\"", "1" };
-        char body[512];
+#define PUSHES                                                                                               \
+        "\"pushed_authorization_request_endpoint\":\"https://id.example.com/par\","                          \
+        "\"require_pushed_authorization_requests\":"
+        static const char *const members[] = { PUSHES "true", PUSHES "false", PUSHES "null",
+                                               PUSHES "\"true\"", PUSHES "1" };
 
-        for (size_t i = 0; i < sizeof rests / sizeof rests[0]; i++) {
+        for (size_t i = 0; i < sizeof members / sizeof members[0]; i++) {
                 struct oauth_metadata metadata;
-                struct diag diag = DIAG_INIT;
 
-                snprintf(body, sizeof body,
-                         "{\"issuer\":\"" ISSUER "\",\"authorization_endpoint\":\"https://id.example.com/a\","
-                         "\"token_endpoint\":\"https://id.example.com/t\","
-                         "\"pushed_authorization_request_endpoint\":\"https://id.example.com/par\","
-                         "\"require_pushed_authorization_requests\":%s}",
-                         rests[i]);
-                struct http_response response = sample_answer(200, NULL, body);
-                assert_int_equal(read_response(&response, &metadata, &diag), 0);
+                read_with(members[i], &metadata);
                 assert_string_equal(metadata.pushed_authorization_request_endpoint,
                                     "https://id.example.com/par");
                 assert_int_equal(metadata.must_push, i == 0);

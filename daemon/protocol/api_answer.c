@@ -24,12 +24,6 @@ static void reading_done(struct api_reading *reading)
         answer_done(&reading->answer);
 }
 
-const struct answer_rule *api_find_rule(const struct api_reading *reading, unsigned meanings)
-{
-        return answer_find_rule(&reading->answer, reading->provider->api_rules,
-                                reading->provider->n_api_rules, meanings);
-}
-
 /* said NULL: the answer's own words. */
 static void conclude(const struct api_reading *reading, enum api_verdict verdict, const char *sentence,
                      const char *said)

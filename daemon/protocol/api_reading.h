@@ -1,4 +1,4 @@
-/* An answer of the API while it is read: between api_answer.c and api_version.c, and nobody else's. */
+/* An answer of the API while it is read: api_answer.c, api_version.c and nobody else. */
 #pragma once
 
 #include "daemon/protocol/answer.h"

@@ -31,13 +31,6 @@ static void read_version_warning(const struct api_reading *reading)
                             warning, strlen(warning), &reading->answer.hidden);
 }
 
-bool api_rule_is_about_version(const struct api_reading *reading, const struct answer_rule *rule)
-{
-        const char *warning = reading->provider->api.version_warning;
-
-        return rule->member && warning && strcmp(rule->member, warning) == 0;
-}
-
 /* A rule that only wants to be read (MEANING_NOTICE) takes a warning's sting where it is about the warning itself. */
 static const struct answer_rule *find_version_rule(const struct api_reading *reading)
 {
