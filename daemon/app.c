@@ -174,6 +174,8 @@ static int make_service(struct app *app)
                 .reload = app_reload,
                 .reload_userdata = app,
                 .change_key = app_change_key,
+                .want_turn = app_want_turn,
+                .want_turn_userdata = app,
                 .change_key_userdata = app,
         };
         uint64_t n_descriptors = raise_descriptors();
@@ -345,6 +347,7 @@ void app_done(struct app *app)
         vault_free(app->context.vault);
         http_free(app->context.http);
         audit_done(&app->audit);
+        sd_event_source_disable_unref(app->turn_source);
         timer_stop(&app->timers, &app->status_timer);
         timer_stop(&app->timers, &app->join_timer);
         loop_free(app->loop);

@@ -49,9 +49,10 @@ struct app {
         bool told_secret_memory; /* that some of it is not protected */
         struct timer status_timer;
         struct vault_loader loader;
-        void *load_source; /* sd_event_source; NULL: everything was read at the start */
+        void *turn_source; /* sd_event_source; enabled while there is something to be done between the turns */
+        bool is_loading; /* by turns */
         struct timer load_timer; /* while memory is wanting */
-        uint64_t load_began_usec;
+        uint64_t load_began_usec; /* 0: everything was read at the start */
         int exit_status; /* of an end that nobody has asked for */
         struct timer join_timer; /* when libcurl is looked for, unless a request comes first */
         char status[160]; /* as last told to the service manager */
@@ -72,6 +73,7 @@ int app_choose_key(struct app *app, struct store *store, struct seal **seal); /*
 int app_change_key(struct key_change *ret, struct diag *diag, void *userdata); /* app_key.c */
 int app_add_signals(struct app *app); /* app_run.c */
 int app_load_later(struct app *app); /* app_load.c; what the vault has not read yet. 0 or an exit status */
+void app_want_turn(void *userdata); /* app_load.c; of the service */
 void app_load_end(struct app *app); /* app_load.c */
 void app_stop(struct app *app); /* app_run.c; begins an orderly stop */
 int app_take_over(struct app *app); /* app_handover.c; 0 or an exit status */

@@ -1,4 +1,8 @@
-/* What the store holds beyond the first credentials, read between the turns of the loop. */
+/*
+ * What takes long, a little at a time between the turns of the loop: the store beyond the first credentials is read, and long answers are
+ * made. A descriptor that is always ready stands for that: the loop takes those that are ready in turn, while an event source that it defers
+ * would come before every other one of its priority.
+ */
 #include "daemon/app.h"
 
 #include "daemon/report/hooks.h"
@@ -11,9 +15,15 @@
 #include <errno.h>
 #include <string.h>
 #include <sysexits.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <systemd/sd-event.h>
+#include <unistd.h>
 
-enum { PAUSE_USEC = 1000000 };
+enum {
+        PAUSE_USEC = 1000000,
+        HURRY_USEC = 4000, /* how long others may wait for a turn, while somebody waits for the end */
+};
 
 /* As plan() does it with those that were there at the start. */
 static void on_loaded(struct credential *credential, void *userdata)
@@ -37,7 +47,8 @@ static void on_failed(int result, const char *problem, void *userdata)
                   problem);
         app->exit_status = result < 0 ? EX_IOERR : EX_DATAERR;
         timer_stop(&app->timers, &app->load_timer);
-        (void)sd_event_source_set_enabled(app->load_source, SD_EVENT_ON);
+        app->is_loading = true;
+        app_want_turn(app);
 }
 
 static void tell_loaded(struct app *app)
@@ -46,66 +57,118 @@ static void tell_loaded(struct app *app)
 
         log_notice("All %zu credentials are read from the store; it took %" PRIu64 ".%03" PRIu64 " s.",
                    vault_count_loaded(app->context.vault), msec / 1000, msec % 1000);
+        service_set_loading(app->service, false);
         app_tell_status(app);
 }
 
-static int on_turn(sd_event_source *source, void *userdata)
+static int load_some(struct app *app)
 {
-        struct app *app = userdata;
-        int r = vault_load_more(app->context.vault);
+        uint64_t began_usec = context_now(&app->context);
+        int r;
 
-        if (r == 0 && vault_is_loading(app->context.vault))
-                return 0;
-        (void)sd_event_source_set_enabled(source, SD_EVENT_OFF);
+        do
+                r = vault_load_more(app->context.vault);
+        while (r == 0 && vault_is_loading(app->context.vault) && service_awaits_all(app->service) &&
+               context_now(&app->context) - began_usec < HURRY_USEC);
+        return r;
+}
+
+static void go_on_loading(struct app *app)
+{
+        int r = load_some(app);
+
+        app->is_loading = r == 0 && vault_is_loading(app->context.vault);
+        if (app->is_loading)
+                return;
         if (r == 0) {
                 tell_loaded(app);
         } else if (r != -ENOMEM) {
                 /* Or it failed before anybody could be told. */
                 if (app->exit_status == 0)
                         on_failed(r, strerror(-r), app);
-                (void)sd_event_source_set_enabled(source, SD_EVENT_OFF);
                 app_stop(app);
         } else {
                 log_error("Reading the store is held up: %s.", fault_origin());
                 (void)timer_set(&app->timers, &app->load_timer,
                                 usec_add(context_now(&app->context), PAUSE_USEC));
         }
+}
+
+/* ---- turns ---- */
+
+void app_want_turn(void *userdata)
+{
+        struct app *app = userdata;
+
+        (void)sd_event_source_set_enabled(app->turn_source, SD_EVENT_ON);
+}
+
+static int on_turn(sd_event_source *source, int fd, uint32_t revents, void *userdata)
+{
+        struct app *app = userdata;
+
+        if (app->is_loading)
+                go_on_loading(app);
+        if (!service_turn(app->service) && !app->is_loading)
+                (void)sd_event_source_set_enabled(source, SD_EVENT_OFF);
         return 0;
+}
+
+static int add_turns(struct app *app)
+{
+        sd_event_source *source;
+        int fd, r;
+
+        fd = eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK);
+        if (fd < 0)
+                return fault(-errno);
+        r = sd_event_add_io(app->event, &source, fd, EPOLLIN, on_turn, app);
+        if (r < 0) {
+                close(fd);
+                return fault(r);
+        }
+        app->turn_source = source;
+        r = sd_event_source_set_io_fd_own(source, true);
+        if (r < 0) {
+                close(fd);
+                return fault(r);
+        }
+        r = sd_event_source_set_enabled(source, SD_EVENT_OFF);
+        return r < 0 ? fault(r) : 0;
 }
 
 static void on_pause_over(void *userdata)
 {
         struct app *app = userdata;
 
-        (void)sd_event_source_set_enabled(app->load_source, SD_EVENT_ON);
+        app->is_loading = true;
+        app_want_turn(app);
 }
 
 int app_load_later(struct app *app)
 {
-        sd_event_source *source;
-        int r;
+        int r = add_turns(app);
 
+        if (r < 0)
+                return app_fault(r);
         if (!vault_is_loading(app->context.vault))
                 return 0;
-        r = sd_event_add_defer(app->event, &source, on_turn, app);
-        if (r < 0)
-                return app_fault(r);
-        app->load_source = source;
-        r = sd_event_source_set_enabled(source, SD_EVENT_ON);
-        if (r < 0)
-                return app_fault(r);
         app->load_began_usec = context_now(&app->context);
         timer_init(&app->load_timer, on_pause_over, app);
         app->loader = (struct vault_loader){ on_loaded, on_failed, app };
         vault_set_loader(app->context.vault, &app->loader);
+        service_set_loading(app->service, true);
+        app->is_loading = true;
+        app_want_turn(app);
         return 0;
 }
 
 void app_load_end(struct app *app)
 {
-        if (!app->load_source)
+        if (!app->load_began_usec)
                 return;
         timer_stop(&app->timers, &app->load_timer);
-        app->load_source = sd_event_source_disable_unref(app->load_source);
+        app->is_loading = false;
         vault_set_loader(app->context.vault, NULL);
+        service_set_loading(app->service, false);
 }

@@ -145,16 +145,11 @@ static int swap(struct app *app, struct config *config)
 {
         int r;
 
-        r = vault_load_all(app->context.vault);
-        if (r < 0) {
-                config_free(config);
-                return r;
-        }
         app->context.config = config;
         r = vault_bind(app->context.vault);
         if (r < 0) {
                 app->context.config = app->config;
-                if (vault_bind(app->context.vault) < 0)
+                if (vault_bind(app->context.vault) == -ENOMEM)
                         log_error("Out of memory: credentials that only the configuration names may be "
                                   "missing.");
                 config_free(config);
@@ -217,7 +212,8 @@ static void exit_when_all_is_done(void *userdata)
 {
         struct app *app = userdata;
 
-        if (app->refreshes_ended && server_is_drained(app->server) && loads_is_idle(app->loads))
+        if (app->refreshes_ended && server_is_drained(app->server) && loads_is_idle(app->loads) &&
+            service_is_idle(app->service))
                 sd_event_exit(app->event, EX_OK);
 }
 

@@ -180,6 +180,8 @@ void serve_pump(struct serve_bed *bed)
                 int r;
 
                 core_run(&bed->core);
+                while (service_turn(bed->service))
+                        ;
                 r = sd_event_run(bed->event, 0);
                 assert_true(r >= 0);
                 if (r == 0 && timers_next(&bed->core.timers) > bed->core.clock.boot_usec)

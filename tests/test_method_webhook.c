@@ -130,6 +130,36 @@ static void test_an_old_notice_of_a_disconnection_only_raises_a_doubt(void **sta
         assert_int_equal(acme->refusal, REFUSAL_CUT);
 }
 
+static void test_a_webhook_that_comes_before_all_credentials_are_read_is_matched_when_they_are(void **state)
+{
+        give_hooked_credential();
+        service_set_loading(bed.service, true);
+        verify("{\"topic\":\"GONE\",\"account\":\"1\"}", "guessed");
+        assert_string_equal(serve_hear(&bed, fd), "{\"parameters\":{\"valid\":false}}\n");
+        verify("{\"topic\":\"PING\"}", "hook-secret");
+        assert_string_equal(serve_hear(&bed, fd), "{\"parameters\":{\"valid\":true}}\n");
+
+        verify("{\"topic\":\"GONE\",\"account\":\"1\"}", "hook-secret");
+        assert_string_equal(serve_hear(&bed, fd), "");
+        assert_int_equal(acme->refusal, REFUSAL_NONE);
+        service_set_loading(bed.service, false);
+        assert_string_equal(serve_hear(&bed, fd),
+                            "{\"parameters\":{\"valid\":true,\"credential\":\"acme\"}}\n");
+        assert_int_equal(acme->refusal, REFUSAL_CUT);
+}
+
+static void test_a_webhook_that_waits_does_not_hold_on_to_a_client_that_goes(void **state)
+{
+        give_hooked_credential();
+        service_set_loading(bed.service, true);
+        verify("{\"topic\":\"GONE\",\"account\":\"1\"}", "hook-secret");
+        serve_pump(&bed);
+        serve_reload(&bed, NULL);
+        service_set_loading(bed.service, false);
+        assert_string_equal(serve_hear(&bed, fd), "{\"parameters\":{\"valid\":true}}\n");
+        assert_int_equal(acme->refusal, REFUSAL_NONE);
+}
+
 static void test_who_brings_rubbish_is_limited_and_the_genuine_ones_are_not(void **state)
 {
         unsigned n_answered = 0;
@@ -182,6 +212,9 @@ int main(void)
                 METHOD_TEST(test_a_forged_disconnection_does_nothing),
                 METHOD_TEST(test_a_genuine_disconnection_takes_effect_at_once),
                 METHOD_TEST(test_an_old_notice_of_a_disconnection_only_raises_a_doubt),
+                METHOD_TEST(
+                        test_a_webhook_that_comes_before_all_credentials_are_read_is_matched_when_they_are),
+                METHOD_TEST(test_a_webhook_that_waits_does_not_hold_on_to_a_client_that_goes),
                 METHOD_TEST(test_who_brings_rubbish_is_limited_and_the_genuine_ones_are_not),
                 METHOD_TEST(test_a_webhook_that_cannot_be_judged_is_an_error),
         };

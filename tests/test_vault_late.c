@@ -234,11 +234,21 @@ static void test_what_speaks_of_all_reads_all_first(void **state)
         n = 0;
         assert_int_equal(vault_each_after(core.context.vault, "c190", 100, is_wanted, count, &n), 0);
         assert_int_equal(n, 10);
+}
 
-        start_again();
-        core_reload(&core, NULL);
-        assert_false(vault_is_loading(core.context.vault));
-        assert_int_equal(vault_count_loaded(core.context.vault), MANY);
+static void test_another_configuration_holds_for_what_is_read_after_it(void **state)
+{
+        core_reload(&core, "credentials:\n"
+                           "  c150: {client: app, description: configured}\n"
+                           "  extra: {client: app}\n");
+        assert_true(vault_is_loading(core.context.vault));
+        assert_int_equal(vault_count_loaded(core.context.vault), FIRST_PART);
+        load_the_rest();
+        assert_int_equal(vault_count_loaded(core.context.vault), MANY + 1);
+        assert_string_equal(vault_find(core.context.vault, "c150")->description, "configured");
+        assert_ptr_equal(vault_find(core.context.vault, "c199")->client, core.config->clients[0]);
+        assert_ptr_equal(vault_find(core.context.vault, "c001")->client, core.config->clients[0]);
+        assert_non_null(vault_find(core.context.vault, "extra")->config);
 }
 
 /* ---- what is found late is treated as what is found at the start ---- */
@@ -433,6 +443,7 @@ int main(void)
                 WITH_MANY(test_what_was_saved_meanwhile_is_newer_than_what_is_read_later),
                 WITH_MANY(test_what_was_forgotten_meanwhile_stays_gone),
                 WITH_MANY(test_what_speaks_of_all_reads_all_first),
+                WITH_MANY(test_another_configuration_holds_for_what_is_read_after_it),
                 WITH_MANY(test_an_intent_that_is_found_late_is_an_unknown_outcome),
                 WITH_MANY(test_a_record_that_does_not_open_is_kept_when_it_is_found_late),
                 WITH_MANY(test_a_lost_store_is_read_to_its_end_before_it_is_made_anew),

@@ -329,6 +329,8 @@ int service_new(struct service **ret, const struct service_parts *parts)
                 return fault(-ENOMEM);
         *service = (struct service){ .parts = *parts, .epoch = 1, .bundle = BUNDLE_INIT };
         LIST_INIT(&service->status_watches);
+        TAILQ_INIT(&service->works);
+        TAILQ_INIT(&service->late_works);
         TAILQ_INIT(&service->changed);
         timer_init(&service->changed_timer, watch_tell_tokens, service);
         timer_init(&service->status_timer, watch_tell_status, service);

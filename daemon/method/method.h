@@ -39,6 +39,9 @@ struct service_parts {
         /* 0; SERVICE_E_NOT_SAVED: diag says why the old key stays. */
         int (*change_key)(struct key_change *ret, struct diag *diag, void *userdata);
         void *change_key_userdata;
+        /* There is work for service_turn(). May be NULL. */
+        void (*want_turn)(void *userdata);
+        void *want_turn_userdata;
         struct backup_cost backup_cost; /* all zero: BACKUP_COST */
 };
 
@@ -56,6 +59,17 @@ struct server_handler service_handler(struct service *service);
 /* For loads_new(). */
 struct load_handler service_load_handler(struct service *service);
 void service_set_server(struct service *service, struct server *server);
+
+/*
+ * Whether the store is still being read: whoever told so tells the end of it. Until then, calls that speak of all credentials wait - without it,
+ * they read the rest while everybody waits -, and the reading ought to hurry while there are any.
+ */
+void service_set_loading(struct service *service, bool is_loading);
+bool service_awaits_all(const struct service *service);
+/* One step of what takes long. False: nothing is left to be done. */
+bool service_turn(struct service *service);
+/* No call waits for anything but the world outside. */
+bool service_is_idle(const struct service *service);
 
 /* context->on_change, with the service as userdata. */
 void service_on_change(struct credential *credential, bool gone, void *userdata);

@@ -186,6 +186,9 @@ int method_revoke(struct service *service, struct call *call)
         r = READ_ARGUMENTS(call, arguments, &args);
         if (r == 0)
                 r = find_for_admin(service, call, args.credential, &credential);
+        /* Others of its account may end with it. */
+        if (r == 0)
+                r = await_all(service, call, method_revoke);
         if (r != 0)
                 return r < 0 ? r : 0;
         /* The credential goes while this waits for it to be gone. */

@@ -5,6 +5,7 @@
 #include "daemon/method/method.h"
 #include "daemon/method/method_arguments.h"
 #include "daemon/method/method_errors.h"
+#include "daemon/protocol/webhook.h"
 #include "daemon/base/rate.h"
 #include "daemon/vault/vault.h"
 
@@ -38,6 +39,10 @@ struct service {
         uint64_t units_epoch; /* of what the next says */
         bool turns_on_units; /* as access_turns_on_units() says */
 
+        bool is_loading; /* not all credentials are there, and who needs them all waits */
+        TAILQ_HEAD(works, pending) works; /* what has its turn for a step */
+        struct works late_works; /* what begins when all are there */
+
         LIST_HEAD(, pending) status_watches;
         struct timer status_timer;
         struct bundle bundle; /* the answer that was made last */
@@ -63,6 +68,12 @@ struct serve {
         LIST_HEAD(, pending) pendings; /* that end when the credential goes */
 };
 
+typedef int method_fn(struct service *service, struct call *call);
+
+/* One step. 0: the call was answered, and the pending ended. WORK_E_MORE: there is more to do. A fault ends both. */
+typedef int work_fn(struct pending *pending);
+enum { WORK_E_MORE = 1 };
+
 enum pending_kind { PENDING_TOKEN, PENDING_WATCH, PENDING_STATUS_WATCH, PENDING_OTHER };
 
 /* What a call waits for. Freeing it cancels that; the call is answered, or gone. */
@@ -80,6 +91,12 @@ struct pending {
         struct revoke_call *revoke_call;
         struct vault_write *write;
         struct exporter *exporter;
+
+        work_fn *step; /* what is done next, while this is among the works */
+        struct works *works_in; /* NULL: in none */
+        TAILQ_ENTRY(pending) work_link;
+        method_fn *method; /* that is run when all credentials are there */
+        struct webhook_notice notice; /* of VerifyWebhook: genuine, and yet to be matched */
 
         char *name; /* of a credential or a client, where the answer needs it later */
         bool dirty; /* of a watch: something changed that the peer was not told yet */
@@ -100,7 +117,12 @@ int pending_begin(struct service *service, struct call *call, enum pending_kind 
 int pending_started(struct pending *pending, int result);
 void pending_end(struct pending *pending);
 
-typedef int method_fn(struct service *service, struct call *call);
+/* method_work.c */
+void work_begin(struct pending *pending, work_fn *step);
+void work_begin_late(struct pending *pending, work_fn *step); /* once all credentials are there */
+void work_forget(struct pending *pending);
+/* METHOD_E_WAITS: not all credentials are there yet; when they are, the method is run anew, and nothing may be done until then. */
+int await_all(struct service *service, struct call *call, method_fn *method);
 
 /* method_tokens.c */
 method_fn method_get_token, method_list_credentials;
@@ -159,6 +181,7 @@ int reply_invalid(struct call *call, const char *parameter, const char *reason);
 
 enum {
         METHOD_E_ANSWERED = 1, /* the call has its answer already */
+        METHOD_E_WAITS, /* it will have one */
 };
 
 /* METHOD_E_ANSWERED: a parameter was missing or of a wrong type. */

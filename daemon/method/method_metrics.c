@@ -68,11 +68,13 @@ int method_metrics(struct service *service, struct call *call)
                 return r < 0 ? r : 0;
         if (args.credentials.value < 0 || args.credentials.value > METRICS_MOST_CREDENTIALS)
                 return reply_invalid(call, "credentials", "It must be 0 to 2000.");
-        r = metrics_clients_new(&clients);
+        r = await_all(service, call, method_metrics);
+        if (r == 0)
+                r = metrics_clients_new(&clients);
         if (r == 0 && args.credentials.value > 0)
                 r = metrics_credentials_new(&credentials, (size_t)args.credentials.value, boot_now);
-        if (r < 0)
-                return r;
+        if (r != 0)
+                return r < 0 ? r : 0;
 
         struct counting counting = { clients, credentials, boot_now };
         r = vault_each(context->vault, true, count_one, &counting);

@@ -25,6 +25,8 @@ static void pending_free(struct pending *pending)
         vault_write_free(pending->write);
         exporter_free(pending->exporter);
         transfer_forget(pending);
+        work_forget(pending);
+        webhook_notice_done(&pending->notice);
         if (pending->credential)
                 LIST_REMOVE(pending, serve_link);
         if (pending->kind == PENDING_STATUS_WATCH)

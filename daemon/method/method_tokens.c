@@ -132,6 +132,8 @@ int method_list_credentials(struct service *service, struct call *call)
 
         r = READ_ARGUMENTS(call, arguments, &args);
         if (r == 0)
+                r = await_all(service, call, method_list_credentials);
+        if (r == 0)
                 r = page_make(service, call, &args.page, false, status_credential, &array);
         if (r != 0)
                 return r < 0 ? r : 0;

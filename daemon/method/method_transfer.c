@@ -122,11 +122,13 @@ int method_export(struct service *service, struct call *call)
                 return reply_invalid(call, "more", "A backup comes in pieces: call it with `more`.");
         if (strlen(args.passphrase) < PASSPHRASE_LEAST)
                 return reply_invalid(call, "passphrase", "It must have 12 characters at least.");
-        r = secret_new_string(&passphrase, args.passphrase);
+        r = await_all(service, call, method_export);
+        if (r == 0)
+                r = secret_new_string(&passphrase, args.passphrase);
         if (r == 0)
                 r = pending_begin(service, call, PENDING_OTHER, NULL, NULL, &pending);
-        if (r < 0)
-                return r;
+        if (r != 0)
+                return r < 0 ? r : 0;
         log_event(&(struct log_event){ .level = LOG_LEVEL_NOTICE,
                                        .peer_pid = call->peer->pid,
                                        .peer_uid = (long)call->peer->uid },
@@ -173,7 +175,7 @@ int method_keep_grants(struct service *service, struct call *call)
                 r = find_for_admin(service, call, args.credential, &credential);
                 if (r == 0)
                         r = keep_one(credential, &keeping);
-        } else if (r == 0) {
+        } else if (r == 0 && (r = await_all(service, call, method_keep_grants)) == 0) {
                 r = vault_each(service->parts.context->vault, false, keep_one, &keeping);
         }
         if (r != 0)
@@ -404,6 +406,8 @@ int method_complete_restore(struct service *service, struct call *call)
         r = READ_ARGUMENTS(call, arguments, &args);
         if (r == 0)
                 r = find_upload(service, call, args.restore);
+        if (r == 0)
+                r = await_all(service, call, method_complete_restore);
         if (r != 0)
                 return r < 0 ? r : 0;
         if (service->restorer)

@@ -290,6 +290,8 @@ int method_status(struct service *service, struct call *call)
         if (r == 0 && more && (args.page.after || args.page.most.given))
                 return reply_invalid(call, args.page.after ? "after" : "most",
                                      "What is watched has no pages.");
+        if (r == 0 && !args.credential)
+                r = await_all(service, call, method_status);
         if (r == 0)
                 r = describe(service, call, args.credential, &args.page, &parameters);
         if (r != 0)

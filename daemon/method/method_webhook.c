@@ -127,19 +127,63 @@ static int match_one(struct credential *credential, void *userdata)
         return 0;
 }
 
+/* client NULL: the configuration does not have it any more. */
+static int answer_matched(struct service *service, struct call *call, const struct client *client,
+                          const struct webhook_notice *notice)
+{
+        struct match match = { .service = service, .call = call, .client = client, .notice = notice };
+        int r;
+
+        if (client && notice->account_id) {
+                r = vault_each(service->parts.context->vault, false, match_one, &match);
+                if (r < 0)
+                        return r;
+        }
+        return reply_values(call, json_pack("{s:b, s:s*}", "valid", 1, "credential", match.name));
+}
+
+static int match_late(struct pending *pending)
+{
+        struct service *service = pending->service;
+        int r;
+
+        r = answer_matched(service, pending->call,
+                           config_find_client(service->parts.context->config, pending->name),
+                           &pending->notice);
+        if (r == 0)
+                pending_end(pending);
+        return r;
+}
+
+/* Whose account it is cannot be said yet. That it is genuine was seen, and nothing is kept but what it says. */
+static int match_later(struct service *service, struct call *call, const struct client *client,
+                       struct webhook_notice *notice)
+{
+        struct pending *pending;
+        int r;
+
+        r = pending_begin(service, call, PENDING_OTHER, NULL, client->name, &pending);
+        if (r < 0)
+                return r;
+        pending->notice = *notice;
+        *notice = (struct webhook_notice){ 0 };
+        (void)json_object_clear(call->wire.parameters);
+        work_begin_late(pending, match_late);
+        return pending_started(pending, 0);
+}
+
 static int answer_valid(struct service *service, struct call *call, const struct client *client,
                         const unsigned char *body, size_t n)
 {
         _cleanup_(webhook_notice_done) struct webhook_notice notice = { 0 };
-        struct match match = { .service = service, .call = call, .client = client, .notice = &notice };
         int r;
 
         r = webhook_read_notice(client->provider, (const char *)body, n, &notice);
-        if (r == 0 && notice.account_id)
-                r = vault_each(service->parts.context->vault, false, match_one, &match);
         if (r < 0)
                 return r;
-        return reply_values(call, json_pack("{s:b, s:s*}", "valid", 1, "credential", match.name));
+        if (notice.account_id && service->is_loading)
+                return match_later(service, call, client, &notice);
+        return answer_matched(service, call, client, &notice);
 }
 
 static struct webhook_caller *find_caller(struct service *service, uid_t uid, uint64_t now_usec)

@@ -107,7 +107,8 @@ void call_fail(struct call *call, int fault)
         struct connection *connection = connection_of(call);
 
         connection_drop_by_fault(connection, fault);
-        end_call(connection);
+        if (connection->calling)
+                end_call(connection);
 }
 
 size_t call_queued(const struct call *call)

@@ -301,12 +301,12 @@ int vault_bind(struct vault *vault)
         const struct config *config = vault->context->config;
         struct entry *entry, *next;
 
-        int r = vault_load_all(vault);
-        if (r < 0)
-                return r;
-        for (size_t i = 0; i < config->n_credentials; i++) {
+        if (vault->late.failure)
+                return vault->late.failure;
+        /* What is read later is bound as it comes, and shells are made in the end. */
+        for (size_t i = 0; i < config->n_credentials && !vault->late.under_way; i++) {
                 struct credential *credential;
-                r = vault_require(vault, config->credentials[i]->name, &credential);
+                int r = vault_require(vault, config->credentials[i]->name, &credential);
                 if (r < 0)
                         return r;
         }

@@ -4,6 +4,7 @@ import hashlib
 import os
 import pathlib
 import re
+import select
 import shutil
 import signal
 import subprocess
@@ -96,6 +97,33 @@ def test_what_speaks_of_all_is_answered_with_all(big):
     daemon = big.start_activated()
     expect_all(big)
     daemon.wait_log(ALL_READ)
+
+
+def test_others_are_served_while_who_speaks_of_all_waits(big):
+    daemon = big.start_activated()
+    patient, other = big.varlink(), big.varlink()
+    patient.send("io.purser.Tokens.ListCredentials", {"most": 10})
+    served = 0
+    while not select.select([patient.socket], [], [], 0)[0]:
+        assert other.call("io.purser.Tokens.GetToken", credential="c%d" % (COUNT - 1 - served))["generation"] == 1
+        served += 1
+    assert [credential["name"] for credential in patient.reply()["credentials"]][:3] == ["c0", "c1", "c10"]
+    assert served >= 3
+    daemon.wait_log(ALL_READ)
+
+
+def test_who_waits_for_all_when_the_daemon_is_told_to_stop_is_answered(big):
+    # Reading takes some seconds, a few milliseconds at a time.
+    daemon = traced(big, "-o", "/dev/null", "-e", "trace=pread64", "-e", "inject=pread64:delay_enter=4000:when=%d+" % reads_at_the_start(big))
+    daemon.wait_ready()
+    patient = big.varlink()
+    patient.send("io.purser.Tokens.ListCredentials", {"most": 10})
+    assert big.call("io.purser.Tokens.GetToken", credential="c10")["generation"] == 1
+    child = pathlib.Path("/proc/%d/task/%d/children" % (daemon.process.pid, daemon.process.pid)).read_text().split()
+    os.kill(int(child[0]), signal.SIGTERM)
+    assert len(patient.reply()["credentials"]) == 10
+    daemon.wait()
+    assert ALL_READ not in daemon.log
 
 
 @pytest.mark.parametrize("when", [1, 400])

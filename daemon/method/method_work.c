@@ -1,0 +1,114 @@
+/*
+ * What is not done at once: calls that speak of all credentials, while the store is still being read, and answers that take long to make. Each
+ * has its turn for a step, and between two steps the loop has its own, so that nobody else waits for them.
+ */
+#include "daemon/method/method_internal.h"
+
+static void want_turn(const struct service *service)
+{
+        if (service->parts.want_turn && !TAILQ_EMPTY(&service->works))
+                service->parts.want_turn(service->parts.want_turn_userdata);
+}
+
+void work_begin(struct pending *pending, work_fn *step)
+{
+        pending->step = step;
+        TAILQ_INSERT_TAIL(&pending->service->works, pending, work_link);
+        pending->works_in = &pending->service->works;
+        want_turn(pending->service);
+}
+
+void work_begin_late(struct pending *pending, work_fn *step)
+{
+        struct service *service = pending->service;
+
+        if (!service->is_loading) {
+                work_begin(pending, step);
+                return;
+        }
+        pending->step = step;
+        TAILQ_INSERT_TAIL(&service->late_works, pending, work_link);
+        pending->works_in = &service->late_works;
+}
+
+void work_forget(struct pending *pending)
+{
+        if (pending->works_in)
+                TAILQ_REMOVE(pending->works_in, pending, work_link);
+        pending->works_in = NULL;
+}
+
+bool service_turn(struct service *service)
+{
+        struct pending *pending = TAILQ_FIRST(&service->works);
+        int r;
+
+        if (pending) {
+                work_forget(pending);
+                r = pending->step(pending);
+                if (r == WORK_E_MORE) {
+                        work_begin(pending, pending->step);
+                } else if (r < 0) {
+                        call_fail(pending->call, r);
+                        pending_end(pending);
+                }
+        }
+        return !TAILQ_EMPTY(&service->works);
+}
+
+/* ---- until all are there ---- */
+
+static int run_again(struct pending *pending)
+{
+        struct service *service = pending->service;
+        struct call *call = pending->call;
+        method_fn *method = pending->method;
+        int r;
+
+        call->pending = NULL;
+        call->on_dropped = NULL;
+        pending_end(pending);
+        r = method(service, call);
+        if (r < 0)
+                call_fail(call, r);
+        return 0;
+}
+
+int await_all(struct service *service, struct call *call, method_fn *method)
+{
+        struct pending *pending;
+        int r;
+
+        if (!service->is_loading)
+                return 0;
+        r = pending_begin(service, call, PENDING_OTHER, NULL, NULL, &pending);
+        if (r < 0)
+                return r;
+        pending->method = method;
+        work_begin_late(pending, run_again);
+        (void)pending_started(pending, 0);
+        return METHOD_E_WAITS;
+}
+
+void service_set_loading(struct service *service, bool is_loading)
+{
+        struct pending *pending;
+
+        service->is_loading = is_loading;
+        if (is_loading)
+                return;
+        TAILQ_FOREACH (pending, &service->late_works, work_link)
+                pending->works_in = &service->works;
+        TAILQ_CONCAT(&service->works, &service->late_works, work_link);
+        want_turn(service);
+}
+
+bool service_awaits_all(const struct service *service)
+{
+        return !TAILQ_EMPTY(&service->late_works);
+}
+
+bool service_is_idle(const struct service *service)
+{
+        return TAILQ_EMPTY(&service->works) && TAILQ_EMPTY(&service->late_works);
+}
