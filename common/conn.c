@@ -121,23 +121,17 @@ static bool is_again(int error)
         return error == EAGAIN || error == EWOULDBLOCK;
 }
 
-/* One recv(). ret_full: the peer had at least as much as there was room for. */
-static int read_step(struct conn *conn, size_t most, size_t *ret_n, bool *ret_full)
+/* One recv(), where there is room. ret_full: the peer had at least as much as there was room for. */
+static int receive(int fd, struct secret_buf *buf, size_t most, size_t *ret_n, bool *ret_full)
 {
-        struct secret_buf *buf = &conn->in.buf;
-        size_t room;
+        size_t room = buf->allocated - buf->n - 1;
         ssize_t n;
-        int r;
 
-        r = secret_buf_reserve(buf, READ_STEP_MIN);
-        if (r < 0)
-                return r;
-        room = buf->allocated - buf->n - 1;
         if (room > most)
                 room = most;
 
         do
-                n = recv(conn->fd, buf->data + buf->n, room, MSG_DONTWAIT);
+                n = recv(fd, buf->data + buf->n, room, MSG_DONTWAIT);
         while (n < 0 && errno == EINTR);
         if (n < 0 && is_again(errno))
                 return CONN_E_AGAIN;
@@ -151,6 +145,11 @@ static int read_step(struct conn *conn, size_t most, size_t *ret_n, bool *ret_fu
         *ret_n = (size_t)n;
         *ret_full = (size_t)n == room;
         return 0;
+}
+
+static size_t most_to_read(const struct conn *conn)
+{
+        return conn->max_in < READ_CALL_MAX ? conn->max_in + 1 : READ_CALL_MAX;
 }
 
 static void swap_data(struct secret_buf *a, struct secret_buf *b)
@@ -194,9 +193,40 @@ int conn_take_back(struct conn *conn, struct secret_buf *spare)
         return r;
 }
 
+bool conn_is_at_rest(const struct conn *conn)
+{
+        return !conn->in.buf.data && queue_size(&conn->out) == 0;
+}
+
+int conn_receive(struct conn *conn, struct secret_buf *spare)
+{
+        bool full = false;
+        size_t n = 0;
+        int r;
+
+        assert(!conn->in.buf.data && spare->data && spare->n == 0);
+
+        r = receive(conn->fd, spare, most_to_read(conn), &n, &full);
+        conn->drained = (r == 0 && !full) || r == CONN_E_AGAIN;
+        return r;
+}
+
+bool conn_is_alone(const struct conn *conn, const struct secret_buf *spare)
+{
+        const char *last = spare->data + spare->n - 1;
+
+        return spare->n > 0 && spare->n - 1 <= conn->max_in && memchr(spare->data, '\0', spare->n) == last;
+}
+
+void conn_adopt(struct conn *conn, struct secret_buf *spare)
+{
+        swap_data(&conn->in.buf, spare);
+        conn->borrows = true;
+}
+
 int conn_read(struct conn *conn)
 {
-        size_t most = conn->max_in < READ_CALL_MAX ? conn->max_in + 1 : READ_CALL_MAX, n_read = 0;
+        size_t most = most_to_read(conn), n_read = 0;
         bool full = true;
         int r = 0;
 
@@ -209,7 +239,9 @@ int conn_read(struct conn *conn)
         while (full && n_read < most) {
                 size_t n = 0;
 
-                r = read_step(conn, most - n_read, &n, &full);
+                r = secret_buf_reserve(&conn->in.buf, READ_STEP_MIN);
+                if (r == 0)
+                        r = receive(conn->fd, &conn->in.buf, most - n_read, &n, &full);
                 if (r != 0)
                         break;
                 n_read += n;
@@ -265,11 +297,16 @@ bool conn_has_partial(const struct conn *conn)
         return buf->n > 0 && buf->data[buf->n - 1] != '\0';
 }
 
+static bool fits(const struct conn *conn, size_t n)
+{
+        size_t queued = queue_size(&conn->out);
+
+        return queued < conn->max_out && n < conn->max_out - queued;
+}
+
 static int check_put(const struct conn *conn, const char *bytes, size_t n)
 {
-        const struct queue *out = &conn->out;
-
-        if (queue_size(out) >= conn->max_out || n > conn->max_out - queue_size(out) - 1)
+        if (!fits(conn, n))
                 return CONN_E_TOO_LARGE;
         /* A NUL inside would make two messages of one. */
         return n > 0 && memchr(bytes, '\0', n) ? fault(-EINVAL) : 0;
@@ -309,19 +346,27 @@ static int send_step(struct conn *conn, const char *bytes, size_t n, size_t *ret
 
 int conn_send(struct conn *conn, const char *bytes, size_t n)
 {
+        int r;
+
+        r = check_put(conn, bytes, n);
+        return r == 0 ? conn_send_text(conn, bytes, n) : r;
+}
+
+int conn_send_text(struct conn *conn, const char *bytes, size_t n)
+{
         size_t sent = 0;
         int r;
 
         assert(bytes[n] == '\0');
 
+        if (!fits(conn, n))
+                return CONN_E_TOO_LARGE;
         if (queue_size(&conn->out) > 0) {
                 r = conn_put(conn, bytes, n);
                 if (r == 0)
                         r = conn_flush(conn);
         } else {
-                r = check_put(conn, bytes, n);
-                if (r == 0)
-                        r = send_step(conn, bytes, n + 1, &sent);
+                r = send_step(conn, bytes, n + 1, &sent);
                 if ((r == 0 || r == CONN_E_AGAIN) && sent < n + 1)
                         r = secret_buf_append(&conn->out.buf, bytes + sent, n + 1 - sent);
         }

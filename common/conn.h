@@ -40,6 +40,17 @@ void conn_lend(struct conn *conn, struct secret_buf *spare);
 int conn_take_back(struct conn *conn, struct secret_buf *spare);
 
 /*
+ * The short way of most requests, which come alone and whole, while the connection rests: nothing is lent but read into, and what it holds is looked
+ * at there. 0: `spare`, which has memory and lay empty, holds what has come; else as of conn_read(). What was taken is wiped with secret_buf_forget();
+ * with conn_adopt() it is as if it had been lent and read.
+ */
+bool conn_is_at_rest(const struct conn *conn); /* nothing is held, queued or lent */
+int conn_receive(struct conn *conn, struct secret_buf *spare);
+bool conn_is_alone(const struct conn *conn,
+                   const struct secret_buf *spare); /* one message, whole, not too large */
+void conn_adopt(struct conn *conn, struct secret_buf *spare);
+
+/*
  * Reads what is there, bounded per call. 0: something was read; CONN_E_AGAIN, also while messages longer than max_in together
  * wait to be taken; CONN_E_CLOSED; or a fault.
  */
@@ -62,6 +73,9 @@ int conn_put(struct conn *conn, const char *bytes, size_t n);
 
 /* The same, and sends as much of it at once as the socket takes: 0 or CONN_E_CLOSED. bytes[n] must be NUL. */
 int conn_send(struct conn *conn, const char *bytes, size_t n);
+
+/* The same of what its maker knows to have no NUL inside. */
+int conn_send_text(struct conn *conn, const char *bytes, size_t n);
 
 /* Sends what is queued. 0: all is out; CONN_E_AGAIN: wait until writable; CONN_E_CLOSED: nobody reads any more. */
 int conn_flush(struct conn *conn);

@@ -143,6 +143,13 @@ void secret_buf_clear(struct secret_buf *buf)
         buf->n = 0;
 }
 
+void secret_buf_forget(struct secret_buf *buf)
+{
+        if (buf->data)
+                explicit_bzero(buf->data, buf->n);
+        buf->n = 0;
+}
+
 void secret_buf_done(struct secret_buf *buf)
 {
         if (buf->data)

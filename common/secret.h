@@ -58,6 +58,8 @@ int secret_buf_append_string(struct secret_buf *buf, const char *string);
 void secret_buf_consume(struct secret_buf *buf, size_t n);
 /* n = 0, wiped, memory kept. */
 void secret_buf_clear(struct secret_buf *buf);
+/* The same where nothing lies behind the n bytes that are there. */
+void secret_buf_forget(struct secret_buf *buf);
 /* Wiped and freed; safe on a zeroed or done buffer. */
 void secret_buf_done(struct secret_buf *buf);
 /* Its bytes as a secret; the buffer is done. */

@@ -55,17 +55,25 @@ static inline unsigned count_plain(const char *p)
         return others ? (unsigned)__builtin_ctzll(others) / 8 : 8;
 }
 
+/* The first that is not plain, or the end. */
+static inline const char *skip_plain(const char *p, const char *end)
+{
+        unsigned n = 8;
+
+        while (n == 8 && end - p >= 8)
+                p += n = count_plain(p);
+        while (p < end && plain[(unsigned char)*p])
+                p++;
+        return p;
+}
+
 static bool read_string(struct cursor *cursor, struct wire_slice *ret)
 {
-        const char *begin = cursor->at + 1, *p = begin;
-        unsigned n = 8;
+        const char *begin = cursor->at + 1, *p;
 
         if (cursor->at == cursor->end || *cursor->at != '"')
                 return false;
-        while (n == 8 && cursor->end - p >= 8)
-                p += n = count_plain(p);
-        while (p < cursor->end && plain[(unsigned char)*p])
-                p++;
+        p = skip_plain(begin, cursor->end);
         if (p == cursor->end || *p != '"')
                 return false;
         *ret = (struct wire_slice){ begin, (size_t)(p - begin) };
@@ -158,4 +166,18 @@ bool wire_read_brief(const char *bytes, size_t n, struct wire_brief *ret)
                         return false;
         while (take(&cursor, ','));
         return has_method && take(&cursor, '}') && cursor.at == cursor.end;
+}
+
+bool wire_read_form(const char *bytes, size_t n, const struct wire_form *form, struct wire_slice *ret)
+{
+        size_t n_before = form->before.n, n_behind = form->behind.n;
+        const char *end;
+
+        if (n < n_before + n_behind || memcmp(bytes, form->before.bytes, n_before) != 0)
+                return false;
+        end = bytes + n - n_behind;
+        if (memcmp(end, form->behind.bytes, n_behind) != 0 || skip_plain(bytes + n_before, end) != end)
+                return false;
+        *ret = (struct wire_slice){ bytes + n_before, (size_t)(end - bytes) - n_before };
+        return true;
 }

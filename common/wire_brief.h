@@ -34,6 +34,25 @@ struct wire_brief {
 /* False: not in this form, which says nothing of whether it is a call. */
 bool wire_read_brief(const char *bytes, size_t n, struct wire_brief *ret);
 
+/*
+ * One call as most write it whose library puts no blanks between: the text before and behind its only string that differs from call to call.
+ * Comparing takes a tenth of what reading does.
+ */
+struct wire_form {
+        struct wire_slice before, behind;
+};
+
+#define WIRE_FORM(before, behind)                                                                            \
+        {                                                                                                    \
+                { "" before, sizeof(before) - 1 },                                                           \
+                {                                                                                            \
+                        "" behind, sizeof(behind) - 1                                                        \
+                }                                                                                            \
+        }
+
+/* ret: the string, of visible ASCII and blanks. False: in another form. */
+bool wire_read_form(const char *bytes, size_t n, const struct wire_form *form, struct wire_slice *ret);
+
 /* Here, so that a constant is compared without a call. */
 static inline bool wire_slice_is(const struct wire_slice *slice, const char *string)
 {

@@ -442,6 +442,81 @@ static void test_a_buffer_that_grew_stays_with_whom_it_grew_for(void **state)
         assert_int_equal(in_use(), 0);
 }
 
+/* ---- one that rests, and one message ---- */
+
+static void test_a_message_that_comes_alone_is_looked_at_where_it_was_read(void **state)
+{
+        assert_int_equal(secret_buf_reserve(&spare, 100), 0);
+        assert_true(conn_is_at_rest(conn));
+        assert_int_equal(conn_receive(conn, &spare), CONN_E_AGAIN);
+        assert_true(conn_is_drained(conn));
+        assert_false(conn_is_alone(conn, &spare));
+
+        peer_writes("hunter2", 8);
+        assert_int_equal(conn_receive(conn, &spare), 0);
+        assert_true(conn_is_drained(conn));
+        assert_true(conn_is_alone(conn, &spare));
+        assert_int_equal(spare.n, 8);
+        assert_string_equal(spare.data, "hunter2");
+        secret_buf_forget(&spare);
+        assert_true(spare_is_blank());
+        assert_true(conn_is_at_rest(conn));
+        assert_int_equal(conn_held(conn), 0);
+
+        shutdown(peer, SHUT_WR);
+        assert_int_equal(conn_receive(conn, &spare), CONN_E_CLOSED);
+        secret_buf_done(&spare);
+}
+
+static void test_what_does_not_come_alone_goes_on_as_if_it_had_been_lent(void **state)
+{
+        assert_int_equal(secret_buf_reserve(&spare, 100), 0);
+        peer_writes("one\0two\0thr", 11);
+        assert_int_equal(conn_receive(conn, &spare), 0);
+        assert_false(conn_is_alone(conn, &spare));
+        conn_adopt(conn, &spare);
+        assert_null(spare.data);
+        assert_false(conn_is_at_rest(conn));
+        assert_next("one");
+        assert_next("two");
+        assert_int_equal(next(), CONN_E_AGAIN);
+        assert_int_equal(conn_take_back(conn, &spare), 0);
+        assert_true(spare_is_blank());
+        assert_int_equal(conn_held(conn), 3);
+        peer_writes("ee", 3);
+        assert_int_equal(conn_read(conn), 0);
+        assert_next("three");
+        assert_int_equal(next(), CONN_E_AGAIN);
+        assert_true(conn_is_at_rest(conn));
+        secret_buf_done(&spare);
+}
+
+static void test_a_message_that_is_too_long_or_not_whole_is_not_alone(void **state)
+{
+        struct conn *strict;
+        int fds[2];
+
+        assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
+        assert_int_equal(conn_new(&strict, fds[0], 8, 8), 0);
+        assert_int_equal(secret_buf_reserve(&spare, 100), 0);
+        assert_int_equal(write(fds[1], "12345678", 8), 8);
+        assert_int_equal(conn_receive(strict, &spare), 0);
+        assert_false(conn_is_alone(strict, &spare));
+        secret_buf_forget(&spare);
+
+        assert_int_equal(write(fds[1], "12345678", 9), 9);
+        assert_int_equal(conn_receive(strict, &spare), 0);
+        assert_true(conn_is_alone(strict, &spare));
+        secret_buf_forget(&spare);
+
+        assert_int_equal(write(fds[1], "123456789", 10), 10);
+        assert_int_equal(conn_receive(strict, &spare), 0);
+        assert_false(conn_is_alone(strict, &spare));
+        secret_buf_done(&spare);
+        conn_free(strict);
+        close(fds[1]);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -468,6 +543,9 @@ int main(void)
                 TEST(test_a_lent_buffer_comes_back_wiped_and_the_connection_keeps_none),
                 TEST(test_what_is_left_over_moves_to_memory_of_its_own),
                 TEST(test_a_buffer_that_grew_stays_with_whom_it_grew_for),
+                TEST(test_a_message_that_comes_alone_is_looked_at_where_it_was_read),
+                TEST(test_what_does_not_come_alone_goes_on_as_if_it_had_been_lent),
+                TEST(test_a_message_that_is_too_long_or_not_whole_is_not_alone),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

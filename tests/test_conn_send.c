@@ -153,11 +153,13 @@ static void test_what_is_sent_at_once_goes_behind_what_is_queued(void **state)
 {
         char text[16];
 
-        assert_int_equal(conn_put(conn, "first", 5), 0);
-        assert_int_equal(conn_send(conn, "second", 6), 0);
-        assert_int_equal(conn_queued(conn), 0);
-        assert_int_equal(read(peer, text, sizeof(text)), 13);
-        assert_memory_equal(text, "first\0second", 13);
+        for (int known = 0; known < 2; known++) {
+                assert_int_equal(conn_put(conn, "first", 5), 0);
+                assert_int_equal(known ? conn_send_text(conn, "second", 6) : conn_send(conn, "second", 6), 0);
+                assert_int_equal(conn_queued(conn), 0);
+                assert_int_equal(read(peer, text, sizeof(text)), 13);
+                assert_memory_equal(text, "first\0second", 13);
+        }
 }
 
 static void test_what_the_socket_does_not_take_at_once_is_queued(void **state)
@@ -190,6 +192,7 @@ static void test_sending_at_once_fails_as_queueing_does(void **state)
         assert_int_equal(conn_send(conn, "a\0b", 3), -EINVAL);
         memset(text, 'x', MAX_OUT);
         assert_int_equal(conn_send(conn, text, MAX_OUT), CONN_E_TOO_LARGE);
+        assert_int_equal(conn_send_text(conn, text, MAX_OUT), CONN_E_TOO_LARGE);
         send_errno = ENOBUFS;
         assert_int_equal(conn_send(conn, "x", 1), -ENOBUFS);
         send_errno = 0;

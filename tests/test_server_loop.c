@@ -3,6 +3,7 @@
 /* The loop that waits on the connections: who is answered at once, and all else that the daemon waits for, keep nobody waiting. */
 #include "daemon/serve/server.h"
 
+#include "common/wire_brief.h"
 #include "daemon/serve/audit.h"
 #include "daemon/loop.h"
 
@@ -42,10 +43,12 @@ static void (*on_call_do)(void);
 static int client;
 static const char *says;
 
-static bool on_brief(struct call *call, const struct wire_brief *brief, void *userdata,
+static bool on_brief(struct call *call, const char *bytes, size_t n, void *userdata,
                      const struct secret_buf **ret_answer)
 {
-        if (!wire_slice_is(&brief->method, "t.Brief"))
+        struct wire_brief brief;
+
+        if (!wire_read_brief(bytes, n, &brief) || !wire_slice_is(&brief.method, "t.Brief"))
                 return false;
         n_brief++;
         if (on_call_do)

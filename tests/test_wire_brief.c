@@ -147,6 +147,45 @@ static void test_no_beginning_of_a_call_is_taken(void **state)
         }
 }
 
+static const struct wire_form form = WIRE_FORM("{\"method\":\"m\",\"parameters\":{\"a\":\"", "\"}}");
+
+/* What the form takes, the quick reader takes too, and for the same. */
+static bool compare_form(const char *bytes, size_t n)
+{
+        struct wire_brief brief;
+        struct wire_slice value;
+
+        if (!wire_read_form(bytes, n, &form, &value))
+                return false;
+        if (!wire_read_brief(bytes, n, &brief) || !wire_slice_is(&brief.method, "m") ||
+            brief.n_parameters != 1 || !wire_slice_is(&brief.parameters[0].name, "a") ||
+            !brief.parameters[0].is_string || brief.parameters[0].string.bytes != value.bytes ||
+            brief.parameters[0].string.n != value.n)
+                fail_msg("the form takes it for something else: %.*s", (int)n, bytes);
+        return true;
+}
+
+static void test_the_form_of_most_calls_is_told_by_comparing(void **state)
+{
+        static const char call[] = "{\"method\":\"m\",\"parameters\":{\"a\":\"some tenant-17\"}}";
+        char other[sizeof(call)];
+
+        assert_true(compare_form(call, strlen(call)));
+        assert_true(compare_form("{\"method\":\"m\",\"parameters\":{\"a\":\"\"}}", 36));
+        assert_false(compare_form("{\"method\":\"m\",\"parameters\":{\"a\":\"x\",\"b\":\"y\"}}", 45));
+        for (size_t n = 0; n < strlen(call); n++)
+                assert_false(compare_form(call, n));
+        for (size_t at = 0; at < strlen(call); at++)
+                for (unsigned c = 0; c < 256; c++) {
+                        memcpy(other, call, sizeof(call));
+                        other[at] = (char)c;
+                        if (other[at] != call[at] && !strchr("some tenant-17", call[at]))
+                                assert_false(compare_form(other, strlen(call)));
+                        else
+                                (void)compare_form(other, strlen(call));
+                }
+}
+
 static uint64_t state_;
 
 /* xorshift64: the same sequence in each run. */
@@ -210,6 +249,7 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_usual_calls_are_read_as_the_parser_reads_them),
+                cmocka_unit_test(test_the_form_of_most_calls_is_told_by_comparing),
                 cmocka_unit_test(test_each_byte_is_plain_or_not_wherever_it_stands),
                 cmocka_unit_test(test_whatever_is_unusual_is_left_to_the_parser),
                 cmocka_unit_test(test_no_beginning_of_a_call_is_taken),

@@ -127,7 +127,7 @@ int await_all(struct service *service, struct call *call, method_fn *method);
 /* method_tokens.c */
 method_fn method_get_token, method_list_credentials;
 /* GetToken, where the answer is there and nothing is to be said but the bundle; else false, and nothing was done. */
-bool brief_get_token(struct service *service, struct call *call, const struct wire_brief *brief,
+bool brief_get_token(struct service *service, struct call *call, const char *bytes, size_t n,
                      const struct secret_buf **ret_answer);
 /* method_page.c: credentials in order of their names, as many as one answer may hold. METHOD_E_ANSWERED: with what is wrong with that. */
 struct page {

@@ -1,7 +1,11 @@
 /* io.purser.Tokens: GetToken, which is what the daemon is there for, and ListCredentials. */
 #include "daemon/method/method_internal.h"
 
+#include "common/wire_brief.h"
+
 #include <errno.h>
+
+#define GET_TOKEN "io.purser.Tokens.GetToken"
 
 static int answer_token(struct service *service, struct call *call, struct credential *credential,
                         const struct token_answer *answer)
@@ -75,14 +79,21 @@ int method_get_token(struct service *service, struct call *call)
 }
 
 /* False: what it asks for is for the other reader to say. */
-static bool read_brief(const struct wire_brief *brief, struct wire_slice *ret_name,
+static bool read_brief(const char *bytes, size_t n, struct wire_slice *ret_name,
                        struct token_demand *ret_demand)
 {
+        static const struct wire_form usual =
+                WIRE_FORM("{\"method\":\"" GET_TOKEN "\",\"parameters\":{\"credential\":\"", "\"}}");
         bool has_name = false;
+        struct wire_brief brief;
 
         *ret_demand = (struct token_demand){ 0 };
-        for (size_t i = 0; i < brief->n_parameters; i++) {
-                const struct wire_brief_parameter *parameter = &brief->parameters[i];
+        if (wire_read_form(bytes, n, &usual, ret_name))
+                return true;
+        if (!wire_read_brief(bytes, n, &brief) || !wire_slice_is(&brief.method, GET_TOKEN))
+                return false;
+        for (size_t i = 0; i < brief.n_parameters; i++) {
+                const struct wire_brief_parameter *parameter = &brief.parameters[i];
 
                 if (parameter->is_string && wire_slice_is(&parameter->name, "credential")) {
                         *ret_name = parameter->string;
@@ -98,17 +109,18 @@ static bool read_brief(const struct wire_brief *brief, struct wire_slice *ret_na
         return has_name;
 }
 
-bool brief_get_token(struct service *service, struct call *call, const struct wire_brief *brief,
+bool brief_get_token(struct service *service, struct call *call, const char *bytes, size_t n,
                      const struct secret_buf **ret_answer)
 {
-        uint64_t now = context_now(service->parts.context);
         struct credential *credential;
         const struct bundle *bundle;
         struct token_demand demand;
         struct wire_slice name;
+        uint64_t now;
 
-        if (!read_brief(brief, &name, &demand))
+        if (!read_brief(bytes, n, &name, &demand))
                 return false;
+        now = context_now(service->parts.context);
         credential = vault_find_bytes(service->parts.context->vault, name.bytes, name.n);
         if (!credential || !call_may_use(service, call, credential) ||
             !credential_satisfies(credential, &demand, now) ||

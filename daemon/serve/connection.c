@@ -89,18 +89,17 @@ static bool answer_briefly(struct connection *connection, const char *bytes, siz
 {
         struct server *server = connection->server;
         const struct secret_buf *answer;
-        struct wire_brief brief;
 
-        if (!server->handler.on_brief || !wire_read_brief(bytes, n, &brief))
+        if (!server->handler.on_brief)
                 return false;
         connection->call.began_usec = server->looked_usec;
-        if (!server->handler.on_brief(&connection->call, &brief, server->handler.userdata, &answer))
+        if (!server->handler.on_brief(&connection->call, bytes, n, server->handler.userdata, &answer))
                 return false;
 
         connection->has_called = true;
         server->stats.calls++;
         server->work += answer->n / SERVER_WORK_BRIEF_BYTES;
-        connection_send(connection, answer->data, answer->n, false);
+        connection_send_brief(connection, answer);
         return true;
 }
 
@@ -174,8 +173,9 @@ static bool take_message(struct connection *connection)
 
         if (connection->shape.n > 0)
                 connection->shape = (struct wire_shape){ 0 };
-        if (!answer_briefly(connection, bytes, n))
+        if (connection->not_brief || !answer_briefly(connection, bytes, n))
                 take_call(connection, bytes, n);
+        connection->not_brief = false;
         return true;
 }
 
@@ -217,6 +217,8 @@ static void flush(struct connection *connection)
         }
 }
 
+#define INTEREST_AT_REST ((uint32_t)(EPOLLET | EPOLLIN | EPOLLRDHUP))
+
 /* From its first turn on: many are over with that. */
 static int set_interest(struct connection *connection)
 {
@@ -224,7 +226,7 @@ static int set_interest(struct connection *connection)
         int how = connection->watched ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
 
         if (may_take(connection) && !connection->at_end)
-                event.events |= EPOLLIN | EPOLLRDHUP;
+                event.events = INTEREST_AT_REST;
         if (conn_queued(connection->conn) > 0)
                 event.events |= EPOLLOUT;
         if (connection->watched && event.events == connection->interest)
@@ -251,10 +253,25 @@ static bool holds_too_much(struct connection *connection)
                server->accounts.held_bytes > server->limits.held;
 }
 
+/* Nothing is held or queued, and what is waited for is what was. */
+static bool is_settled(const struct connection *connection)
+{
+        return conn_is_at_rest(connection->conn) && connection->interest == INTEREST_AT_REST &&
+               connection->server->drain == DRAIN_NOT && connection->entry.held_bytes == 0 &&
+               !connection->calling && !connection->closing && !connection->at_end &&
+               !timer_is_armed(&connection->deadline);
+}
+
 static void settle(struct connection *connection, bool took, bool more_to_take)
 {
         int r;
 
+        if (is_settled(connection)) {
+                account_set_idle(&connection->entry, true);
+                if (is_readable(connection))
+                        connection_schedule(connection);
+                return;
+        }
         if (conn_queued(connection->conn) == 0 &&
             (connection->closing || (connection->at_end && !connection->calling && !more_to_take))) {
                 connection_drop(connection, NULL);
@@ -307,26 +324,61 @@ static void take_messages(struct connection *connection)
                 settle(connection, n_taken > 0, more_to_take && !connection->calling);
 }
 
-static int read_messages(struct connection *connection)
+/* 0, or a fault. */
+static int end_reading(struct connection *connection, int r)
 {
-        size_t held = conn_held(connection->conn);
-        int r;
-
-        conn_lend(connection->conn, &connection->server->spare);
-        r = conn_read(connection->conn);
         if (r == CONN_E_CLOSED) {
                 connection->at_end = true;
                 return 0;
         }
         if (conn_is_drained(connection->conn))
                 connection->events &= ~(uint32_t)EPOLLIN;
+        return r < 0 ? r : 0;
+}
+
+static int read_messages(struct connection *connection)
+{
+        size_t held = conn_held(connection->conn);
+        int r;
+
+        conn_lend(connection->conn, &connection->server->spare);
+        r = end_reading(connection, conn_read(connection->conn));
         if (conn_held(connection->conn) > held)
                 connection->server->work += (conn_held(connection->conn) - held) / SERVER_WORK_BYTES;
-        return r < 0 ? r : 0;
+        return r;
+}
+
+/* False: what lies in the spare buffer is more or less than one brief call, and goes the way of all messages. */
+static bool answer_alone(struct connection *connection)
+{
+        struct server *server = connection->server;
+        struct secret_buf *spare = &server->spare;
+
+        if (conn_is_alone(connection->conn, spare)) {
+                if (answer_briefly(connection, spare->data, spare->n - 1)) {
+                        server->work += SERVER_WORK_BRIEF + spare->n / SERVER_WORK_BYTES;
+                        secret_buf_forget(spare);
+                        return true;
+                }
+                connection->not_brief = true;
+        }
+        server->work += spare->n / SERVER_WORK_BYTES;
+        conn_adopt(connection->conn, spare);
+        return false;
+}
+
+/* Nothing lies here. Nearly always one brief call comes, and is answered. */
+static int read_alone(struct connection *connection, bool *ret_answered)
+{
+        int r = conn_receive(connection->conn, &connection->server->spare), end = end_reading(connection, r);
+
+        *ret_answered = r == 0 && answer_alone(connection);
+        return end;
 }
 
 void connection_turn(struct connection *connection)
 {
+        bool answered = false;
         int r = 0;
 
         if (has_nobody_left(connection)) {
@@ -335,11 +387,15 @@ void connection_turn(struct connection *connection)
         }
 
         if (is_readable(connection) && may_take(connection))
-                r = read_messages(connection);
+                r = conn_is_at_rest(connection->conn) && connection->server->spare.data
+                            ? read_alone(connection, &answered)
+                            : read_messages(connection);
         if (r < 0)
                 connection_drop_by_fault(connection, r);
-        else
+        else if (!answered)
                 take_messages(connection);
+        else if (!connection->dead)
+                settle(connection, true, false);
 }
 
 /* ---- life ---- */

@@ -41,15 +41,8 @@ static void end_call(struct connection *connection)
                 connection_schedule(connection);
 }
 
-/*
- * The last answer goes out from where it lies, unless more calls have come whose answers can go with it. Whoever has more answers to
- * come is told by its on_drained when the queue is empty, and so always goes through it.
- */
-void connection_send(struct connection *connection, const char *message, size_t n, bool continues)
+static void end_sending(struct connection *connection, int r)
 {
-        struct conn *conn = connection->conn;
-        int r = continues || conn_has_next(conn) ? conn_put(conn, message, n) : conn_send(conn, message, n);
-
         if (r == CONN_E_TOO_LARGE) {
                 connection->server->stats.stalled++;
                 connection_drop(connection, "does not read its answers");
@@ -58,6 +51,26 @@ void connection_send(struct connection *connection, const char *message, size_t 
         } else if (r != 0) {
                 connection_drop_by_fault(connection, r);
         }
+}
+
+/*
+ * The last answer goes out from where it lies, unless more calls have come whose answers can go with it. Whoever has more answers to
+ * come is told by its on_drained when the queue is empty, and so always goes through it.
+ */
+void connection_send(struct connection *connection, const char *message, size_t n, bool continues)
+{
+        struct conn *conn = connection->conn;
+
+        end_sending(connection, continues || conn_has_next(conn) ? conn_put(conn, message, n)
+                                                                 : conn_send(conn, message, n));
+}
+
+void connection_send_brief(struct connection *connection, const struct secret_buf *answer)
+{
+        struct conn *conn = connection->conn;
+
+        end_sending(connection, conn_has_next(conn) ? conn_put(conn, answer->data, answer->n)
+                                                    : conn_send_text(conn, answer->data, answer->n));
 }
 
 void call_send(struct call *call, const char *message, size_t n, bool continues)

@@ -6,7 +6,6 @@
 
 #include "common/clock.h"
 #include "common/wire.h"
-#include "common/wire_brief.h"
 #include "daemon/base/peer.h"
 #include "daemon/base/timers.h"
 
@@ -54,8 +53,11 @@ struct call {
 struct server_handler {
         /* A call has come. It is answered now or later. A fault drops the connection. */
         int (*on_call)(struct call *call, void *userdata);
-        /* True: here is the answer, borrowed until the next call. False: nothing was done, and on_call follows. May be NULL. */
-        bool (*on_brief)(struct call *call, const struct wire_brief *brief, void *userdata,
+        /*
+         * A message has come, which may be no call. True: here is the answer, without a NUL in it, borrowed until the next call. False: nothing
+         * was done, and on_call follows if it is one. May be NULL.
+         */
+        bool (*on_brief)(struct call *call, const char *bytes, size_t n, void *userdata,
                          const struct secret_buf **ret_answer);
         /* It waits, and its user has too many that do: answer it. One that is not answered is dropped. */
         void (*on_crowded)(struct call *call, void *userdata);

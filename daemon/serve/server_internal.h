@@ -58,6 +58,7 @@ struct connection {
         bool dead; /* to be freed, from where nobody holds it */
         bool reaped; /* is among the server's dead */
         bool watched; /* is in the epoll set */
+        bool not_brief; /* the first message that lies here was offered as such */
         uint32_t interest;
         uint32_t events; /* that the epoll set told, once: it is edge-triggered. See is_readable() */
 
@@ -142,6 +143,7 @@ void connection_drop_by_fault(struct connection *connection, int fault);
 void connection_set_waiting(struct connection *connection, bool waiting);
 /* Queues a message, or sends it at once; `continues`: others of the same call follow. */
 void connection_send(struct connection *connection, const char *message, size_t n, bool continues);
+void connection_send_brief(struct connection *connection, const struct secret_buf *answer);
 
 /* connection_deadline.c: how long a peer may take. took: a message was whole, so that the next one has all the time again. */
 void connection_init_deadline(struct connection *connection);
