@@ -28,7 +28,7 @@ PYTHON ?= /usr/bin/python3
 CLANG ?= clang
 FUZZ_SECONDS ?= 60
 
-DAEMON_PKGS := jansson libsystemd yaml-0.1 libsodium sqlite3 libseccomp
+DAEMON_PKGS := jansson libsystemd yaml-0.1 libsodium sqlite3
 # Joined while the daemon runs (daemon/http/http_curl.c, daemon/base/jws.c): their headers are all that a build needs.
 LATE_PKGS := libcurl libcrypto
 LIB_PKGS := jansson
