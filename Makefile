@@ -158,13 +158,22 @@ link = $(CC) $(PIE) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^)
 
 $(O)/purserd: $(call obj,$(DAEMON_SRCS) $(COMMON_SRCS))
 	$(call say,LINK,$@)
-	$(Q)$(link) $(DAEMON_LIBS)
+	$(Q)$(link) $(DAEMON_LINKED)
 
 # Half of what `purser token` takes is finding and joining libraries, so that it carries them inside where there are archives of
 # them: CLI_LINK= (nothing) makes it as dynamic as the rest. It uses neither names of users nor of hosts, which a static libc
 # would look up badly.
 CLI_LINK = $(eval CLI_LINK := $$(if $$(FUZZING)$$(SANITIZE),,$$(shell echo 'int main(void) { return 0; }' | \
 	$$(CC) -static-pie -x c -o /dev/null - $$(LIB_LIBS) 2>/dev/null && echo -static-pie)))$(CLI_LINK)
+
+# What waits for a cold start waits for each library to be found, mapped and joined, so that purserd carries inside those of which there
+# are archives, as the command does: DAEMON_LINK= (nothing) leaves all of them outside. libsystemd has none, and libc stays what
+# libcurl joins.
+DAEMON_INSIDE := jansson yaml-0.1 libsodium sqlite3
+ARCHIVES = -Wl,-Bstatic $(shell $(PKG_CONFIG) --libs $(DAEMON_INSIDE)) -Wl,-Bdynamic -lm -Wl,--exclude-libs,ALL
+DAEMON_LINK = $(eval DAEMON_LINK := $$(if $$(FUZZING)$$(SANITIZE),,$$(shell echo 'int main(void) { return 0; }' | \
+	$$(CC) -x c -o /dev/null - $$(ARCHIVES) 2>/dev/null && echo inside)))$(DAEMON_LINK)
+DAEMON_LINKED = $(eval DAEMON_LINKED := $$(if $$(DAEMON_LINK),$$(ARCHIVES) $$(shell $$(PKG_CONFIG) --libs libsystemd),$$(DAEMON_LIBS)))$(DAEMON_LINKED)
 
 # The commands carry the library inside: one file less to find at each start.
 $(O)/purser: PIE = $(or $(CLI_LINK),-pie)
@@ -317,8 +326,8 @@ crash-sample: all $(O)/tests/crash/killat ## the same at a few of them
 BENCH_PROGRAMS := $(addprefix $(O)/tests/bench/,echo joined load spawn coldstart refreshload persist populate spread rearm)
 bench_of = $(O)/tests/bench/$(1): $(call obj,tests/bench/$(1).c $(2))
 $(call bench_of,echo)
-# The same program, for which purserd's libraries are found and joined without being used.
-$(O)/tests/bench/joined: DAEMON_LIBS := -Wl,--push-state,--no-as-needed $(DAEMON_LIBS) -Wl,--pop-state
+# The same program, for which the libraries that purserd does not carry inside are found and joined without being used.
+$(O)/tests/bench/joined: DAEMON_LIBS = -Wl,--push-state,--no-as-needed $(DAEMON_LINKED) -Wl,--pop-state
 $(O)/tests/bench/joined: $(call obj,tests/bench/echo.c)
 $(call bench_of,load,tests/bench/latency.c)
 $(call bench_of,spawn,tests/bench/latency.c)
