@@ -5,6 +5,7 @@
 #include "common/secret_arena.h"
 
 #include "common/secret.h"
+#include "common/secret_classes.h"
 #include "common/secret_pages.h"
 
 #include <pthread.h>
@@ -32,32 +33,6 @@
 #define permit(p, n) ((void)(p), (void)(n))
 #endif
 
-enum {
-        BLOCK_SIZE = 4096,
-        FIRST_CHUNK_BLOCKS = 16, /* 64 KiB: a program that asks for one token takes no more */
-        CHUNK_BLOCKS = 64, /* one bit each */
-        RUN_MAX =
-                8, /* larger is a message on its way, and not worth a chunk of hidden pages: that takes a millisecond */
-};
-
-/* Multiples of 16, one bit to a slot. What is left over at a slab's end is 3 % at most. */
-static const struct class
-{
-        uint16_t slot_size;
-        uint8_t n_blocks, n_slots;
-} classes[] = {
-        { 64, 1, 64 },   { 80, 1, 51 },   { 96, 1, 42 },   { 112, 1, 36 }, { 128, 1, 32 }, { 160, 1, 25 },
-        { 192, 1, 21 },  { 224, 1, 18 },  { 256, 1, 16 },  { 288, 1, 14 }, { 336, 1, 12 }, { 400, 1, 10 },
-        { 448, 1, 9 },   { 512, 1, 8 },   { 576, 1, 7 },   { 672, 1, 6 },  { 816, 1, 5 },  { 1024, 1, 4 },
-        { 1168, 4, 14 }, { 1360, 4, 12 }, { 1632, 4, 10 }, { 2048, 4, 8 }, { 2720, 4, 6 }, { 3264, 4, 5 },
-        { 4096, 1, 1 },  { 5456, 4, 3 },
-};
-
-enum {
-        N_CLASSES = sizeof(classes) / sizeof(classes[0]),
-        CLASS_RUN = N_CLASSES, /* whole blocks as one slot */
-};
-
 struct slab {
         TAILQ_ENTRY(slab) link; /* while it has free slots */
         struct chunk *chunk;
@@ -72,7 +47,7 @@ struct chunk {
         size_t size;
         enum pages_kind kind;
         bool inherited; /* by a child of fork(): zeroes where the parent's secrets are */
-        uint64_t free;
+        uint64_t free, touched; /* touched: those that have a page of memory */
         unsigned n_blocks; /* 0: one allocation, as large as the chunk */
         struct slab slabs[];
 };
@@ -126,8 +101,8 @@ static bool index_reserve(void)
         return true;
 }
 
-/* n_blocks 0: for one allocation. unlocked_too: rather unlocked memory than none. */
-static struct chunk *chunk_new(unsigned n_blocks, size_t size, bool unlocked_too)
+/* n_blocks 0: for one allocation. n_touched: what is used at once. unlocked_too: rather unlocked memory than none. */
+static struct chunk *chunk_new(unsigned n_blocks, unsigned n_touched, size_t size, bool unlocked_too)
 {
         struct chunk *chunk;
         size_t i;
@@ -140,11 +115,13 @@ static struct chunk *chunk_new(unsigned n_blocks, size_t size, bool unlocked_too
         chunk->n_blocks = n_blocks;
         chunk->free = bits(0, n_blocks);
         chunk->size = size;
-        chunk->base = pages_map(size, n_blocks == 0, unlocked_too, &chunk->kind);
+        chunk->base =
+                pages_map(size, (size_t)n_touched * BLOCK_SIZE, n_blocks == 0, unlocked_too, &chunk->kind);
         if (!chunk->base) {
                 free(chunk);
                 return NULL;
         }
+        chunk->touched = bits(0, chunk->kind == PAGES_SECRETMEM ? n_touched : n_blocks);
         forbid(chunk->base, size);
 
         i = chunk_index(chunk->base);
@@ -174,21 +151,49 @@ static void chunk_open(struct chunk *chunk)
                 TAILQ_INSERT_HEAD(&arena.open, chunk, link);
 }
 
-static struct chunk *chunk_add(unsigned n_blocks_needed)
+static struct chunk *chunk_add(unsigned n_blocks_needed, unsigned n_touched)
 {
         const size_t first_size = FIRST_CHUNK_BLOCKS * BLOCK_SIZE, size = CHUNK_BLOCKS * BLOCK_SIZE;
         bool small = n_blocks_needed <= FIRST_CHUNK_BLOCKS;
         struct chunk *chunk = NULL;
 
         if (arena.n_chunks > 0 || !small)
-                chunk = chunk_new(CHUNK_BLOCKS, size, false);
+                chunk = chunk_new(CHUNK_BLOCKS, n_touched, size, false);
         if (!chunk && small)
-                chunk = chunk_new(FIRST_CHUNK_BLOCKS, first_size, arena.n_chunks == 0);
+                chunk = chunk_new(FIRST_CHUNK_BLOCKS, n_touched, first_size, arena.n_chunks == 0);
         if (!chunk)
-                chunk = chunk_new(CHUNK_BLOCKS, size, true);
+                chunk = chunk_new(CHUNK_BLOCKS, n_touched, size, true);
         if (chunk)
                 chunk_open(chunk);
         return chunk;
+}
+
+static unsigned n_blocks_of(size_t size)
+{
+        return (unsigned)((size + BLOCK_SIZE - 1) / BLOCK_SIZE);
+}
+
+/*
+ * Pages are had from the kernel when they are first used, so that a start does not wait for those that it does not need. False: it has none
+ * to give at the moment.
+ */
+static bool touch(struct chunk *chunk, const char *p, size_t size)
+{
+        size_t offset = (size_t)(p - chunk->base);
+        unsigned first = (unsigned)(offset / BLOCK_SIZE), end = n_blocks_of(offset + size);
+
+        for (unsigned i = first; i < end; i++)
+                if (!(chunk->touched & bits(i, 1))) {
+                        char *block = chunk->base + (size_t)i * BLOCK_SIZE;
+
+                        permit(block, BLOCK_SIZE);
+                        bool touched = pages_touch(block, BLOCK_SIZE);
+                        forbid(block, BLOCK_SIZE);
+                        if (!touched)
+                                return false;
+                        chunk->touched |= bits(i, 1);
+                }
+        return true;
 }
 
 /* The bits of `free` at which n set bits begin. */
@@ -203,7 +208,7 @@ static uint64_t runs_of(uint64_t free, unsigned n)
         return free;
 }
 
-static struct slab *slab_new(unsigned class, unsigned n_blocks, unsigned n_slots)
+static struct slab *slab_new(unsigned class, unsigned n_blocks, unsigned n_slots, size_t slot_size)
 {
         struct chunk *chunk;
         struct slab *slab;
@@ -213,7 +218,7 @@ static struct slab *slab_new(unsigned class, unsigned n_blocks, unsigned n_slots
                 if (runs_of(chunk->free, n_blocks) != 0)
                         break;
         if (!chunk)
-                chunk = chunk_add(n_blocks);
+                chunk = chunk_add(n_blocks, n_blocks_of(slot_size));
         if (!chunk)
                 return NULL;
         if (arena.spare == chunk)
@@ -288,35 +293,42 @@ static unsigned class_of(size_t size)
         return class;
 }
 
+/* A slot whose pages cannot be had is not given out again: there are others, and in the end memory of another kind. */
 static char *slot_take(unsigned class, size_t *ret_size)
 {
-        struct slab *slab = TAILQ_FIRST(&arena.slabs[class]);
-        unsigned slot;
+        const size_t size = classes[class].slot_size;
+        struct slab *slab;
+        char *p;
 
-        if (!slab) {
-                slab = slab_new(class, classes[class].n_blocks, classes[class].n_slots);
-                if (!slab)
-                        return NULL;
-                slab_open(slab);
-        }
-
-        slot = (unsigned)__builtin_ctzll(slab->free);
-        slab->free &= ~bits(slot, 1);
-        if (slab->free == 0)
-                TAILQ_REMOVE(&arena.slabs[class], slab, link);
-        *ret_size = classes[class].slot_size;
-        return slab_base(slab) + slot * *ret_size;
+        do {
+                slab = TAILQ_FIRST(&arena.slabs[class]);
+                if (!slab) {
+                        slab = slab_new(class, classes[class].n_blocks, classes[class].n_slots, size);
+                        if (!slab)
+                                return NULL;
+                        slab_open(slab);
+                }
+                p = slab_base(slab) + (unsigned)__builtin_ctzll(slab->free) * size;
+                slab->free &= slab->free - 1;
+                if (slab->free == 0)
+                        TAILQ_REMOVE(&arena.slabs[class], slab, link);
+        } while (!touch(slab->chunk, p, size));
+        *ret_size = size;
+        return p;
 }
 
 static char *run_take(size_t size, size_t *ret_size)
 {
-        unsigned n_blocks = (unsigned)((size + BLOCK_SIZE - 1) / BLOCK_SIZE);
-        struct slab *slab = slab_new(CLASS_RUN, n_blocks, 1);
+        unsigned n_blocks = n_blocks_of(size);
+        struct slab *slab;
 
-        if (!slab)
-                return NULL;
-        slab->free = 0;
         *ret_size = (size_t)n_blocks * BLOCK_SIZE;
+        do {
+                slab = slab_new(CLASS_RUN, n_blocks, 1, *ret_size);
+                if (!slab)
+                        return NULL;
+                slab->free = 0;
+        } while (!touch(slab->chunk, slab_base(slab), *ret_size));
         return slab_base(slab);
 }
 
@@ -328,7 +340,7 @@ static char *mapping_take(size_t size, size_t *ret_size)
         if (size > PTRDIFF_MAX - 3 * page)
                 return NULL;
         size = (size + page - 1) / page * page;
-        chunk = chunk_new(0, size, true);
+        chunk = chunk_new(0, 0, size, true);
         if (!chunk)
                 return NULL;
         *ret_size = size;

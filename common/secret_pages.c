@@ -79,12 +79,12 @@ static bool limit_allows(const struct self *self, size_t size, bool large)
  * Has the kernel touch every page, by taking the answer to a call: where there is no page to give, the call fails, while a touch
  * from here would raise SIGBUS.
  */
-static bool populate(char *base, size_t size)
+bool pages_touch(char *pages, size_t size)
 {
         for (size_t i = 0; i < size; i += pages_size()) {
-                if (syscall(SYS_prlimit64, 0, RLIMIT_MEMLOCK, NULL, base + i) < 0)
+                if (syscall(SYS_prlimit64, 0, RLIMIT_MEMLOCK, NULL, pages + i) < 0)
                         return false;
-                memset(base + i, 0, 2 * sizeof(uint64_t));
+                memset(pages + i, 0, 2 * sizeof(uint64_t));
         }
         return true;
 }
@@ -105,7 +105,7 @@ static char *map_guarded(size_t size, int flags, int fd)
         return map;
 }
 
-static char *map_secretmem(size_t size)
+static char *map_secretmem(size_t size, size_t n_touched)
 {
         size_t total = size + 2 * pages_size();
         char *map = NULL;
@@ -121,7 +121,7 @@ static char *map_secretmem(size_t size)
         close(fd);
 
         /* The pages are shared with children: none may have them, since a child that frees would wipe them here too. */
-        if (map && (madvise(map, total, MADV_DONTFORK) < 0 || !populate(map + pages_size(), size))) {
+        if (map && (madvise(map, total, MADV_DONTFORK) < 0 || !pages_touch(map + pages_size(), n_touched))) {
                 munmap(map, total);
                 return NULL;
         }
@@ -148,7 +148,7 @@ static char *map_locked(size_t size)
         return map;
 }
 
-char *pages_map(size_t size, bool large, bool plain, enum pages_kind *ret_kind)
+char *pages_map(size_t size, size_t n_touched, bool large, bool plain, enum pages_kind *ret_kind)
 {
         enum pages_kind kind = PAGES_PLAIN;
         struct self self = large ? self_counted() : self_read();
@@ -157,7 +157,7 @@ char *pages_map(size_t size, bool large, bool plain, enum pages_kind *ret_kind)
         if (!large && !refused && (!self.filtered || filter_trusted) &&
             limit_allows(&self, size + 2 * pages_size(), large)) {
                 kind = PAGES_SECRETMEM;
-                map = map_secretmem(size);
+                map = map_secretmem(size, n_touched);
         }
         if (!map && limit_allows(&self, size, large)) {
                 kind = large ? PAGES_PASSING : PAGES_LOCKED;

@@ -18,10 +18,14 @@ enum pages_kind {
 size_t pages_size(void); /* of one page */
 
 /*
- * Zeroed pages with a forbidden one at either end; size is a multiple of pages_size(). large: PAGES_PASSING or PAGES_PLAIN, and no
- * more than half of the limit. plain: rather unlocked than none. NULL when there are none.
+ * Zeroed pages with a forbidden one at either end; sizes are multiples of pages_size(). large: PAGES_PASSING or PAGES_PLAIN, and no
+ * more than half of the limit. plain: rather unlocked than none. NULL when there are none. Of PAGES_SECRETMEM the first n_touched bytes are
+ * there, and the others need pages_touch() before they are used.
  */
-char *pages_map(size_t size, bool large, bool plain, enum pages_kind *ret_kind);
+char *pages_map(size_t size, size_t n_touched, bool large, bool plain, enum pages_kind *ret_kind);
+
+/* Gets pages of PAGES_SECRETMEM from the kernel, 16 µs each. False: it has none to give, and to use these would end the process. */
+bool pages_touch(char *pages, size_t size);
 void pages_unmap(char *pages, size_t size, enum pages_kind kind);
 
 /* In a child of fork(): puts zeroes where the parent's pages were, which count no more. */

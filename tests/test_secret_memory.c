@@ -274,6 +274,25 @@ static void without_secretmem_pages(void)
         CHECK(!stats().memfd_secret);
 }
 
+static void secretmem_pages_run_out(void)
+{
+        struct secret *first = make(100, 'f'), *more[40];
+
+        CHECK(stats().memfd_secret);
+        kernel.no_pages = true;
+        for (size_t i = 0; i < 40; i++)
+                more[i] = make(100 * (i + 1), 'm');
+        kernel.no_pages = false;
+        CHECK(stats().locked && !stats().memfd_secret && stats().bytes_fallback == 0);
+        for (size_t i = 0; i < 40; i++) {
+                CHECK(holds(secret_expose(more[i]), 100 * (i + 1), 'm'));
+                secret_free(more[i]);
+        }
+        CHECK(holds(secret_expose(first), 100, 'f'));
+        secret_free(first);
+        CHECK(stats().bytes_in_use == 0);
+}
+
 static void without_either(void)
 {
         struct secret *secret;
@@ -311,6 +330,11 @@ static void test_a_kernel_without_memfd_secret_is_asked_once_and_then_locks(void
 static void test_a_page_that_would_raise_sigbus_is_not_touched(void **state)
 {
         in_child(without_secretmem_pages);
+}
+
+static void test_when_hidden_pages_run_out_later_secrets_are_in_locked_ones(void **state)
+{
+        in_child(secretmem_pages_run_out);
 }
 
 static void test_where_locking_is_forbidden_pages_are_still_not_dumped(void **state)
@@ -384,6 +408,7 @@ int main(void)
                 cmocka_unit_test(test_what_is_large_is_locked_and_not_hidden),
                 cmocka_unit_test(test_a_kernel_without_memfd_secret_is_asked_once_and_then_locks),
                 cmocka_unit_test(test_a_page_that_would_raise_sigbus_is_not_touched),
+                cmocka_unit_test(test_when_hidden_pages_run_out_later_secrets_are_in_locked_ones),
                 cmocka_unit_test(test_where_locking_is_forbidden_pages_are_still_not_dumped),
                 cmocka_unit_test(test_without_proc_nobody_knows_of_a_filter_and_pages_are_locked),
                 cmocka_unit_test(test_a_filter_that_may_kill_is_not_tried),

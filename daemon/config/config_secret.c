@@ -68,16 +68,20 @@ static int check_access(enum secret_kind kind, const char *path, const struct st
         return CLIENT_SECRET_E_UNSAFE;
 }
 
-/* One byte more than allowed, so that a longer secret shows itself. */
-static int read_all(enum secret_kind kind, const char *path, int fd, struct secret_buf *buf,
+/* One byte more than allowed, so that a longer secret shows itself. No more room than its size asks for: pages for secrets are dear. */
+static int read_all(enum secret_kind kind, const char *path, int fd, size_t size, struct secret_buf *buf,
                     struct diag *diag)
 {
-        int r = secret_buf_reserve(buf, buf->max);
-
-        if (r < 0)
-                return r;
         while (buf->n < buf->max) {
-                ssize_t n = read(fd, buf->data + buf->n, buf->max - buf->n);
+                size_t room = buf->max - buf->n;
+                int r;
+
+                if (size >= buf->n && room > size - buf->n + 1)
+                        room = size - buf->n + 1;
+                r = secret_buf_reserve(buf, room);
+                if (r < 0)
+                        return r;
+                ssize_t n = read(fd, buf->data + buf->n, room);
 
                 if (n < 0 && errno == EINTR)
                         continue;
@@ -101,15 +105,15 @@ static bool is_visible(const char *bytes, size_t n)
         return true;
 }
 
-static int read_secret(enum secret_kind kind, const char *path, int fd, struct secret **ret,
-                       struct diag *diag)
+static int read_secret(enum secret_kind kind, const char *path, int fd, const struct stat *st,
+                       struct secret **ret, struct diag *diag)
 {
         size_t most = kind == CLIENT_KEY ? CLIENT_KEY_MAX : CLIENT_SECRET_MAX;
         _cleanup_(secret_buf_done) struct secret_buf buf = SECRET_BUF_INIT(most + 1);
         size_t n;
         int r;
 
-        r = read_all(kind, path, fd, &buf, diag);
+        r = read_all(kind, path, fd, (size_t)st->st_size, &buf, diag);
         if (r != 0)
                 return r;
         n = kind == CLIENT_SECRET && buf.n > 0 && buf.data[buf.n - 1] == '\n' ? buf.n - 1 : buf.n;
@@ -136,7 +140,7 @@ static int from_file(struct secret **ret, enum secret_kind kind, const char *pat
         r = open_secret(kind, path, &fd, &st, diag);
         if (r == 0)
                 r = check_access(kind, path, &st, own_uid, diag);
-        return r == 0 ? read_secret(kind, path, fd, ret, diag) : r;
+        return r == 0 ? read_secret(kind, path, fd, &st, ret, diag) : r;
 }
 
 /* The service manager made the directory, and lets nobody else in. */
@@ -164,7 +168,7 @@ static int from_credential(struct secret **ret, enum secret_kind kind, const cha
                          "there is no systemd credential '%s'; give it to the unit with "
                          "LoadCredentialEncrypted=%s",
                          name, name);
-        return r == 0 ? read_secret(kind, path, fd, ret, diag) : r;
+        return r == 0 ? read_secret(kind, path, fd, &st, ret, diag) : r;
 }
 
 int client_secret_read(struct secret **ret, const struct client *client, enum secret_kind kind,
