@@ -106,8 +106,9 @@ static struct access_self describe_self(void)
         char *unit = NULL;
         uid_t owner;
 
-        self.in_user_manager = sd_pid_get_owner_uid(0, &owner) >= 0 && owner == self.uid &&
-                               sd_pid_get_user_unit(0, &unit) >= 0;
+        /* systemd.exec(5): a user's manager says who it is, and without that its cgroup need not be looked up. */
+        self.in_user_manager = getenv("MANAGERPID") && sd_pid_get_owner_uid(0, &owner) >= 0 &&
+                               owner == self.uid && sd_pid_get_user_unit(0, &unit) >= 0;
         free(unit);
         return self;
 }
