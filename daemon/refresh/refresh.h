@@ -91,7 +91,7 @@ struct refresh_stats {
         uint64_t refreshed, refused, failed; /* since the start */
         unsigned in_flight, queued;
         struct histogram
-                duration; /* of those that were begun: from their place among the requests to their end, saving included */
+                duration; /* of those that were begun, saving included, waiting for a place among the requests not */
 };
 void refresher_get_stats(const struct refresher *refresher, struct refresh_stats *ret);
 

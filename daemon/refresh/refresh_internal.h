@@ -15,16 +15,22 @@
 struct refresh_job;
 TAILQ_HEAD(job_queue, refresh_job);
 
+struct line {
+        struct job_queue queue; /* not begun */
+        struct job_queue ready; /* begun: all that they need yet is a place */
+        unsigned n_ahead; /* begun, and not sent */
+};
+
 /* The requests to one provider. */
 struct lane {
         struct refresher *refresher;
         char *provider;
-        unsigned in_flight;
+        unsigned in_flight; /* places that are taken */
         struct rate rate; /* what `refresh.rate` leaves for now */
         struct timer rate_timer;
         bool is_pumping;
-        struct job_queue waited_for; /* comes first */
-        struct job_queue queue;
+        struct line waited_for; /* comes first */
+        struct line others;
         struct lane *next;
 };
 
@@ -34,7 +40,7 @@ struct refresher {
         struct vault_listener listener;
         struct lane *lanes; /* few, one for each provider */
         unsigned n_jobs; /* all of them */
-        unsigned n_begun; /* those that hold a place in a lane, or are being saved */
+        unsigned n_begun; /* those that are being made: begun, and not waiting for a place in a lane */
         bool stopping;
         void (*on_stopped)(void *userdata);
         void *on_stopped_userdata;
@@ -56,24 +62,25 @@ struct waiter {
         struct waiter *next;
 };
 
-enum job_phase { JOB_QUEUED, JOB_DISCOVERY, JOB_INTENT, JOB_REQUEST, JOB_SAVE };
+enum job_phase { JOB_QUEUED, JOB_DISCOVERY, JOB_INTENT, JOB_READY, JOB_REQUEST, JOB_SAVE };
 
 struct refresh_job {
         struct refresher *refresher;
         struct credential *credential;
         struct lane *lane;
         enum job_phase phase;
-        bool waited_for; /* in which of the lane's queues it is */
+        bool waited_for; /* in which of the lane's lines it is */
         bool incomplete; /* the answer held a new refresh token and no usable access token: once more, when it is saved */
         char incomplete_reason[320];
         struct endpoints_request *endpoints_request;
         char *token_endpoint;
-        uint64_t begun_usec; /* when it got its place */
+        uint64_t begun_usec; /* later by what it waited for a place */
+        uint64_t ready_usec;
         struct vault_write *write;
         struct http_transfer *transfer;
         bool unanswered; /* its request was sent, and what came back does not show that it was not acted on */
         uint64_t retry_within_usec; /* the most that it pauses should it fail; 0: as long as it likes */
-        TAILQ_ENTRY(refresh_job) queued;
+        TAILQ_ENTRY(refresh_job) queued; /* or ready */
 };
 
 static inline bool refresh_job_is_sent(const struct refresh_job *job)
@@ -90,10 +97,14 @@ void refresh_job_require(struct refresher *refresher, struct credential *credent
 void refresh_job_free(struct refresh_job *job);
 /* The same of the credential's: the outcome of one that was sent stays unknown; the intent of one that was not is taken back. */
 void refresh_job_cancel(struct refresher *refresher, struct credential *credential);
-/* The request is over; the next one may be sent while this one's answer is saved. */
+/* The request is over; the next one is sent while this one's answer is saved. */
 void refresh_job_give_up_place(struct refresh_job *job);
-/* It has a place: the first of its steps. */
+/* The first of its steps; the last of those before its request is refresh_job_ready(). */
 void refresh_job_begin(struct refresh_job *job);
+/* It may be sent as soon as there is a place. */
+void refresh_job_ready(struct refresh_job *job);
+/* It has one. */
+void refresh_job_send(struct refresh_job *job);
 void lanes_free(struct refresher *refresher);
 /* Cancels what was not begun, and tells on_stopped when nothing is left. */
 void refresher_check_stopped(struct refresher *refresher);

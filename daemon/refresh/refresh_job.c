@@ -255,12 +255,11 @@ static int send_request(struct refresh_job *job, const struct oauth_client *clie
         if (r < 0)
                 return r;
 
-        job->phase = JOB_REQUEST;
         return http_start(context->http, request, NULL, context->config->refresh.timeout_usec, on_answer, job,
                           &job->transfer);
 }
 
-static void prepare_and_send(struct refresh_job *job)
+void refresh_job_send(struct refresh_job *job)
 {
         _cleanup_(identity_done) struct identity identity = { 0 };
         struct oauth_endpoints endpoints = { .token = job->token_endpoint };
@@ -312,7 +311,7 @@ static void on_intent_saved(int result, void *userdata)
                           "token has ended.",
                           credential->name);
         }
-        prepare_and_send(job);
+        refresh_job_ready(job);
 }
 
 static void save_intent(struct refresh_job *job, const struct oauth_endpoints *endpoints)
@@ -327,7 +326,7 @@ static void save_intent(struct refresh_job *job, const struct oauth_endpoints *e
 
         /* Where there is no grant to lose, nothing need be known of the request after a crash. */
         if (credential_is_of_client(job->credential)) {
-                prepare_and_send(job);
+                refresh_job_ready(job);
                 return;
         }
         job->phase = JOB_INTENT;

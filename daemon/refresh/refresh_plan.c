@@ -85,15 +85,16 @@ void refresher_plan(struct refresher *refresher, struct credential *credential)
 void refresh_job_cancel(struct refresher *refresher, struct credential *credential)
 {
         enum job_phase phase = credential->job->phase;
+        bool may_have_intent = phase == JOB_INTENT || phase == JOB_READY;
 
         refresh_job_free(credential->job);
         if (phase == JOB_REQUEST && !credential_is_of_client(credential)) {
                 credential->outcome_unknown = true;
                 credential->replays++;
                 credential->replays_spent = refresh_has_spent_replays(credential);
-        } else if (phase == JOB_INTENT && credential->outcome_unknown) {
+        } else if (may_have_intent && credential->outcome_unknown) {
                 vault_keep_intent(refresher->context->vault, credential);
-        } else if (phase == JOB_INTENT) {
+        } else if (may_have_intent) {
                 vault_clear_intent(refresher->context->vault, credential);
         }
 }

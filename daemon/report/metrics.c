@@ -71,7 +71,7 @@ static void put_refreshes(FILE *out, const struct refresh_stats *refresh)
         gauge(out, "purser_refreshes_in_flight", "Refreshes that are being made.", refresh->in_flight);
         gauge(out, "purser_refreshes_queued", "Refreshes that wait for a place.", refresh->queued);
         put_histogram(out, "purser_refresh_duration_seconds",
-                      "From the place of a refresh among the requests to its end, saving included.",
+                      "How long a refresh took, saving included and waiting for a place not.",
                       &refresh->duration, 10, 27);
 }
 
