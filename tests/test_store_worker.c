@@ -243,6 +243,35 @@ static void test_what_comes_during_a_commit_is_in_the_next_one(void **state)
         assert_non_null(strstr(contents(place), "credential/c19=x"));
 }
 
+static void test_the_next_commit_is_begun_before_what_came_of_the_last_is_told(void **state)
+{
+        enum { N = 10, TURNS = 3 };
+        struct place *place = *state;
+        struct outcome outcomes[N], next;
+        int told = 0;
+
+        must_open(place);
+        for (int i = 0; i < N; i++)
+                start_put(place, &outcomes[i], "acme", "x");
+        begin_commit(place);
+        start_put(place, &next, "birch", "x");
+        set_gate(false, 0);
+        assert_true(store_wait(place->store));
+        set_gate(true, 0);
+        for (int i = 0; i < TURNS; i++)
+                (void)sd_event_run(place->event, 0);
+        wait_for_the_disk_to_be_asked();
+        for (int i = 0; i < N; i++)
+                told += outcomes[i].calls;
+        assert_in_range(told, 0, TURNS);
+        set_gate(false, 0);
+        turn_loop(place);
+        for (int i = 0; i < N; i++)
+                finish_write(&outcomes[i]);
+        assert_int_equal(next.calls, 1);
+        finish_write(&next);
+}
+
 static void test_callbacks_are_spread_over_turns_of_the_loop(void **state)
 {
         enum { N = 50, MOST = 4 };
@@ -371,6 +400,7 @@ int main(void)
                 cmocka_unit_test(test_without_a_thread_work_is_done_at_once_until_there_is_one),
                 TEST(test_the_loop_turns_while_the_disk_takes_its_time),
                 TEST(test_what_comes_during_a_commit_is_in_the_next_one),
+                TEST(test_the_next_commit_is_begun_before_what_came_of_the_last_is_told),
                 TEST(test_callbacks_are_spread_over_turns_of_the_loop),
                 TEST(test_a_sync_that_fails_is_told_and_what_waits_behind_it_is_written),
                 TEST(test_flushing_and_loading_wait_for_the_commit_under_way),

@@ -198,7 +198,10 @@ static bool more_may_come(struct store *store)
         return true;
 }
 
-/* As long as there is something to do, the eventfd stays as it is, and the next turn comes here again. */
+/*
+ * As long as there is something to do, the eventfd stays as it is, and the next turn comes here again. The next commit is begun before what
+ * came of the last one is told, so that the disk never waits for that.
+ */
 static int on_stirred(sd_event_source *source, int fd, uint32_t revents, void *userdata)
 {
         struct store *store = userdata;
@@ -206,12 +209,13 @@ static int on_stirred(sd_event_source *source, int fd, uint32_t revents, void *u
 
         if (store_worker_take(store->worker))
                 note_end(store);
+        if (!store_worker_is_busy(store->worker) && !more_may_come(store))
+                begin_commit(store);
         /* One in a turn, since each callback may begin a request: callers have theirs in between. */
         if (store->done.oldest)
                 finish(store, queue_take(&store->done));
-        if (store->done.oldest || (!store_worker_is_busy(store->worker) && more_may_come(store)))
+        if (store->done.oldest || (!store_worker_is_busy(store->worker) && store->queued.oldest))
                 return 0;
-        begin_commit(store);
         (void)eventfd_read(store->stirred, &count);
         /* It may have ended just before that. */
         if (store_worker_take(store->worker)) {
