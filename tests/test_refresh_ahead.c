@@ -1,8 +1,4 @@
-// links: tests/core.c tests/fake_clock.c tests/fake_http.c tests/fake_store.c daemon/refresh/refresh*.c daemon/refresh/probe*.c daemon/login/login*.c
-// links: daemon/refresh/discovery.c daemon/vault/vault*.c daemon/vault/credential*.c daemon/base/record.c daemon/base/seal.c daemon/base/timers.c daemon/base/rate.c daemon/base/heap.c
-// links: daemon/base/backoff.c daemon/protocol/oauth_*.c daemon/protocol/api_*.c daemon/protocol/answer.c daemon/protocol/lifetime.c daemon/protocol/pkce.c daemon/base/json_text.c
-// links: daemon/base/plain_words.c daemon/base/form.c daemon/http/http_message.c daemon/config/config*.c daemon/base/jws.c daemon/config/provider*.c daemon/config/problems.c
-// links: daemon/config/yaml_*.c daemon/base/log.c common/secret*.c common/fault.c common/wipe.c common/duration.c common/clock.c
+// links: tests/core.c tests/fake_clock.c tests/fake_http.c tests/fake_store.c tests/fake_records.c daemon/login/
 // libs: libsodium jansson yaml-0.1 libsystemd
 /* How far ahead of its request a refresh is prepared, while those before it are on the wire. */
 #include "tests/core.h"

@@ -253,7 +253,7 @@ static int set_up(struct store_file *file, sqlite3 *db, struct diag *diag)
                 code = sqlite3_exec(
                         db,
                         "PRAGMA synchronous = FULL; PRAGMA secure_delete = ON; PRAGMA temp_store = MEMORY; "
-                        "PRAGMA journal_size_limit = 1048576",
+                        "PRAGMA journal_size_limit = 8388608",
                         NULL, NULL, NULL);
         if (code != SQLITE_OK)
                 return store_file_report(file, db, code, diag);
