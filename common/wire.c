@@ -299,12 +299,10 @@ static int on_dumped(const char *bytes, size_t n, void *userdata)
         return dump->r == 0 ? 0 : -1;
 }
 
-static int append_json(struct secret_buf *buf, const json_t *value)
+int wire_append_value(struct secret_buf *buf, const json_t *value)
 {
         struct dump dump = { .buf = buf };
 
-        if (!value)
-                return secret_buf_append_string(buf, "{}");
         if (json_dump_callback(value, on_dumped, &dump, JSON_COMPACT) < 0)
                 return dump.r < 0 ? dump.r : fault(-ENOMEM);
         return 0;
@@ -329,7 +327,7 @@ static int append_message(struct secret_buf *buf, const char *name, const char *
         if (r == 0)
                 r = secret_buf_append_string(buf, "\"parameters\":");
         if (r == 0)
-                r = append_json(buf, parameters);
+                r = parameters ? wire_append_value(buf, parameters) : secret_buf_append_string(buf, "{}");
         if (r == 0)
                 r = secret_buf_append_string(buf, flags);
         return r == 0 ? 0 : roll_back(buf, before, r);

@@ -56,6 +56,9 @@ int wire_parse_reply(const char *bytes, size_t n, struct wire_reply *ret, struct
 void wire_call_done(struct wire_call *call); /* wipes nothing by itself: see wipe.h; safe on a zeroed call */
 void wire_reply_done(struct wire_reply *reply);
 
+/* Appends a value. */
+int wire_append_value(struct secret_buf *buf, const json_t *value);
+
 /* Append one message to buf. parameters is borrowed; NULL means {}. `error` NULL means a good reply. */
 int wire_format_call(struct secret_buf *buf, const char *method, const json_t *parameters, bool more,
                      bool oneway);

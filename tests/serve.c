@@ -180,7 +180,7 @@ void serve_pump(struct serve_bed *bed)
                 int r;
 
                 core_run(&bed->core);
-                while (service_turn(bed->service))
+                while (!bed->holds_turns && service_turn(bed->service))
                         ;
                 r = sd_event_run(bed->event, 0);
                 assert_true(r >= 0);

@@ -20,6 +20,7 @@ struct serve_bed {
         bool in_user_manager; /* the daemon is a user's service; set before serve_setup(), as what follows */
         unsigned other_uid; /* added to the own one */
         unsigned waiting_per_user; /* 0: as the daemon has it; set before serve_setup() */
+        bool holds_turns; /* what takes long is begun, and not gone on with */
         int (*reload)(struct problems *problems, void *userdata);
 };
 

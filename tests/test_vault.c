@@ -1,9 +1,11 @@
 // links: tests/vault_bed.c tests/core_bed.c tests/core.c tests/fake_clock.c tests/fake_http.c tests/fake_store.c tests/fake_records.c daemon/login/
 // libs: libsodium jansson yaml-0.1 libsystemd
 /* What the vault makes of a store: good ones, damaged ones, others' ones. */
+#include "daemon/vault/vault_internal.h"
 #include "tests/vault_bed.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -244,14 +246,74 @@ static void test_credentials_come_in_the_order_of_their_names(void **state)
 
         core_give_grant(&core, "delta", "r", "a", 3600);
         core_give_grant(&core, "Zeta", "r", "a", 3600);
-        assert_int_equal(vault_each(core.context.vault, true, note_name, all), 0);
+        assert_int_equal(vault_each(core.context.vault, note_name, all), 0);
         assert_string_equal(all, "Zeta acme beta delta ");
         core_give_grant(&core, "gamma", "r", "a", 3600);
         core_give_grant(&core, "omega", "r", "a", 3600);
         all[0] = '\0';
-        assert_int_equal(vault_each(core.context.vault, true, note_name, all), 7);
+        assert_int_equal(vault_each(core.context.vault, note_name, all), 7);
         assert_string_equal(all, "Zeta acme beta delta gamma ");
         assert_null(vault_find(core.context.vault, "zeta"));
+}
+
+static int note_and_pause(struct credential *credential, void *userdata)
+{
+        strcat(strcat(userdata, credential->name), " ");
+        return strcmp(credential->name, "beta") == 0 ? 7 : 0;
+}
+
+static void test_a_walk_goes_on_behind_the_last_name_whatever_comes_and_goes(void **state)
+{
+        struct vault_cursor cursor = { .after = "" };
+        struct credential *credential;
+        char all[64] = "";
+
+        core_give_grant(&core, "delta", "r", "a", 3600);
+        core_give_grant(&core, "omega", "r", "a", 3600);
+        assert_int_equal(vault_walk(core.context.vault, &cursor, 1, note_and_pause, all), 0);
+        assert_string_equal(all, "acme ");
+        assert_false(cursor.at_end);
+        assert_int_equal(vault_walk(core.context.vault, &cursor, 9, note_and_pause, all), 7);
+        assert_string_equal(all, "acme beta ");
+        assert_string_equal(cursor.after, "beta");
+
+        assert_int_equal(vault_require(core.context.vault, "aaa", &credential), 0);
+        assert_int_equal(vault_require(core.context.vault, "betb", &credential), 0);
+        vault_remove(core.context.vault, vault_find(core.context.vault, "beta"));
+        vault_remove(core.context.vault, vault_find(core.context.vault, "delta"));
+        assert_int_equal(vault_walk(core.context.vault, &cursor, 2, note_and_pause, all), 0);
+        assert_string_equal(all, "acme beta betb omega ");
+        assert_true(cursor.at_end);
+        assert_int_equal(vault_walk(core.context.vault, &cursor, 2, note_and_pause, all), 0);
+        assert_string_equal(all, "acme beta betb omega ");
+}
+
+static int expect_order(struct credential *credential, void *userdata)
+{
+        char *last = userdata;
+
+        assert_true(strcmp(last, credential->name) < 0);
+        snprintf(last, 16, "%s", credential->name);
+        return 0;
+}
+
+static void test_names_that_come_and_go_in_any_order_stay_in_theirs(void **state)
+{
+        enum { N = 500 };
+        struct credential *credential;
+        struct vault *vault = core.context.vault;
+        char name[16], last[16] = "";
+
+        for (unsigned i = 0; i < N; i++) {
+                snprintf(name, sizeof(name), "c%03u", i * 211 % N);
+                assert_int_equal(vault_require(vault, name, &credential), 0);
+        }
+        for (unsigned i = 0; i < N; i += 3) {
+                snprintf(name, sizeof(name), "c%03u", i * 307 % N);
+                vault_remove(vault, vault_find(vault, name));
+        }
+        assert_int_equal(vault_each(vault, expect_order, last), 0);
+        assert_int_equal(vault->order.n, vault_count_loaded(vault));
 }
 
 static void test_the_configuration_makes_shells_and_takes_them_back(void **state)
@@ -303,6 +365,8 @@ int main(void)
                 TEST(test_a_pending_grant_that_does_not_open_is_left_alone_until_the_next_login),
                 TEST(test_a_login_mends_a_credential_that_does_not_open),
                 TEST(test_credentials_come_in_the_order_of_their_names),
+                TEST(test_a_walk_goes_on_behind_the_last_name_whatever_comes_and_goes),
+                TEST(test_names_that_come_and_go_in_any_order_stay_in_theirs),
                 TEST(test_the_configuration_makes_shells_and_takes_them_back),
                 TEST(test_a_shell_that_is_being_tested_can_be_taken_back),
                 TEST(test_a_reload_points_credentials_at_the_new_clients),

@@ -215,11 +215,6 @@ static int count(struct credential *credential, void *userdata)
         return 0;
 }
 
-static bool is_wanted(const struct credential *credential, void *userdata)
-{
-        return true;
-}
-
 static void test_what_speaks_of_all_reads_all_first(void **state)
 {
         unsigned n = 0;
@@ -227,13 +222,8 @@ static void test_what_speaks_of_all_reads_all_first(void **state)
         assert_int_equal(vault_each_loaded(core.context.vault, count, &n), 0);
         assert_int_equal(n, FIRST_PART);
         n = 0;
-        assert_int_equal(vault_each(core.context.vault, true, count, &n), 0);
+        assert_int_equal(vault_each(core.context.vault, count, &n), 0);
         assert_int_equal(n, MANY + 1);
-
-        start_again();
-        n = 0;
-        assert_int_equal(vault_each_after(core.context.vault, "c190", 100, is_wanted, count, &n), 0);
-        assert_int_equal(n, 10);
 }
 
 static void test_another_configuration_holds_for_what_is_read_after_it(void **state)
@@ -358,8 +348,7 @@ static void expect_no_more_reading(int result, int expected_failure)
         fake_disk_set_load_result(core.disk, 0);
         assert_null(vault_find(core.context.vault, "c199"));
         assert_true(vault_load_more(core.context.vault) < 0);
-        assert_true(vault_each(core.context.vault, true, count, &n) < 0);
-        assert_true(vault_each_after(core.context.vault, NULL, 10, is_wanted, count, &n) < 0);
+        assert_true(vault_each(core.context.vault, count, &n) < 0);
         assert_true(vault_require(core.context.vault, "c199", &credential) < 0);
         assert_true(vault_bind(core.context.vault) < 0);
         assert_int_equal(n, 0);

@@ -267,7 +267,7 @@ static void end_account(struct revoke_op *op, const struct credential *target)
         if (credential->client == target->client && credential->account_id &&
             strcmp(credential->account_id, target->account_id) == 0)
                 op->main_done = true;
-        (void)vault_each(op->logins->context->vault, true, end_sibling, &ending);
+        (void)vault_each(op->logins->context->vault, end_sibling, &ending);
 }
 
 void revoke_succeeded(struct revoke_op *op)

@@ -70,9 +70,8 @@ struct serve {
 
 typedef int method_fn(struct service *service, struct call *call);
 
-/* One step. 0: the call was answered, and the pending ended. WORK_E_MORE: there is more to do. A fault ends both. */
+/* One step. 0: done, and the pending ended unless it waits for something else now. METHOD_E_MORE: it is run again. A fault ends both. */
 typedef int work_fn(struct pending *pending);
-enum { WORK_E_MORE = 1 };
 
 enum pending_kind { PENDING_TOKEN, PENDING_WATCH, PENDING_STATUS_WATCH, PENDING_OTHER };
 
@@ -96,6 +95,8 @@ struct pending {
         struct works *works_in; /* NULL: in none */
         TAILQ_ENTRY(pending) work_link;
         method_fn *method; /* that is run when all credentials are there */
+        struct paging *paging; /* of a list that is being made */
+        struct counting *counting; /* of Metrics */
         struct webhook_notice notice; /* of VerifyWebhook: genuine, and yet to be matched */
 
         char *name; /* of a credential or a client, where the answer needs it later */
@@ -118,10 +119,12 @@ int pending_started(struct pending *pending, int result);
 void pending_end(struct pending *pending);
 
 /* method_work.c */
-void work_begin(struct pending *pending, work_fn *step);
+/* Begins at once unless others are at work. The same as pending_started() follows: the result is for whoever began the pending. */
+int work_start(struct pending *pending, work_fn *step);
+void work_queue(struct pending *pending, work_fn *step);
 void work_begin_late(struct pending *pending, work_fn *step); /* once all credentials are there */
 void work_forget(struct pending *pending);
-/* METHOD_E_WAITS: not all credentials are there yet; when they are, the method is run anew, and nothing may be done until then. */
+/* 0: all credentials are there. METHOD_E_WAITS: not all credentials are there yet; when they are, the method is run anew, and nothing may be done until then. */
 int await_all(struct service *service, struct call *call, method_fn *method);
 
 /* method_tokens.c */
@@ -139,8 +142,16 @@ struct page {
         {                                                                                                    \
                 "most", ARGUMENT_INT, false, offsetof(type, member.most)                                     \
         }
-int page_make(struct service *service, struct call *call, const struct page *page, bool admin,
-              json_t *(*describe)(const struct credential *credential, const struct now *now), json_t **ret);
+typedef json_t *describe_fn(const struct credential *credential, const struct now *now);
+struct paging;
+/* daemon: what precedes them, for an administrator, who sees all; NULL: those that the caller may use. METHOD_E_ANSWERED. */
+int paging_new(struct paging **ret, struct service *service, struct call *call, const struct page *page,
+               const json_t *daemon, describe_fn *describe);
+struct paging *paging_free(struct paging *paging);
+DEFINE_FREEP(struct paging *, paging_free)
+/* 0: the page is whole, and may be sent. METHOD_E_MORE, METHOD_E_ANSWERED or a fault. */
+int paging_step(struct paging *paging);
+int paging_send(struct paging *paging, bool continues);
 /* method_providers.c */
 method_fn method_list_providers;
 /* method_watch.c */
@@ -148,6 +159,7 @@ method_fn method_watch_token, method_status;
 void watch_on_token(const struct token_answer *answer, void *userdata);
 void watch_tell_tokens(void *userdata); /* of service->changed_timer */
 void watch_tell_status(void *userdata); /* of service->status_timer */
+void watch_status_later(struct service *service); /* method_serve.c: arms it */
 /* method_webhook.c */
 method_fn method_verify_webhook;
 /* method_admin.c */
@@ -155,6 +167,8 @@ method_fn method_refresh, method_test, method_revoke, method_set_client_secret, 
         method_reload, method_change_sealing_key;
 /* method_metrics.c */
 method_fn method_metrics;
+struct counting *counting_free(struct counting *counting);
+DEFINE_FREEP(struct counting *, counting_free)
 /* method_transfer.c */
 method_fn method_export, method_keep_grants, method_begin_restore, method_put_restore_data,
         method_complete_restore;
@@ -182,6 +196,7 @@ int reply_invalid(struct call *call, const char *parameter, const char *reason);
 enum {
         METHOD_E_ANSWERED = 1, /* the call has its answer already */
         METHOD_E_WAITS, /* it will have one */
+        METHOD_E_MORE, /* not done yet */
 };
 
 /* METHOD_E_ANSWERED: a parameter was missing or of a wrong type. */

@@ -27,6 +27,8 @@ static void pending_free(struct pending *pending)
         transfer_forget(pending);
         work_forget(pending);
         webhook_notice_done(&pending->notice);
+        paging_free(pending->paging);
+        counting_free(pending->counting);
         if (pending->credential)
                 LIST_REMOVE(pending, serve_link);
         if (pending->kind == PENDING_STATUS_WATCH)
@@ -236,6 +238,13 @@ static void arm(struct service *service, struct timer *timer, uint64_t delay_use
                 log_error("Out of memory: watchers are told with the next change.");
 }
 
+/* Many changes in short order are one answer, and one that is long comes less often. */
+void watch_status_later(struct service *service)
+{
+        arm(service, &service->status_timer,
+            STATUS_DELAY_USEC + vault_count_loaded(service->parts.context->vault) * STATUS_DELAY_EACH_USEC);
+}
+
 /* A change may come from the middle of anything, so that what follows from it waits for the loop. */
 static void note_status_change(struct service *service)
 {
@@ -243,11 +252,8 @@ static void note_status_change(struct service *service)
 
         LIST_FOREACH (watch, &service->status_watches, watch_link)
                 watch->dirty = true;
-        /* Many changes in short order are one answer, and one that is long comes less often. */
         if (!LIST_EMPTY(&service->status_watches))
-                arm(service, &service->status_timer,
-                    STATUS_DELAY_USEC +
-                            vault_count_loaded(service->parts.context->vault) * STATUS_DELAY_EACH_USEC);
+                watch_status_later(service);
 }
 
 static void note_change(struct service *service, struct credential *credential)

@@ -133,21 +133,37 @@ bool brief_get_token(struct service *service, struct call *call, const char *byt
         return true;
 }
 
+static int list_step(struct pending *pending)
+{
+        int r = paging_step(pending->paging);
+
+        if (r == 0)
+                r = paging_send(pending->paging, false);
+        if (r < 0 || r == METHOD_E_MORE)
+                return r;
+        pending_end(pending);
+        return 0;
+}
+
 int method_list_credentials(struct service *service, struct call *call)
 {
         struct {
                 struct page page;
         } args;
         static const struct argument arguments[] = { PAGE_ARGUMENTS(__typeof__(args), page) };
-        _cleanup_(json_decrefp) json_t *array = NULL;
+        _cleanup_(paging_freep) struct paging *paging = NULL;
+        struct pending *pending;
         int r;
 
         r = READ_ARGUMENTS(call, arguments, &args);
         if (r == 0)
                 r = await_all(service, call, method_list_credentials);
         if (r == 0)
-                r = page_make(service, call, &args.page, false, status_credential, &array);
+                r = paging_new(&paging, service, call, &args.page, NULL, status_credential);
+        if (r == 0)
+                r = pending_begin(service, call, PENDING_OTHER, NULL, NULL, &pending);
         if (r != 0)
                 return r < 0 ? r : 0;
-        return reply_values(call, json_pack("{s:O}", "credentials", array));
+        pending->paging = take_ptr(paging);
+        return work_start(pending, list_step);
 }

@@ -176,7 +176,7 @@ int method_keep_grants(struct service *service, struct call *call)
                 if (r == 0)
                         r = keep_one(credential, &keeping);
         } else if (r == 0 && (r = await_all(service, call, method_keep_grants)) == 0) {
-                r = vault_each(service->parts.context->vault, false, keep_one, &keeping);
+                r = vault_each(service->parts.context->vault, keep_one, &keeping);
         }
         if (r != 0)
                 return r < 0 ? r : 0;

@@ -194,62 +194,87 @@ static json_t *describe_daemon(struct service *service)
         return status_daemon(&service->parts.facts, &state);
 }
 
-static int describe_one(struct service *service, const char *name, json_t **ret)
+/* Of one credential that is there. */
+static int describe_one(struct service *service, const struct credential *credential, json_t **ret)
 {
-        struct credential *credential = vault_find(service->parts.context->vault, name);
         _cleanup_(json_decrefp) json_t *array = json_array();
         struct now now = service_now(service);
 
-        if (!array ||
-            (credential && json_array_append_new(array, status_credential_details(credential, &now)) < 0))
+        if (!array || json_array_append_new(array, status_credential_details(credential, &now)) < 0)
                 return fault(-ENOMEM);
-        *ret = take_ptr(array);
-        return 0;
-}
-
-/* name NULL: of all, or of a page of them. METHOD_E_ANSWERED: there are too many. */
-static int describe(struct service *service, struct call *call, const char *name, const struct page *page,
-                    json_t **ret)
-{
-        _cleanup_(json_decrefp) json_t *array = NULL;
-        int r;
-
-        if (name)
-                r = describe_one(service, name, &array);
-        else
-                r = page_make(service, call, page, true, status_credential_details, &array);
-        if (r != 0)
-                return r;
         *ret = json_pack("{s:o, s:O}", "daemon", describe_daemon(service), "credentials", array);
         return *ret ? 0 : fault(-ENOMEM);
 }
 
-static void look_at_status(struct pending *pending)
+static int list_all(struct service *service, struct call *call, const struct page *page, struct paging **ret)
+{
+        _cleanup_(json_decrefp) json_t *daemon = describe_daemon(service);
+
+        if (!daemon)
+                return fault(-ENOMEM);
+        return paging_new(ret, service, call, page, daemon, status_credential_details);
+}
+
+static int all_step(struct pending *pending)
+{
+        bool watches = pending->kind == PENDING_STATUS_WATCH;
+        int r = paging_step(pending->paging);
+
+        if (r == 0)
+                r = paging_send(pending->paging, watches);
+        if (r < 0 || r == METHOD_E_MORE)
+                return r;
+        pending->paging = paging_free(pending->paging);
+        if (!watches || r != 0)
+                pending_end(pending);
+        else if (pending->dirty)
+                watch_status_later(pending->service);
+        return 0;
+}
+
+/* Answers, or begins to. METHOD_E_ANSWERED: that was the last answer. */
+static int tell_status(struct pending *pending)
 {
         static const struct page whole;
         struct service *service = pending->service;
         _cleanup_(json_decrefp) json_t *parameters = NULL;
-        int r = 0;
+        const struct credential *credential;
+        int r;
 
-        if (!pending->dirty || call_queued(pending->call) > 0)
+        if (!pending->name) {
+                r = list_all(service, pending->call, &whole, &pending->paging);
+                if (r == 0)
+                        work_queue(pending, all_step);
+                return r;
+        }
+        credential = vault_find(service->parts.context->vault, pending->name);
+        if (!credential) {
+                r = reply_not_found(service, pending->call, pending->name);
+                return r == 0 ? METHOD_E_ANSWERED : r;
+        }
+        r = describe_one(service, credential, &parameters);
+        if (r == 0)
+                call_reply_continues(pending->call, parameters);
+        return r;
+}
+
+static void look_at_status(struct pending *pending)
+{
+        int r;
+
+        /* Of what is being made, the end looks again. */
+        if (!pending->dirty || pending->paging || call_queued(pending->call) > 0)
                 return;
         pending->dirty = false;
 
-        if (!call_is_admin(service, pending->call)) {
-                r = reply_denied(service, pending->call, pending->name);
-        } else if (pending->name && !vault_find(service->parts.context->vault, pending->name)) {
-                r = reply_not_found(service, pending->call, pending->name);
-        } else {
-                r = describe(service, pending->call, pending->name, &whole, &parameters);
-                if (r == 0) {
-                        call_reply_continues(pending->call, parameters);
-                        return;
-                }
-        }
-
+        if (call_is_admin(pending->service, pending->call))
+                r = tell_status(pending);
+        else if ((r = reply_denied(pending->service, pending->call, pending->name)) == 0)
+                r = METHOD_E_ANSWERED;
         if (r < 0)
                 call_fail(pending->call, r);
-        pending_end(pending);
+        if (r != 0)
+                pending_end(pending);
 }
 
 static void on_status_drained(void *userdata)
@@ -280,6 +305,7 @@ int method_status(struct service *service, struct call *call)
         };
         bool more = call->wire.more && !call->wire.oneway;
         _cleanup_(json_decrefp) json_t *parameters = NULL;
+        _cleanup_(paging_freep) struct paging *paging = NULL;
         struct credential *credential;
         struct pending *pending;
         int r;
@@ -293,18 +319,24 @@ int method_status(struct service *service, struct call *call)
         if (r == 0 && !args.credential)
                 r = await_all(service, call, method_status);
         if (r == 0)
-                r = describe(service, call, args.credential, &args.page, &parameters);
+                r = args.credential ? describe_one(service, credential, &parameters)
+                                    : list_all(service, call, &args.page, &paging);
         if (r != 0)
                 return r < 0 ? r : 0;
 
-        if (!more) {
+        if (!more && parameters) {
                 call_reply(call, parameters);
                 return 0;
         }
-        r = pending_begin(service, call, PENDING_STATUS_WATCH, NULL, args.credential, &pending);
+        r = pending_begin(service, call, more ? PENDING_STATUS_WATCH : PENDING_OTHER, NULL, args.credential,
+                          &pending);
         if (r < 0)
                 return r;
-        call->on_drained = on_status_drained;
+        if (more)
+                call->on_drained = on_status_drained;
+        pending->paging = take_ptr(paging);
+        if (pending->paging)
+                return work_start(pending, all_step);
         call_reply_continues(call, parameters);
         return pending_started(pending, 0);
 }

@@ -135,7 +135,7 @@ static int answer_matched(struct service *service, struct call *call, const stru
         int r;
 
         if (client && notice->account_id) {
-                r = vault_each(service->parts.context->vault, false, match_one, &match);
+                r = vault_each(service->parts.context->vault, match_one, &match);
                 if (r < 0)
                         return r;
         }

@@ -10,12 +10,36 @@ static void want_turn(const struct service *service)
                 service->parts.want_turn(service->parts.want_turn_userdata);
 }
 
-void work_begin(struct pending *pending, work_fn *step)
+/* One after the other, so that no more than one of them holds what it has made so far. */
+static void enqueue(struct pending *pending, work_fn *step, bool is_first)
 {
+        struct works *works = &pending->service->works;
+
         pending->step = step;
-        TAILQ_INSERT_TAIL(&pending->service->works, pending, work_link);
-        pending->works_in = &pending->service->works;
+        pending->works_in = works;
+        if (is_first)
+                TAILQ_INSERT_HEAD(works, pending, work_link);
+        else
+                TAILQ_INSERT_TAIL(works, pending, work_link);
         want_turn(pending->service);
+}
+
+void work_queue(struct pending *pending, work_fn *step)
+{
+        enqueue(pending, step, false);
+}
+
+int work_start(struct pending *pending, work_fn *step)
+{
+        int r = METHOD_E_MORE;
+
+        if (TAILQ_EMPTY(&pending->service->works))
+                r = step(pending);
+        if (r == METHOD_E_MORE) {
+                enqueue(pending, step, false);
+                r = 0;
+        }
+        return pending_started(pending, r);
 }
 
 void work_begin_late(struct pending *pending, work_fn *step)
@@ -23,7 +47,7 @@ void work_begin_late(struct pending *pending, work_fn *step)
         struct service *service = pending->service;
 
         if (!service->is_loading) {
-                work_begin(pending, step);
+                enqueue(pending, step, false);
                 return;
         }
         pending->step = step;
@@ -46,8 +70,8 @@ bool service_turn(struct service *service)
         if (pending) {
                 work_forget(pending);
                 r = pending->step(pending);
-                if (r == WORK_E_MORE) {
-                        work_begin(pending, pending->step);
+                if (r == METHOD_E_MORE) {
+                        enqueue(pending, pending->step, true);
                 } else if (r < 0) {
                         call_fail(pending->call, r);
                         pending_end(pending);
@@ -80,7 +104,7 @@ int await_all(struct service *service, struct call *call, method_fn *method)
         int r;
 
         if (!service->is_loading)
-                return 0;
+                return vault_load_all(service->parts.context->vault);
         r = pending_begin(service, call, PENDING_OTHER, NULL, NULL, &pending);
         if (r < 0)
                 return r;

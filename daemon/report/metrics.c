@@ -115,7 +115,29 @@ static void put_daemon(FILE *out, const struct metrics_input *input)
         fprintf(out, "purser_secret_memory_bytes{protected=\"no\"} %zu\n", input->secrets->bytes_fallback);
 }
 
-int metrics_format(const struct metrics_input *input, char **ret)
+static void put_end(FILE *out, const struct metrics_input *input)
+{
+        put_refreshes(out, input->refresh);
+        put_calls(out, input->metrics, input->server);
+        fputs("# EOF\n", out);
+}
+
+static bool put_part(FILE *out, const struct metrics_input *input, size_t part)
+{
+        if (part == 0) {
+                put_daemon(out, input);
+                metrics_put_clients(out, input->clients);
+        }
+        if (part > 0 && input->credentials && metrics_put_credentials(out, input->credentials, part - 1))
+                return true;
+        if (part == 0 && input->credentials)
+                return true;
+        put_end(out, input);
+        return false;
+}
+
+int metrics_format_part(const struct metrics_input *input, size_t part, char **ret, size_t *ret_n,
+                        bool *ret_more)
 {
         char *text = NULL;
         size_t n;
@@ -123,13 +145,7 @@ int metrics_format(const struct metrics_input *input, char **ret)
 
         if (!out)
                 return fault(-ENOMEM);
-        put_daemon(out, input);
-        metrics_put_clients(out, input->clients);
-        if (input->credentials)
-                metrics_put_credentials(out, input->credentials);
-        put_refreshes(out, input->refresh);
-        put_calls(out, input->metrics, input->server);
-        fputs("# EOF\n", out);
+        *ret_more = put_part(out, input, part);
 
         bool failed = ferror(out);
         if (fclose(out) != 0 || failed) {
@@ -137,5 +153,6 @@ int metrics_format(const struct metrics_input *input, char **ret)
                 return fault(-ENOMEM);
         }
         *ret = text;
+        *ret_n = n;
         return 0;
 }

@@ -38,8 +38,8 @@ int metrics_clients_count(struct metrics_clients *clients, const struct credenti
                           uint64_t boot_now);
 
 /*
- * The series of single credentials, `most` of them: those that need somebody's attention come first, so that what is left out is well. Credentials are
- * borrowed until the text is made.
+ * The series of single credentials, `most` of them: those that need somebody's attention come first, so that what is left out is well. Of each is
+ * told what it was when it was added.
  */
 struct metrics_credentials;
 int metrics_credentials_new(struct metrics_credentials **ret, size_t most, uint64_t boot_now);
@@ -60,5 +60,6 @@ struct metrics_input {
         bool store_works;
 };
 
-/* A NUL-ended text, the caller's to free. */
-int metrics_format(const struct metrics_input *input, char **ret);
+/* A part of the text, which is the caller's to free, beginning with part 0; a few hundred lines, where clients are not many. ret_more: others follow. */
+int metrics_format_part(const struct metrics_input *input, size_t part, char **ret, size_t *ret_n,
+                        bool *ret_more);

@@ -16,4 +16,5 @@ const char *metrics_client_of(const struct credential *credential);
 int64_t metrics_expires_in(const struct credential *credential, uint64_t boot_now);
 
 void metrics_put_clients(FILE *out, const struct metrics_clients *clients);
-void metrics_put_credentials(FILE *out, const struct metrics_credentials *credentials);
+/* True: that was not the last part of theirs. */
+bool metrics_put_credentials(FILE *out, const struct metrics_credentials *credentials, size_t part);

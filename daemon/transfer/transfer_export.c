@@ -382,7 +382,7 @@ int exporter_new(struct exporter **ret, struct context *context, struct refreshe
         if (!exporter->names || !exporter->bytes)
                 return fault(-ENOMEM);
         exporter->n = exporter->allocated = BACKUP_HEADER_SIZE;
-        r = vault_each(context->vault, true, keep_name, exporter);
+        r = vault_each(context->vault, keep_name, exporter);
         if (r == 0)
                 r = backup_writer_new(&exporter->writer, passphrase, cost, exporter->bytes);
         if (r < 0)

@@ -70,6 +70,7 @@ struct vault *vault_free(struct vault *vault)
         seal_free(vault->seal);
         free(vault->store_problem);
         free(vault->late.after);
+        vault_order_done(vault);
         free(vault);
         return NULL;
 }
@@ -199,6 +200,8 @@ int vault_add(struct vault *vault, const char *name, struct entry **ret)
         int r;
 
         r = credential_new(&credential, name);
+        if (r == 0)
+                r = vault_order_reserve(vault);
         if (r < 0)
                 return r;
         entry = calloc(1, sizeof(*entry));
@@ -212,6 +215,7 @@ int vault_add(struct vault *vault, const char *name, struct entry **ret)
         }
         vault_rebind(vault, credential);
         entry->credential = take_ptr(credential);
+        vault_order_insert(vault, entry);
         *ret = entry;
         return 0;
 }
@@ -280,6 +284,7 @@ void vault_remove(struct vault *vault, struct credential *credential)
         vault_tell_gone(vault, credential);
         vault_writes_detach(vault, credential);
         HASH_DEL(vault->entries, entry);
+        vault_order_remove(vault, entry);
         credential_free(credential);
         free(entry);
 }
@@ -350,13 +355,17 @@ bool vault_is_in_trouble(const struct vault *vault)
         return vault->failed_rounds > 0;
 }
 
-size_t vault_unsaved(const struct vault *vault)
+size_t vault_unsaved(struct vault *vault)
 {
         const struct entry *entry;
         size_t n = 0;
 
+        if (!vault->has_unsaved)
+                return 0;
+
         for (entry = vault->entries; entry; entry = entry->hh.next)
                 n += entry->credential->unsaved +
                      (entry->credential->pending && entry->credential->pending->unsaved);
+        vault->has_unsaved = n > 0;
         return n;
 }

@@ -22,6 +22,8 @@ enum {
         VAULT_E_NO_SECRET, /* the client has no usable secret or key; diag says why and what to do */
 };
 
+enum { VAULT_NAME_SIZE = 128 }; /* more than a valid name needs */
+
 /* store and seal are taken on success. */
 int vault_new(struct vault **ret, struct context *context, struct store *store, struct seal *seal,
               const char *boot_id);
@@ -69,16 +71,18 @@ int vault_bind(struct vault *vault);
 struct credential *vault_find(struct vault *vault, const char *name);
 struct credential *vault_find_bytes(struct vault *vault, const char *name, size_t n);
 size_t vault_count_loaded(const struct vault *vault);
-/* These two read what is left first. */
+/* In order of names. Reads what is left first. The callback must not add or remove credentials; non-zero ends and is returned. */
+int vault_each(struct vault *vault, int (*on_credential)(struct credential *credential, void *userdata),
+               void *userdata);
 /*
- * The first `most` of those that are wanted, in order of their names, of which `after` (NULL: none) is before the first. Costs a look at each
- * credential, and memory for `most`; nothing is sorted but those.
+ * A walk over those in memory, in order of their names, a part at a time: up to `most` of those behind the cursor, which then stands behind the
+ * last that on_credential was told of. Whatever comes or goes between two parts, the others are met once. The callback as of vault_each().
  */
-int vault_each_after(struct vault *vault, const char *after, size_t most,
-                     bool (*is_wanted)(const struct credential *credential, void *userdata),
-                     int (*on_credential)(struct credential *credential, void *userdata), void *userdata);
-/* In order of names when sorted is asked for (costs a sort). The callback must not add or remove credentials; non-zero ends and is returned. */
-int vault_each(struct vault *vault, bool sorted,
+struct vault_cursor {
+        char after[VAULT_NAME_SIZE]; /* "": before the first */
+        bool at_end; /* there was none behind that part */
+};
+int vault_walk(struct vault *vault, struct vault_cursor *cursor, size_t most,
                int (*on_credential)(struct credential *credential, void *userdata), void *userdata);
 /* Of those that are in memory: for what has no meaning before, or is done to each that comes. */
 int vault_each_loaded(struct vault *vault,
@@ -155,7 +159,7 @@ int vault_set_client_secret(struct vault *vault, const char *client, const struc
 const char *vault_store_problem(const struct vault *vault);
 /* From the first write that the disk refused until everything is saved, as the journal tells it. */
 bool vault_is_in_trouble(const struct vault *vault);
-size_t vault_unsaved(const struct vault *vault);
+size_t vault_unsaved(struct vault *vault); /* costs a look at each only while there are any */
 /* Tries everything unsaved once more and waits for it: for an orderly stop. Returns how many grants are still unsaved. */
 size_t vault_flush(struct vault *vault);
 

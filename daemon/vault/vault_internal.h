@@ -43,6 +43,11 @@ struct vault {
         char boot_id[37];
 
         struct entry *entries;
+        struct vault_order {
+                struct entry **entries; /* the same, by name */
+                size_t n, allocated;
+        } order;
+        bool has_unsaved; /* perhaps: see vault_unsaved() */
         struct vault_late {
                 bool under_way; /* not all credentials are in the table */
                 bool has_read; /* all records were read */
@@ -69,6 +74,13 @@ struct entry *vault_lookup(struct vault *vault, const char *name, size_t n);
 int vault_add(struct vault *vault, const char *name, struct entry **ret); /* must not be there */
 /* It has neither grant nor pending grant. */
 bool vault_is_shell(const struct credential *credential);
+
+/* ---- vault_order.c ---- */
+
+int vault_order_reserve(struct vault *vault); /* room for one more */
+void vault_order_insert(struct vault *vault, struct entry *entry);
+void vault_order_remove(struct vault *vault, const struct entry *entry);
+void vault_order_done(struct vault *vault);
 
 /* ---- vault_load.c: one record ---- */
 
@@ -148,7 +160,7 @@ void write_free(struct vault_write *write);
 int write_failed(struct vault_write *write, int error);
 /* What the one that takes its place knew becomes what the credential knows, none of the old one's past. */
 void vault_install_facts(struct credential *credential, struct credential *from);
-void vault_mark_unsaved(struct credential *credential, const char *problem);
+void vault_mark_unsaved(struct vault *vault, struct credential *credential, const char *problem);
 
 /* ---- vault_facts.c: facts that are on disk as they are in memory need not be written with each grant ---- */
 

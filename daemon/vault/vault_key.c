@@ -108,7 +108,7 @@ static int write_change(struct change *change)
 }
 
 /* A write that is queued was sealed with the old key, and would come back over what is sealed anew. */
-static bool is_quiet(const struct vault *vault, struct diag *diag)
+static bool is_quiet(struct vault *vault, struct diag *diag)
 {
         if (vault->store_problem || vault->must_rewrite || vault_unsaved(vault) > 0)
                 diag_set(diag, "not everything is saved; see `purser status`");

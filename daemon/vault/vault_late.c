@@ -24,7 +24,6 @@ static const char *const kinds[] = { "facts",         "grant",         "intent",
 
 enum {
         N_KINDS = sizeof(kinds) / sizeof(kinds[0]),
-        NAME_SIZE = 128, /* more than a valid one needs */
         PART = 64, /* records of a kind: some two milliseconds, and few enough to make nobody wait */
 };
 
@@ -37,6 +36,7 @@ static void let_go(struct vault *vault, struct entry *entry)
 {
         assert(vault->entries);
         HASH_DEL(vault->entries, entry);
+        vault_order_remove(vault, entry);
         credential_free(entry->credential);
         free(entry);
 }
@@ -226,7 +226,7 @@ int vault_load_all(struct vault *vault)
 int vault_load_named(struct vault *vault, const char *bytes, size_t n)
 {
         struct loading loading = vault_loading(vault);
-        char name[NAME_SIZE];
+        char name[VAULT_NAME_SIZE];
         struct diag diag = DIAG_INIT;
         int r;
 

@@ -224,7 +224,7 @@ static int adopt_grant(struct vault_adoption *adoption, struct loading *loading,
         grant_move(&credential->grant, &grant);
         credential->has_intent = credential->outcome_unknown = credential->unreadable = false;
         credential->replays = 0;
-        vault_mark_unsaved(credential, "the purserd before this one could not save them");
+        vault_mark_unsaved(adoption->vault, credential, "the purserd before this one could not save them");
         credential->facts_unsaved = true;
         adoption->credential = credential;
         adoption->n_adopted++;

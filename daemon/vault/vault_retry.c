@@ -40,11 +40,11 @@ static void note_lost(struct vault *vault)
 
                 facts_forget(credential);
                 if (has_grant(credential))
-                        vault_mark_unsaved(credential, vault->store_problem);
+                        vault_mark_unsaved(vault, credential, vault->store_problem);
                 if (credential->pending)
                         facts_forget(credential->pending);
                 if (credential->pending && has_grant(credential->pending))
-                        vault_mark_unsaved(credential->pending, vault->store_problem);
+                        vault_mark_unsaved(vault, credential->pending, vault->store_problem);
                 context_changed(vault->context, credential, false);
         }
 }

@@ -48,8 +48,9 @@ static void write_unlink(struct vault_write *write)
 
 /* ---- what is saved ---- */
 
-void vault_mark_unsaved(struct credential *credential, const char *problem)
+void vault_mark_unsaved(struct vault *vault, struct credential *credential, const char *problem)
 {
+        vault->has_unsaved = true;
         credential->unsaved = true;
         free(credential->save_problem);
         if (asprintf(&credential->save_problem, "The newest tokens could not be saved: %s",
@@ -152,7 +153,7 @@ static void apply_grant(struct vault_write *write, int result, const char *probl
                         vault_rebind(write->vault, credential);
                 }
                 if (result < 0)
-                        vault_mark_unsaved(credential, problem);
+                        vault_mark_unsaved(write->vault, credential, problem);
         }
         if (result == 0)
                 mark_saved(credential, &write->mark);
@@ -164,7 +165,7 @@ static void apply_again(struct vault_write *write, int result, const char *probl
         if (result == 0)
                 mark_saved(write->credential, &write->mark);
         else if (write->credential->unsaved)
-                vault_mark_unsaved(write->credential, problem);
+                vault_mark_unsaved(write->vault, write->credential, problem);
         context_changed(write->vault->context, write->credential, false);
 }
 
