@@ -146,7 +146,7 @@ static const unsigned never_called[] = {
 
 enum {
         N_NEVER_CALLED = sizeof(never_called) / sizeof(never_called[0]),
-        N_AROUND = 8,
+        N_AROUND = 9,
         X32_CALLS = 0x40000000
 };
 
@@ -168,7 +168,9 @@ static int load_filter(void)
         code[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS);
         code[n++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr));
 #ifdef __x86_64__
-        code[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, X32_CALLS, 0, 1);
+        code[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, X32_CALLS, 0, 2);
+        /* A call that a tracer keeps from being made has no number, and is for the tracer to answer. */
+        code[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, UINT32_MAX, 1, 0);
         code[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS);
 #endif
         for (unsigned i = 0; i < N_NEVER_CALLED; i++)
