@@ -231,7 +231,6 @@ void revoke_was_ended(struct revoke_op *op)
 struct ending {
         struct revoke_op *op;
         const struct credential *self;
-        const char *account_id;
         const struct client *client;
 };
 
@@ -241,8 +240,8 @@ static int end_sibling(struct credential *credential, void *userdata)
         struct revoke_op *op = ending->op;
         char **names;
 
-        if (credential == ending->self || !credential->account_id || credential->client != ending->client ||
-            strcmp(credential->account_id, ending->account_id) != 0 || credential->refusal == REFUSAL_CUT)
+        if (credential == ending->self || credential->client != ending->client ||
+            credential->refusal == REFUSAL_CUT)
                 return 0;
 
         names = reallocarray(op->also_ended, op->n_also_ended + 1, sizeof(*names));
@@ -259,7 +258,7 @@ static int end_sibling(struct credential *credential, void *userdata)
 static void end_account(struct revoke_op *op, const struct credential *target)
 {
         const struct credential *credential = credential_of(op);
-        struct ending ending = { op, credential, target->account_id, target->client };
+        struct ending ending = { op, credential, target->client };
 
         if (!target->account_id || !target->client || !target->client->provider->revocation_ends_account)
                 return;
@@ -267,7 +266,7 @@ static void end_account(struct revoke_op *op, const struct credential *target)
         if (credential->client == target->client && credential->account_id &&
             strcmp(credential->account_id, target->account_id) == 0)
                 op->main_done = true;
-        (void)vault_each(op->logins->context->vault, end_sibling, &ending);
+        (void)vault_each_of_account(op->logins->context->vault, target->account_id, end_sibling, &ending);
 }
 
 void revoke_succeeded(struct revoke_op *op)

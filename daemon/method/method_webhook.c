@@ -113,16 +113,14 @@ static int match_one(struct credential *credential, void *userdata)
 {
         struct match *match = userdata;
 
-        if (credential->client != match->client || !credential->account_id ||
-            strcmp(credential->account_id, match->notice->account_id) != 0)
+        if (credential->client != match->client)
                 return 0;
         if (match->notice->disconnected && is_outlived(match->notice, credential))
                 doubt(match->service, credential);
         else if (match->notice->disconnected)
                 refresher_cut(match->service->parts.refresher, credential,
                               "The account has disconnected this app.");
-        if ((!match->name || strcmp(credential->name, match->name) < 0) &&
-            call_may_use(match->service, match->call, credential))
+        if (!match->name && call_may_use(match->service, match->call, credential))
                 match->name = credential->name;
         return 0;
 }
@@ -135,7 +133,8 @@ static int answer_matched(struct service *service, struct call *call, const stru
         int r;
 
         if (client && notice->account_id) {
-                r = vault_each(service->parts.context->vault, match_one, &match);
+                r = vault_each_of_account(service->parts.context->vault, notice->account_id, match_one,
+                                          &match);
                 if (r < 0)
                         return r;
         }

@@ -59,6 +59,7 @@ struct vault *vault_free(struct vault *vault)
         vault_writes_free(vault);
         HASH_ITER (hh, vault->entries, entry, next) {
                 HASH_DEL(vault->entries, entry);
+                vault_forget_account(vault, entry);
                 credential_free(entry->credential);
                 free(entry);
         }
@@ -191,6 +192,7 @@ void vault_rebind(struct vault *vault, struct credential *credential)
         }
         if (credential->pending)
                 vault_rebind(vault, credential->pending);
+        vault_note_account(vault, credential);
 }
 
 int vault_add(struct vault *vault, const char *name, struct entry **ret)
@@ -285,6 +287,7 @@ void vault_remove(struct vault *vault, struct credential *credential)
         vault_writes_detach(vault, credential);
         HASH_DEL(vault->entries, entry);
         vault_order_remove(vault, entry);
+        vault_forget_account(vault, entry);
         credential_free(credential);
         free(entry);
 }

@@ -84,6 +84,10 @@ struct vault_cursor {
 };
 int vault_walk(struct vault *vault, struct vault_cursor *cursor, size_t most,
                int (*on_credential)(struct credential *credential, void *userdata), void *userdata);
+/* Those of an account, of whatever client: what it costs has nothing to do with how many others there are. As vault_each() for the rest. */
+int vault_each_of_account(struct vault *vault, const char *account_id,
+                          int (*on_credential)(struct credential *credential, void *userdata),
+                          void *userdata);
 /* Of those that are in memory: for what has no meaning before, or is done to each that comes. */
 int vault_each_loaded(struct vault *vault,
                       int (*on_credential)(struct credential *credential, void *userdata), void *userdata);

@@ -8,6 +8,7 @@
 #define HASH_NONFATAL_OOM 1
 /* Whoever asks for a token pays for each credential that is looked at in vain, far away in memory: room is cheaper. */
 #define HASH_BKT_CAPACITY_THRESH 5U
+#include <sys/queue.h>
 #include <uthash.h>
 
 #define KIND_META "meta"
@@ -27,7 +28,16 @@ struct entry {
         struct credential *credential;
         bool is_fresh; /* its records are being read */
         struct entry *next_fresh;
+        struct account *account; /* that it is listed under; NULL: none */
+        TAILQ_ENTRY(entry) account_link;
         UT_hash_handle hh; /* by credential->name */
+};
+
+/* An account at some provider, and its credentials of whatever client, in order of their names; there while there are any. */
+struct account {
+        TAILQ_HEAD(account_entries, entry) entries;
+        UT_hash_handle hh; /* by id */
+        char id[];
 };
 
 struct client_secret {
@@ -47,6 +57,8 @@ struct vault {
                 struct entry **entries; /* the same, by name */
                 size_t n, allocated;
         } order;
+        struct account *accounts;
+        bool accounts_incomplete; /* for want of memory */
         bool has_unsaved; /* perhaps: see vault_unsaved() */
         struct vault_late {
                 bool under_way; /* not all credentials are in the table */
@@ -81,6 +93,12 @@ int vault_order_reserve(struct vault *vault); /* room for one more */
 void vault_order_insert(struct vault *vault, struct entry *entry);
 void vault_order_remove(struct vault *vault, const struct entry *entry);
 void vault_order_done(struct vault *vault);
+
+/* ---- vault_account.c ---- */
+
+/* Its account may be another one now, or known for the first time. */
+void vault_note_account(struct vault *vault, const struct credential *credential);
+void vault_forget_account(struct vault *vault, struct entry *entry); /* before it goes */
 
 /* ---- vault_load.c: one record ---- */
 

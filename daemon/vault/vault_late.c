@@ -37,6 +37,7 @@ static void let_go(struct vault *vault, struct entry *entry)
         assert(vault->entries);
         HASH_DEL(vault->entries, entry);
         vault_order_remove(vault, entry);
+        vault_forget_account(vault, entry);
         credential_free(entry->credential);
         free(entry);
 }

@@ -184,6 +184,7 @@ void vault_catch_up(struct vault *vault, struct credential *credential)
 
 void vault_save_facts(struct vault *vault, struct credential *credential)
 {
+        vault_note_account(vault, credential);
         /* What does not open is its owner's: it is not overwritten by what little is known of it. */
         if (credential->unreadable || (!has_grant(credential) && !credential->saves_in_flight))
                 return;
