@@ -1,6 +1,6 @@
 /*
  * Children with an arena of their own, under a kernel that says no when it is told to. A test that links this names -Wl,--wrap= for
- * syscall, mmap, mlock and fopen in its `// ldflags:` line.
+ * syscall, mmap, mlock and open in its `// ldflags:` line.
  */
 #pragma once
 
@@ -28,7 +28,7 @@ extern struct kernel {
 } kernel;
 
 long __real_syscall(long number, ...);
-FILE *__real_fopen(const char *path, const char *mode);
+int __real_open(const char *path, int flags, ...);
 
 #define CHECK(condition)                                                                                     \
         do {                                                                                                 \

@@ -1,5 +1,5 @@
 // links: tests/secret_children.c common/
-// ldflags: -Wl,--wrap=syscall -Wl,--wrap=mmap -Wl,--wrap=mlock -Wl,--wrap=fopen
+// ldflags: -Wl,--wrap=syscall -Wl,--wrap=mmap -Wl,--wrap=mlock -Wl,--wrap=open
 /*
  * What may go wrong with secret memory: no memory, writes beyond it, wrong frees, forks and threads. Each test runs in a child, whose arena
  * is new.
