@@ -13,7 +13,7 @@ struct secret {
         char bytes[];
 };
 
-int secret_new(struct secret **ret, const void *bytes, size_t n)
+int secret_new_blank(struct secret **ret, size_t n, char **ret_bytes)
 {
         struct secret *secret;
 
@@ -21,10 +21,19 @@ int secret_new(struct secret **ret, const void *bytes, size_t n)
         if (!secret)
                 return fault(-ENOMEM);
         secret->n = n;
-        if (n > 0)
-                memcpy(secret->bytes, bytes, n);
+        *ret_bytes = secret->bytes;
         *ret = secret;
         return 0;
+}
+
+int secret_new(struct secret **ret, const void *bytes, size_t n)
+{
+        char *copy;
+        int r = secret_new_blank(ret, n, &copy);
+
+        if (r == 0 && n > 0)
+                memcpy(copy, bytes, n);
+        return r;
 }
 
 int secret_new_string(struct secret **ret, const char *string)

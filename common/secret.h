@@ -21,6 +21,8 @@ struct secret;
 /* Copies n bytes. A NUL that secret_size() does not count follows them, so that text can be exposed as a string. */
 int secret_new(struct secret **ret, const void *bytes, size_t n);
 int secret_new_string(struct secret **ret, const char *string);
+/* n bytes that are zero, and where to write them before anybody else has the secret. */
+int secret_new_blank(struct secret **ret, size_t n, char **ret_bytes);
 int secret_copy(struct secret **ret, const struct secret *secret);
 struct secret *secret_free(struct secret *secret); /* wipes; accepts NULL; returns NULL */
 DEFINE_FREEP(struct secret *, secret_free)

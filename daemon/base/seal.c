@@ -103,7 +103,8 @@ int seal_open(const struct seal *seal, const char *kind, const char *name, const
               struct secret **ret)
 {
         _cleanup_(freep) unsigned char *ad = NULL;
-        _cleanup_(secret_buf_done) struct secret_buf plain = SECRET_BUF_INIT(n);
+        _cleanup_(secret_freep) struct secret *plain = NULL;
+        char *bytes;
         size_t n_ad;
 
         if (n >= 1 && blob[0] > FORMAT)
@@ -113,13 +114,13 @@ int seal_open(const struct seal *seal, const char *kind, const char *name, const
         int r = associated_data(kind, name, &ad, &n_ad);
         if (r < 0)
                 return r;
-        r = secret_buf_reserve(&plain, n - SEAL_OVERHEAD + 1);
+        r = secret_new_blank(&plain, n - SEAL_OVERHEAD, &bytes);
         if (r < 0)
                 return r;
-        if (crypto_aead_xchacha20poly1305_ietf_decrypt((unsigned char *)plain.data, NULL, NULL,
+        if (crypto_aead_xchacha20poly1305_ietf_decrypt((unsigned char *)bytes, NULL, NULL,
                                                        blob + 1 + NONCE_SIZE, n - 1 - NONCE_SIZE, ad, n_ad,
                                                        blob + 1, expose_key(seal)) < 0)
                 return SEAL_E_REFUSED;
-        plain.n = n - SEAL_OVERHEAD;
-        return secret_new(ret, plain.data, plain.n);
+        *ret = take_ptr(plain);
+        return 0;
 }
