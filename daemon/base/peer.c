@@ -183,11 +183,20 @@ static void remember(const char *cgroup, const char *unit, const char *user_unit
         strcpy(place->user_unit, user_unit ? user_unit : "");
 }
 
+/* A user's units are within the one of the user's manager, user@1000.service, or of another such instance, or within a session's scope. */
+static bool may_hold_user_units(const char *unit)
+{
+        const char *suffix = strrchr(unit, '.');
+
+        return strchr(unit, '@') || !suffix || strcmp(suffix, ".service") != 0;
+}
+
 static void ask_for_units(pid_t pid, char **ret_unit, char **ret_user_unit)
 {
+        *ret_user_unit = NULL;
         if (sd_pid_get_unit(pid, ret_unit) < 0)
                 *ret_unit = NULL;
-        if (sd_pid_get_user_unit(pid, ret_user_unit) < 0)
+        else if (may_hold_user_units(*ret_unit) && sd_pid_get_user_unit(pid, ret_user_unit) < 0)
                 *ret_user_unit = NULL;
 }
 
