@@ -1,14 +1,12 @@
 /* Making the daemon, in order, and taking it apart. */
 #include "daemon/app.h"
 
-#include "daemon/base/events.h"
 #include "daemon/report/hooks.h"
 #include "daemon/http/http.h"
 #include "daemon/base/log.h"
 #include "daemon/vault/vault.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <sodium.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -16,7 +14,6 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sysexits.h>
-#include <systemd/sd-daemon.h>
 #include <systemd/sd-event.h>
 #include <systemd/sd-login.h>
 #include <unistd.h>
@@ -27,7 +24,6 @@
 
 enum {
         JOIN_DELAY_USEC = 1000000,
-        DESCRIPTOR_TABLE = 20000, /* more than the connections that there may be, and all else */
 };
 
 int app_fail(int status, const char *format, ...)
@@ -51,7 +47,7 @@ int app_fault(int fault)
 /* ---- configuration ---- */
 
 /* A check is for a person or an editor, who wants the lines as they are. */
-static int tell_problems(const struct problems *problems, bool check)
+int app_tell_problems(const struct problems *problems, bool check)
 {
         for (size_t i = 0; i < problems->n; i++)
                 if (check)
@@ -80,7 +76,8 @@ int app_load_config(const struct options *options, struct config **ret)
         _cleanup_(config_freep) struct config *config = NULL;
         int r;
 
-        r = config_load(&config, options->config, options->providers, 2, &problems);
+        r = options->check ? config_load(&config, options->config, options->providers, 2, &problems)
+                           : config_load_used(&config, options->config, options->providers, 2, &problems);
         if (r == 0)
                 r = config_check_secrets(config, options->credentials_directory, geteuid(), &problems);
         if (r >= 0 && config)
@@ -88,7 +85,7 @@ int app_load_config(const struct options *options, struct config **ret)
         if (r < 0)
                 return app_fault(r);
         if (problems_count(&problems) > 0)
-                return tell_problems(&problems, options->check);
+                return app_tell_problems(&problems, options->check);
         *ret = take_ptr(config);
         return 0;
 }
@@ -126,22 +123,6 @@ static uint64_t raise_descriptors(void)
         return limit.rlim_cur;
 }
 
-/*
- * The kernel's table of descriptors grows by doubling, and beside a second thread each time waits for all processors: half a second when
- * those are busy, in which nobody is served. So it grows to its size before there is one.
- */
-static void grow_descriptor_table(uint64_t n_descriptors)
-{
-        int most = n_descriptors < DESCRIPTOR_TABLE ? (int)n_descriptors : DESCRIPTOR_TABLE, fd, last;
-
-        fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-        last = fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, most - 1);
-        if (last >= 0)
-                close(last);
-        if (fd >= 0)
-                close(fd);
-}
-
 static int make_core(struct app *app)
 {
         int r;
@@ -177,6 +158,8 @@ static int make_service(struct app *app)
                 .change_key = app_change_key,
                 .want_turn = app_want_turn,
                 .want_turn_userdata = app,
+                .settle = app_settle,
+                .settle_userdata = app,
                 .change_key_userdata = app,
         };
         uint64_t n_descriptors = raise_descriptors();
@@ -185,7 +168,7 @@ static int make_service(struct app *app)
         struct load_handler load_handler;
         int r;
 
-        grow_descriptor_table(n_descriptors);
+        app->n_descriptors = n_descriptors;
         r = service_new(&app->service, &parts);
         if (r < 0)
                 return app_fault(r);
@@ -274,22 +257,6 @@ static int make_loop(struct app *app)
         return r < 0 ? app_fault(r) : 0;
 }
 
-static void tell_started(struct app *app)
-{
-        struct diag words;
-
-        app->status[0] = '\0';
-        diag_set(&words, "purserd %s serves; credentials: %zu%s, clients: %zu, sealed with a key from %s.",
-                 PURSER_VERSION, vault_count_loaded(app->context.vault),
-                 vault_is_loading(app->context.vault) ? " so far" : "", app->config->n_clients,
-                 strcmp(app->sealing_key, "key-file") == 0 ? "a key file" : "a systemd credential");
-        log_event(&(struct log_event){ .message_id = EVENT_STARTED, .level = LOG_LEVEL_NOTICE }, "%s",
-                  words.text);
-        app_tell_secret_memory(app);
-        service_summary(app->service, app->status, sizeof(app->status));
-        sd_notifyf(0, "READY=1\nSTATUS=%s", app->status);
-}
-
 int app_start(struct app *app, const struct options *options, struct config *config)
 {
         int r;
@@ -324,9 +291,7 @@ int app_start(struct app *app, const struct options *options, struct config *con
         r = plan(app);
         if (r == 0)
                 r = serve_sockets(app);
-        if (r == 0)
-                tell_started(app);
-        return r;
+        return r == 0 ? app_settle_later(app) : r;
 }
 
 /* ---- taking apart ---- */
@@ -349,6 +314,7 @@ void app_done(struct app *app)
         http_free(app->context.http);
         audit_done(&app->audit);
         sd_event_source_disable_unref(app->turn_source);
+        sd_event_source_disable_unref(app->settle_source);
         timer_stop(&app->timers, &app->status_timer);
         timer_stop(&app->timers, &app->join_timer);
         loop_free(app->loop);

@@ -49,6 +49,9 @@ struct app {
         bool told_secret_memory; /* that some of it is not protected */
         struct timer status_timer;
         struct vault_loader loader;
+        uint64_t n_descriptors; /* that it may have */
+        void *settle_source; /* sd_event_source; once, after the first turn */
+        bool settled;
         void *turn_source; /* sd_event_source; enabled while there is something to be done between the turns */
         bool is_loading; /* by turns */
         struct timer load_timer; /* while memory is wanting */
@@ -75,6 +78,9 @@ int app_add_signals(struct app *app); /* app_run.c */
 int app_load_later(struct app *app); /* app_load.c; what the vault has not read yet. 0 or an exit status */
 void app_want_turn(void *userdata); /* app_load.c; of the service */
 void app_load_end(struct app *app); /* app_load.c */
+int app_settle_later(struct app *app); /* app_settle.c; 0 or an exit status */
+void app_settle(void *userdata); /* app_settle.c; now, unless that is done. Of the service */
+int app_tell_problems(const struct problems *problems, bool check); /* gives the exit status */
 void app_stop(struct app *app); /* app_run.c; begins an orderly stop */
 int app_take_over(struct app *app); /* app_handover.c; 0 or an exit status */
 void app_end_handover(struct app *app); /* app_handover.c; once everything is saved */

@@ -54,7 +54,11 @@ int tear_down(void **state)
         return r;
 }
 
-static int load(struct place *place, struct config **ret, struct problems *problems)
+typedef int load_function(struct config **ret, const char *file, const char *const *provider_dirs,
+                          size_t n_provider_dirs, struct problems *problems);
+
+static int load_by(load_function *function, struct place *place, struct config **ret,
+                   struct problems *problems)
 {
         char vendor[128], local[128], missing[128];
         const char *const directories[] = { vendor, local, missing };
@@ -62,7 +66,20 @@ static int load(struct place *place, struct config **ret, struct problems *probl
         snprintf(vendor, sizeof(vendor), "%s/vendor", place->directory);
         snprintf(local, sizeof(local), "%s/local", place->directory);
         snprintf(missing, sizeof(missing), "%s/missing", place->directory);
-        return config_load(ret, path_of(place, "purser.yaml"), directories, N(directories), problems);
+        return function(ret, path_of(place, "purser.yaml"), directories, N(directories), problems);
+}
+
+static int load(struct place *place, struct config **ret, struct problems *problems)
+{
+        return load_by(config_load, place, ret, problems);
+}
+
+struct config *load_used(struct place *place, struct problems *problems, int *ret)
+{
+        struct config *config = NULL;
+
+        *ret = load_by(config_load_used, place, &config, problems);
+        return config;
 }
 
 struct config *load_well(struct place *place)

@@ -22,6 +22,8 @@ void write_file(struct place *place, const char *name, const char *text);
 int set_up(void **state);
 int tear_down(void **state);
 struct config *load_well(struct place *place);
+/* With config_load_used(): the result of it, or NULL, and what it gave. */
+struct config *load_used(struct place *place, struct problems *problems, int *ret);
 
 /* The lines as one text, without the directory in front of each. */
 void tell(struct place *place, struct problems *problems, char *text, size_t size);

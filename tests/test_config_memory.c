@@ -33,8 +33,11 @@ static void write_file(const char *path, const char *text)
         assert_int_equal(fclose(file), 0);
 }
 
+typedef int load_function(struct config **ret, const char *file, const char *const *provider_dirs,
+                          size_t n_provider_dirs, struct problems *problems);
+
 /* Each allocation fails once, the first to the last: a fault every time, and all is well in the end. */
-static void expect_faults(const struct place *place, int outcome, size_t at_least)
+static void expect_faults_by(load_function *function, const struct place *place, int outcome, size_t at_least)
 {
         const char *const directories[] = { place->providers };
         size_t n = 0;
@@ -46,7 +49,7 @@ static void expect_faults(const struct place *place, int outcome, size_t at_leas
                 struct config *config = NULL;
 
                 out_of_memory_at(n++);
-                r = config_load(&config, place->file, directories, 1, &problems);
+                r = function(&config, place->file, directories, 1, &problems);
                 came = out_of_memory_end();
                 if (came) {
                         assert_int_equal(r, -ENOMEM);
@@ -57,6 +60,11 @@ static void expect_faults(const struct place *place, int outcome, size_t at_leas
         } while (came);
         assert_int_equal(r, outcome);
         assert_true(n > at_least);
+}
+
+static void expect_faults(const struct place *place, int outcome, size_t at_least)
+{
+        expect_faults_by(config_load, place, outcome, at_least);
 }
 
 #define CONFIG                                                                                               \
@@ -110,6 +118,29 @@ static void test_a_configuration_without_memory_fails_cleanly(void **state)
                 place.file,
                 "providers: {p: {extends: q}}\nclients: {a: {provider: s}}\ncredentials: {c: {client: d}}\n");
         expect_faults(&place, CONFIG_E_MISTAKES, 100);
+        write_file(place.file, CONFIG);
+        expect_faults_by(config_load_used, &place, 0, 300);
+        remove_place(&place);
+}
+
+static void test_without_memory_for_the_rest_both_stay_as_they_were(void **state)
+{
+        struct place place = { .directory = "/tmp/test_config.XXXXXX" };
+        const char *const directories[] = { place.providers };
+        _cleanup_(problems_done) struct problems problems = PROBLEMS_INIT;
+        _cleanup_(config_freep) struct config *config = NULL, *whole = NULL;
+
+        make_place(&place);
+        write_file(place.file, "clients: {}\n");
+        assert_int_equal(config_load_used(&config, place.file, directories, 1, &problems), 0);
+        assert_int_equal(config_load(&whole, place.file, directories, 1, &problems), 0);
+        assert_true(config->is_partial && config->n_providers == 0 && whole->n_providers == 1);
+        out_of_memory_at(0);
+        assert_int_equal(config_add_rest(config, whole), -ENOMEM);
+        assert_true(out_of_memory_end());
+        assert_true(config->is_partial && config->n_providers == 0 && whole->providers[0]);
+        assert_int_equal(config_add_rest(config, whole), 0);
+        assert_true(!config->is_partial && config->n_providers == 1 && !whole->providers[0]);
         remove_place(&place);
 }
 
@@ -117,6 +148,7 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_a_configuration_without_memory_fails_cleanly),
+                cmocka_unit_test(test_without_memory_for_the_rest_both_stay_as_they_were),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -213,11 +213,11 @@ static int config_new(struct config **ret, const char *file)
         return 0;
 }
 
-int config_load(struct config **ret, const char *file, const char *const *provider_dirs,
-                size_t n_provider_dirs, struct problems *problems)
+static int load_config(struct config **ret, const char *file, const char *const *provider_dirs,
+                       size_t n_provider_dirs, bool only_used, struct problems *problems)
 {
         _cleanup_(config_freep) struct config *config = NULL;
-        _cleanup_(loader_done) struct loader loader = { .problems = problems };
+        _cleanup_(loader_done) struct loader loader = { .problems = problems, .only_used = only_used };
         size_t n_before = problems_count(problems);
         int r;
 
@@ -232,6 +232,21 @@ int config_load(struct config **ret, const char *file, const char *const *provid
                 return CONFIG_E_MISTAKES;
         *ret = take_ptr(config);
         return 0;
+}
+
+int config_load(struct config **ret, const char *file, const char *const *provider_dirs,
+                size_t n_provider_dirs, struct problems *problems)
+{
+        return load_config(ret, file, provider_dirs, n_provider_dirs, false, problems);
+}
+
+int config_load_used(struct config **ret, const char *file, const char *const *provider_dirs,
+                     size_t n_provider_dirs, struct problems *problems)
+{
+        _cleanup_(problems_done) struct problems untold = PROBLEMS_INIT;
+        int r = load_config(ret, file, provider_dirs, n_provider_dirs, true, &untold);
+
+        return r == CONFIG_E_MISTAKES ? config_load(ret, file, provider_dirs, n_provider_dirs, problems) : r;
 }
 
 struct config *config_free(struct config *config)

@@ -117,6 +117,7 @@ struct config {
         size_t n_files;
         struct provider **providers; /* sorted by name; extended ones resolved */
         size_t n_providers;
+        bool is_partial; /* there are provider files that were not read (config_load_used) */
         struct client **clients; /* sorted by name */
         size_t n_clients;
         struct credential_config **credentials; /* sorted by name */
@@ -140,6 +141,14 @@ enum {
  */
 int config_load(struct config **ret, const char *file, const char *const *provider_dirs,
                 size_t n_provider_dirs, struct problems *problems);
+/*
+ * The same for callers who wait: a provider file that no client needs is not read, so that the result may be partial. Where there is a
+ * mistake, everything is read, and every mistake is told.
+ */
+int config_load_used(struct config **ret, const char *file, const char *const *provider_dirs,
+                     size_t n_provider_dirs, struct problems *problems);
+/* The providers that a partial one is without, taken from the whole; nothing that points into config changes. */
+int config_add_rest(struct config *config, struct config *whole);
 struct config *config_free(struct config *config);
 DEFINE_FREEP(struct config *, config_free)
 

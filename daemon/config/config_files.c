@@ -96,33 +96,66 @@ static int add_document(struct documents *documents, const char *file, struct ya
         if (!items)
                 return fault(-ENOMEM);
         documents->items = items;
-        items[documents->n++] = (struct document){ file, root };
+        items[documents->n++] = (struct document){ .file = file, .root = root };
+        return 0;
+}
+
+/* *ret_there false: there is no tree, nor an empty one. */
+static int parse_file(struct loader *loader, const char *name, struct yaml_node **ret_root, bool *ret_there)
+{
+        _cleanup_(freep) char *bytes = NULL;
+        const char *why = NULL;
+        size_t n = 0;
+        int r;
+
+        *ret_there = false;
+        r = read_file(name, &bytes, &n, &why);
+        if (r != 0)
+                return r < 0 ? r : file_mistake(loader, name, "cannot be read", why);
+        r = yaml_doc_parse(ret_root, name, bytes, n, loader->problems);
+        if (r < 0)
+                return r;
+        *ret_there = r == 0 || *ret_root;
+        loader->incomplete = loader->incomplete || !*ret_there;
         return 0;
 }
 
 int load_file(struct loader *loader, const char *file, struct documents *documents)
 {
         _cleanup_(yaml_node_freep) struct yaml_node *root = NULL;
-        _cleanup_(freep) char *bytes = NULL;
-        const char *name, *why = NULL;
-        size_t n = 0;
+        const char *name;
+        bool there;
         int r;
 
         r = remember_file(loader, file, &name);
         if (r == 0)
-                r = read_file(name, &bytes, &n, &why);
-        if (r != 0)
-                return r < 0 ? r : file_mistake(loader, name, "cannot be read", why);
-        r = yaml_doc_parse(&root, name, bytes, n, loader->problems);
-        if (r < 0)
+                r = parse_file(loader, name, &root, &there);
+        if (r != 0 || !there)
                 return r;
-        if (r == YAML_E_MISTAKES && !root) {
-                loader->incomplete = true;
-                return 0;
-        }
         r = add_document(documents, name, root);
         if (r == 0)
                 root = NULL;
+        return r;
+}
+
+int load_unread(struct loader *loader, struct document *document)
+{
+        bool there;
+
+        document->unread = false;
+        return parse_file(loader, document->file, &document->root, &there);
+}
+
+static int note_file(struct loader *loader, const char *file, struct documents *documents)
+{
+        const char *name;
+        int r;
+
+        r = remember_file(loader, file, &name);
+        if (r == 0)
+                r = add_document(documents, name, NULL);
+        if (r == 0)
+                documents->items[documents->n - 1].unread = true;
         return r;
 }
 
@@ -145,7 +178,8 @@ static int load_entry(struct loader *loader, const char *directory, const char *
 
         if (asprintf(&file, "%s/%s", directory, name) < 0)
                 return fault(-ENOMEM);
-        return load_file(loader, file, documents);
+        return loader->only_used && documents == &loader->provider_files ? note_file(loader, file, documents)
+                                                                         : load_file(loader, file, documents);
 }
 
 int load_directory(struct loader *loader, const char *directory, struct documents *documents)

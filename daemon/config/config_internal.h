@@ -8,6 +8,7 @@
 struct document {
         const char *file; /* of config->files */
         struct yaml_node *root; /* NULL: nothing in it */
+        bool unread; /* only its name is known yet */
 };
 
 struct documents {
@@ -22,6 +23,7 @@ struct loader {
         struct config *config; /* being made */
         struct problems *problems;
         struct documents provider_files, config_files;
+        bool only_used; /* a provider file is read when something refers to it */
         bool incomplete; /* a file could not be read or parsed: what seems to be missing may be in it */
         struct definition *definitions;
         size_t n_definitions;
@@ -34,11 +36,12 @@ int load_file(struct loader *loader, const char *file, struct documents *documen
 /* *.yaml, in the order of their bytes. A missing directory is an empty one. */
 int load_directory(struct loader *loader, const char *directory, struct documents *documents);
 int load_config_files(struct loader *loader, const char *file);
+int load_unread(struct loader *loader, struct document *document);
 void documents_done(struct documents *documents);
 
 /* config_providers.c */
 
-/* All definitions, resolved and read; the topmost of each name goes to config->providers. */
+/* All definitions (only_used: all that clients need), resolved and read; the topmost of each name goes to config->providers. */
 int read_providers(struct loader *loader);
 void definitions_done(struct loader *loader);
 

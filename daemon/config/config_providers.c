@@ -16,6 +16,7 @@ struct definition {
         const char *file;
         char *path; /* of the mapping in its file */
         const struct yaml_node *node;
+        struct document *document; /* NULL: the configuration's */
         enum reading reading;
         struct provider *provider; /* READING_DONE: its own, until the topmost ones go to the config */
 };
@@ -52,14 +53,20 @@ static int add_definition(struct loader *loader, const char *name, size_t n_name
 
 /* ---- collecting ---- */
 
-/* jobber.yaml defines the provider jobber. */
-static int define_by_file(struct loader *loader, const struct document *document)
+static const struct yaml_node *root_of(const struct document *document)
 {
         static const struct yaml_node nowhere = { .kind = YAML_MAPPING, .line = 1, .column = 1 };
+
+        return document->root ? document->root : &nowhere;
+}
+
+/* jobber.yaml defines the provider jobber. */
+static int define_by_file(struct loader *loader, struct document *document)
+{
         const char *base = strrchr(document->file, '/');
-        const struct yaml_node *node = document->root ? document->root : &nowhere;
         char name[65];
         size_t n;
+        int r;
 
         base = base ? base + 1 : document->file;
         n = strlen(base) - strlen(".yaml");
@@ -67,7 +74,10 @@ static int define_by_file(struct loader *loader, const struct document *document
         if (n >= sizeof(name) || !name_is_valid(name))
                 return problems_add(loader->problems, document->file, 0, 0, "",
                                     "the file's name is the provider's, and no valid one: " NAME_MUST);
-        return add_definition(loader, name, n, document->file, "", node);
+        r = add_definition(loader, name, n, document->file, "", root_of(document));
+        if (r == 0)
+                loader->definitions[loader->n_definitions - 1].document = document;
+        return r;
 }
 
 static int define_by_key(struct loader *loader, const struct yaml_place *at, const struct yaml_node *name,
@@ -157,6 +167,12 @@ static int read_definition(struct loader *loader, struct definition *definition)
                 return 0;
         assert(definition->reading == READING_NOT_BEGUN);
         definition->reading = READING_BEGUN;
+        if (definition->document && definition->document->unread) {
+                r = load_unread(loader, definition->document);
+                if (r < 0)
+                        return r;
+                definition->node = root_of(definition->document);
+        }
         r = resolve_base(loader, definition, &base, &lost);
         if (r < 0)
                 return r;
@@ -164,6 +180,28 @@ static int read_definition(struct loader *loader, struct definition *definition)
                           definition->path, definition->node, loader->problems);
         definition->reading = READING_DONE;
         return r < 0 ? r : 0;
+}
+
+/* A client that names none, or one that there is not, is a mistake that others tell. */
+static int read_for_client(struct loader *loader, const struct yaml_place *at, const struct yaml_node *name,
+                           const struct yaml_node *node)
+{
+        const struct yaml_node *provider = yaml_node_get(node, "provider");
+        struct definition *definition = NULL;
+
+        if (provider && provider->kind == YAML_SCALAR)
+                definition = find_definition(loader, provider->scalar, loader->n_definitions);
+        return definition ? read_definition(loader, definition) : 0;
+}
+
+static int read_all(struct loader *loader)
+{
+        int r = 0;
+
+        for (size_t i = 0; i < loader->n_definitions && r == 0; i++)
+                if (!loader->only_used || !loader->definitions[i].document)
+                        r = read_definition(loader, &loader->definitions[i]);
+        return r == 0 && loader->only_used ? for_each_named(loader, "clients", read_for_client) : r;
 }
 
 /* ---- handing over ---- */
@@ -188,7 +226,9 @@ static int hand_over(struct loader *loader)
         if (!config->providers)
                 return fault(-ENOMEM);
         for (size_t i = 0; i < loader->n_definitions; i++)
-                if (is_topmost(loader, i))
+                if (loader->definitions[i].reading != READING_DONE)
+                        config->is_partial = true;
+                else if (is_topmost(loader, i))
                         config->providers[config->n_providers++] = take_ptr(loader->definitions[i].provider);
         qsort(config->providers, config->n_providers, sizeof(struct provider *), compare_providers);
         for (size_t i = 0; i < config->n_providers && r == 0; i++)
@@ -205,7 +245,25 @@ int read_providers(struct loader *loader)
                 r = define_by_file(loader, &loader->provider_files.items[i]);
         if (r == 0)
                 r = for_each_named(loader, "providers", define_by_key);
-        for (size_t i = 0; i < loader->n_definitions && r == 0; i++)
-                r = read_definition(loader, &loader->definitions[i]);
+        if (r == 0)
+                r = read_all(loader);
         return r < 0 ? r : hand_over(loader);
+}
+
+int config_add_rest(struct config *config, struct config *whole)
+{
+        struct provider **providers = reallocarray(
+                config->providers, config->n_providers + whole->n_providers + 1, sizeof(*providers));
+        size_t n = config->n_providers;
+
+        if (!providers)
+                return fault(-ENOMEM);
+        config->providers = providers;
+        for (size_t i = 0; i < whole->n_providers; i++)
+                if (!config_find_provider(config, whole->providers[i]->name))
+                        providers[n++] = take_ptr(whole->providers[i]);
+        config->n_providers = n;
+        qsort(providers, n, sizeof(*providers), compare_providers);
+        config->is_partial = false;
+        return 0;
 }

@@ -36,6 +36,9 @@ struct service_parts {
         /* Reads the configuration again. 0; SERVICE_E_PROBLEMS: it is wrong, and the old one stays. */
         int (*reload)(struct problems *problems, void *userdata);
         void *reload_userdata;
+        /* What a start leaves for later is needed now. May be NULL. */
+        void (*settle)(void *userdata);
+        void *settle_userdata;
         /* 0; SERVICE_E_NOT_SAVED: diag says why the old key stays. */
         int (*change_key)(struct key_change *ret, struct diag *diag, void *userdata);
         void *change_key_userdata;

@@ -58,9 +58,12 @@ static json_t *describe(const struct provider *provider)
 /* Facts that everybody may read in their files. */
 int method_list_providers(struct service *service, struct call *call)
 {
-        const struct config *config = service->parts.context->config;
         _cleanup_(json_decrefp) json_t *array = json_array();
+        const struct config *config;
 
+        if (service->parts.settle)
+                service->parts.settle(service->parts.settle_userdata);
+        config = service->parts.context->config;
         for (size_t i = 0; array && i < config->n_providers; i++)
                 if (json_array_append_new(array, describe(config->providers[i])) < 0)
                         return fault(-ENOMEM);

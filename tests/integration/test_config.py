@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 
 import pytest
 
@@ -143,6 +144,21 @@ def test_mistake_in_a_provider_file_names_that_file(home):
     (home.providers / "broken.yaml").write_text("token_endpont: https://id.example.com/token\n")
     result = home.check()
     assert result.status == EX_CONFIG and str(home.providers / "broken.yaml") + ":1:1:" in result.err + result.out
+
+
+def test_daemon_ends_with_a_mistake_in_a_provider_file_that_no_client_uses(home):
+    home.providers = shutil.copytree(home.providers, home.directory / "providers")
+    (home.providers / "broken.yaml").write_text("token_endpont: https://id.example.com/token\n")
+    daemon = home.start(ready=False)
+    daemon.expect_status = {EX_CONFIG}
+    assert daemon.wait() == EX_CONFIG
+    assert "%s:1:1: " % (home.providers / "broken.yaml") in daemon.log and " serves; credentials: " not in daemon.log
+
+
+def test_first_call_of_all_may_ask_for_all_providers(home):
+    home.start_activated()
+    names = {provider["name"] for provider in home.call("io.purser.Tokens.ListProviders")["providers"]}
+    assert names == {path.stem for path in home.providers.glob("*.yaml")} | {"standin"}
 
 
 def test_daemon_does_not_start_with_a_mistake_and_says_which(home):

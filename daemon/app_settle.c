@@ -1,0 +1,104 @@
+/* What a start leaves for after its first answers: who waits for them needs none of it. */
+#include "daemon/app.h"
+
+#include "daemon/base/events.h"
+#include "daemon/base/log.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sysexits.h>
+#include <systemd/sd-daemon.h>
+#include <systemd/sd-event.h>
+#include <unistd.h>
+
+#ifndef PURSER_VERSION
+#define PURSER_VERSION "unknown"
+#endif
+
+enum { DESCRIPTOR_TABLE = 20000 /* more than the connections that there may be, and all else */ };
+
+/*
+ * The kernel's table of descriptors grows by doubling, and beside a second thread each time waits for all processors: half a second when
+ * those are busy, in which nobody is served. So it grows to its size before there is one.
+ */
+static void grow_descriptor_table(uint64_t n_descriptors)
+{
+        int most = n_descriptors < DESCRIPTOR_TABLE ? (int)n_descriptors : DESCRIPTOR_TABLE, fd, last;
+
+        fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+        last = fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, most - 1);
+        if (last >= 0)
+                close(last);
+        if (fd >= 0)
+                close(fd);
+}
+
+/* A mistake in a file that nobody uses ends the start all the same: else it would wait for whoever uses it first. */
+static int read_rest(struct app *app)
+{
+        _cleanup_(problems_done) struct problems problems = PROBLEMS_INIT;
+        _cleanup_(config_freep) struct config *whole = NULL;
+        int r;
+
+        if (!app->config->is_partial)
+                return 0;
+        r = config_load(&whole, app->options->config, app->options->providers, 2, &problems);
+        if (r > 0)
+                return app_tell_problems(&problems, false);
+        if (r == 0)
+                r = config_add_rest(app->config, whole);
+        return r < 0 ? app_fault(r) : 0;
+}
+
+static void tell_started(struct app *app)
+{
+        struct diag words;
+
+        app->status[0] = '\0';
+        diag_set(&words, "purserd %s serves; credentials: %zu%s, clients: %zu, sealed with a key from %s.",
+                 PURSER_VERSION, vault_count_loaded(app->context.vault),
+                 vault_is_loading(app->context.vault) ? " so far" : "", app->config->n_clients,
+                 strcmp(app->sealing_key, "key-file") == 0 ? "a key file" : "a systemd credential");
+        log_event(&(struct log_event){ .message_id = EVENT_STARTED, .level = LOG_LEVEL_NOTICE }, "%s",
+                  words.text);
+        app_tell_secret_memory(app);
+        service_summary(app->service, app->status, sizeof(app->status));
+        sd_notifyf(0, "READY=1\nSTATUS=%s", app->status);
+}
+
+void app_settle(void *userdata)
+{
+        struct app *app = userdata;
+        int status;
+
+        if (app->settled || app->stopping)
+                return;
+        app->settled = true;
+        grow_descriptor_table(app->n_descriptors);
+        status = read_rest(app);
+        if (status == 0) {
+                tell_started(app);
+                return;
+        }
+        app->exit_status = status;
+        app_stop(app);
+}
+
+static int on_settle(sd_event_source *source, void *userdata)
+{
+        app_settle(userdata);
+        return 0;
+}
+
+/* The loop serves whoever has asked already, and then turns to this. */
+int app_settle_later(struct app *app)
+{
+        sd_event_source *source;
+        int r;
+
+        r = sd_event_add_defer(app->event, &source, on_settle, app);
+        if (r < 0)
+                return app_fault(r);
+        app->settle_source = source;
+        return 0;
+}
