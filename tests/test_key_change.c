@@ -105,17 +105,80 @@ static void test_disk_that_refuses_leaves_the_old_key_in_force(void **state)
 static void test_write_under_way_is_never_overtaken(void **state)
 {
         struct diag diag = DIAG_INIT;
+        struct credential *acme;
         struct core core;
         size_t n;
 
         set_up(&core);
-        vault_save_facts(core.context.vault, vault_find(core.context.vault, "acme"));
+        acme = vault_find(core.context.vault, "acme");
+        acme->refusal = REFUSAL_CUT;
+        vault_save_facts(core.context.vault, acme);
         assert_true(fake_store_n_queued(core.store) > 0);
-        assert_int_equal(change(&core, &n, &diag), VAULT_E_STORE);
-        assert_non_null(strstr(diag.text, "try again"));
-        core_save(&core);
+        size_t n_written = fake_store_n_written(core.store);
         assert_int_equal(change(&core, &n, &diag), 0);
         assert_opened(&core, 0, fake_disk_n_records(core.disk));
+        assert_int_equal(fake_store_n_queued(core.store), 0);
+        assert_int_equal(fake_store_n_written(core.store), n_written + 1);
+        core_teardown(&core);
+}
+
+struct chain {
+        struct core *core;
+        struct credential *credential;
+        struct vault_write *write;
+        unsigned left;
+};
+
+/* As a refresh does: what follows from one write is another. */
+static void on_saved(int result, void *userdata)
+{
+        struct chain *chain = userdata;
+
+        assert_int_equal(result, 0);
+        if (chain->left-- > 0)
+                assert_int_equal(vault_save_intent(chain->core->context.vault, chain->credential, on_saved,
+                                                   chain, &chain->write),
+                                 0);
+}
+
+static void test_change_waits_for_writes_that_follow_each_other_but_not_for_ever(void **state)
+{
+        struct diag diag = DIAG_INIT;
+        struct core core;
+        size_t n;
+
+        set_up(&core);
+        struct chain chain = { &core, vault_find(core.context.vault, "acme"), NULL, 4 };
+        on_saved(0, &chain);
+        assert_int_equal(change(&core, &n, &diag), 0);
+        assert_opened(&core, 0, fake_disk_n_records(core.disk));
+        core_teardown(&core);
+
+        set_up(&core);
+        chain = (struct chain){ &core, vault_find(core.context.vault, "acme"), NULL, 1000 };
+        on_saved(0, &chain);
+        assert_int_equal(change(&core, &n, &diag), VAULT_E_STORE);
+        assert_non_null(strstr(diag.text, "try again"));
+        assert_opened(&core, fake_disk_n_records(core.disk), 0);
+        chain.left = 0;
+        core_save(&core);
+        core_teardown(&core);
+}
+
+static void test_change_after_a_write_that_the_disk_refused_is_refused(void **state)
+{
+        struct diag diag = DIAG_INIT;
+        struct core core;
+        size_t n;
+
+        set_up(&core);
+        size_t all = fake_disk_n_records(core.disk);
+        vault_save_facts(core.context.vault, vault_find(core.context.vault, "acme"));
+        fake_store_set_flush_result(core.store, -ENOSPC);
+        assert_int_equal(change(&core, &n, &diag), VAULT_E_STORE);
+        assert_non_null(strstr(diag.text, "not everything is saved"));
+        assert_opened(&core, all, 0);
+        fake_store_set_flush_result(core.store, 0);
         core_teardown(&core);
 }
 
@@ -146,6 +209,8 @@ int main(void)
                 cmocka_unit_test(test_grants_saved_after_the_change_are_sealed_with_the_new_key),
                 cmocka_unit_test(test_disk_that_refuses_leaves_the_old_key_in_force),
                 cmocka_unit_test(test_write_under_way_is_never_overtaken),
+                cmocka_unit_test(test_change_waits_for_writes_that_follow_each_other_but_not_for_ever),
+                cmocka_unit_test(test_change_after_a_write_that_the_disk_refused_is_refused),
                 cmocka_unit_test(test_record_that_does_not_open_stays_as_it_is),
         };
 

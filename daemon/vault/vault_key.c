@@ -107,9 +107,16 @@ static int write_change(struct change *change)
         return change->result < 0 ? VAULT_E_STORE : 0;
 }
 
-/* A write that is queued was sealed with the old key, and would come back over what is sealed anew. */
+enum { ROUNDS = 8 };
+
+/*
+ * A write that is queued was sealed with the old key, and would come back over what is sealed anew. Beside constant refreshing there is always
+ * one: they are made durable first. What comes of that may be another one, and, at the latest when a provider must answer, no more.
+ */
 static bool is_quiet(struct vault *vault, struct diag *diag)
 {
+        for (int i = 0; i < ROUNDS && vault->writes; i++)
+                store_flush(vault->store);
         if (vault->store_problem || vault->must_rewrite || vault_unsaved(vault) > 0)
                 diag_set(diag, "not everything is saved; see `purser status`");
         else if (vault->writes)
