@@ -38,18 +38,27 @@ static char directory[] = "/tmp/purser-loop-XXXXXX";
 static struct sockaddr_un address;
 static struct secret_buf answer = SECRET_BUF_INIT(1024);
 static sd_event_source *defer;
+static size_t n_expected;
 static unsigned n_brief, n_slow;
 static void (*on_call_do)(void);
 static int client;
 static const char *says;
 
-static bool on_brief(struct call *call, const char *bytes, size_t n, void *userdata,
-                     const struct secret_buf **ret_answer)
+static bool on_message(struct brief *message, void *userdata)
 {
         struct wire_brief brief;
 
-        if (!wire_read_brief(bytes, n, &brief) || !wire_slice_is(&brief.method, "t.Brief"))
-                return false;
+        return wire_read_brief(message->bytes, message->n, &brief) && wire_slice_is(&brief.method, "t.Brief");
+}
+
+static void on_expected(const struct brief *const *briefs, size_t n, void *userdata)
+{
+        n_expected += n;
+}
+
+static bool on_brief(struct call *call, const struct brief *message, void *userdata,
+                     const struct secret_buf **ret_answer)
+{
         n_brief++;
         if (on_call_do)
                 on_call_do();
@@ -110,12 +119,15 @@ static void end_loop(void *userdata)
 static int setup(void **state)
 {
         static const struct server_handler handler = { .on_call = on_call,
+                                                       .on_message = on_message,
+                                                       .on_expected = on_expected,
                                                        .on_brief = on_brief,
                                                        .on_crowded = on_crowded };
         struct server_limits limits = server_limits_for(1024);
         int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
         n_brief = n_slow = 0;
+        n_expected = 0;
         on_call_do = NULL;
         timers = (struct timers)TIMERS_INIT;
         timer_init(&timer, end_loop, NULL);

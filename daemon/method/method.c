@@ -270,10 +270,20 @@ static int on_call(struct call *call, void *userdata)
         return answer_unknown(call);
 }
 
-static bool on_brief(struct call *call, const char *bytes, size_t n, void *userdata,
+static bool on_message(struct brief *brief, void *userdata)
+{
+        return brief_read(userdata, brief);
+}
+
+static void on_expected(const struct brief *const *briefs, size_t n, void *userdata)
+{
+        brief_expect(userdata, briefs, n);
+}
+
+static bool on_brief(struct call *call, const struct brief *brief, void *userdata,
                      const struct secret_buf **ret_answer)
 {
-        return brief_get_token(userdata, call, bytes, n, ret_answer);
+        return brief_get_token(userdata, call, brief, ret_answer);
 }
 
 /* Those who may use anything at all, since bodies of webhooks are long. */
@@ -312,6 +322,8 @@ static void on_crowded(struct call *call, void *userdata)
 struct server_handler service_handler(struct service *service)
 {
         return (struct server_handler){ .on_call = on_call,
+                                        .on_message = on_message,
+                                        .on_expected = on_expected,
                                         .on_brief = on_brief,
                                         .on_crowded = on_crowded,
                                         .may_send_much = may_send_much,

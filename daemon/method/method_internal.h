@@ -48,6 +48,7 @@ struct service {
         struct bundle bundle; /* the answer that was made last */
         const struct credential *bundle_of; /* NULL: of none that holds */
         uint64_t bundle_made_usec; /* boot time */
+        uint64_t expected_usec; /* boot time when brief calls were last expected */
         bool wall_is_known;
         uint64_t wall_read_usec; /* boot time */
         int64_t wall_ahead_usec; /* of boot time */
@@ -130,8 +131,12 @@ int await_all(struct service *service, struct call *call, method_fn *method);
 /* method_tokens.c */
 method_fn method_get_token, method_list_credentials;
 /* GetToken, where the answer is there and nothing is to be said but the bundle; else false, and nothing was done. */
-bool brief_get_token(struct service *service, struct call *call, const char *bytes, size_t n,
+bool brief_get_token(struct service *service, struct call *call, const struct brief *brief,
                      const struct secret_buf **ret_answer);
+/* Before that: whether it is such a call at all. */
+bool brief_read(const struct service *service, struct brief *brief);
+/* And, of all that are next: has what they need fetched from memory. */
+void brief_expect(struct service *service, const struct brief *const *briefs, size_t n);
 /* method_page.c: credentials in order of their names, as many as one answer may hold. METHOD_E_ANSWERED: with what is wrong with that. */
 struct page {
         const char *after; /* NULL: from the first */

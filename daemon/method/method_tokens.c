@@ -79,29 +79,21 @@ int method_get_token(struct service *service, struct call *call)
 }
 
 /* False: what it asks for is for the other reader to say. */
-static bool read_brief(const char *bytes, size_t n, struct wire_slice *ret_name,
-                       struct token_demand *ret_demand)
+static bool read_parameters(const struct wire_brief *call, struct brief *ret)
 {
-        static const struct wire_form usual =
-                WIRE_FORM("{\"method\":\"" GET_TOKEN "\",\"parameters\":{\"credential\":\"", "\"}}");
         bool has_name = false;
-        struct wire_brief brief;
 
-        *ret_demand = (struct token_demand){ 0 };
-        if (wire_read_form(bytes, n, &usual, ret_name))
-                return true;
-        if (!wire_read_brief(bytes, n, &brief) || !wire_slice_is(&brief.method, GET_TOKEN))
-                return false;
-        for (size_t i = 0; i < brief.n_parameters; i++) {
-                const struct wire_brief_parameter *parameter = &brief.parameters[i];
+        for (size_t i = 0; i < call->n_parameters; i++) {
+                const struct wire_brief_parameter *parameter = &call->parameters[i];
 
                 if (parameter->is_string && wire_slice_is(&parameter->name, "credential")) {
-                        *ret_name = parameter->string;
+                        ret->name = parameter->string.bytes;
+                        ret->n_name = parameter->string.n;
                         has_name = true;
                 } else if (!parameter->is_string && wire_slice_is(&parameter->name, "min_valid_seconds") &&
                            parameter->integer >= 0 && parameter->integer <= CREDENTIAL_MOST_MIN_VALID_SEC) {
-                        ret_demand->min_valid_given = true;
-                        ret_demand->min_valid_sec = parameter->integer;
+                        ret->min_valid_given = true;
+                        ret->min_valid_sec = parameter->integer;
                 } else {
                         return false;
                 }
@@ -109,19 +101,38 @@ static bool read_brief(const char *bytes, size_t n, struct wire_slice *ret_name,
         return has_name;
 }
 
-bool brief_get_token(struct service *service, struct call *call, const char *bytes, size_t n,
+bool brief_read(const struct service *service, struct brief *brief)
+{
+        static const struct wire_form usual =
+                WIRE_FORM("{\"method\":\"" GET_TOKEN "\",\"parameters\":{\"credential\":\"", "\"}}");
+        struct wire_brief call;
+        struct wire_slice name;
+
+        brief->min_valid_given = false;
+        if (wire_read_form(brief->bytes, brief->n, &usual, &name)) {
+                brief->name = name.bytes;
+                brief->n_name = name.n;
+                return true;
+        }
+        return wire_read_brief(brief->bytes, brief->n, &call) && wire_slice_is(&call.method, GET_TOKEN) &&
+               read_parameters(&call, brief);
+}
+
+void brief_expect(struct service *service, const struct brief *const *briefs, size_t n)
+{
+        service->expected_usec = context_now(service->parts.context);
+}
+
+bool brief_get_token(struct service *service, struct call *call, const struct brief *brief,
                      const struct secret_buf **ret_answer)
 {
+        const struct token_demand demand = { .min_valid_given = brief->min_valid_given,
+                                             .min_valid_sec = brief->min_valid_sec };
+        uint64_t now = service->expected_usec;
         struct credential *credential;
         const struct bundle *bundle;
-        struct token_demand demand;
-        struct wire_slice name;
-        uint64_t now;
 
-        if (!read_brief(bytes, n, &name, &demand))
-                return false;
-        now = context_now(service->parts.context);
-        credential = vault_find_bytes(service->parts.context->vault, name.bytes, name.n);
+        credential = vault_find_bytes(service->parts.context->vault, brief->name, brief->n_name);
         if (!credential || !call_may_use(service, call, credential) ||
             !credential_satisfies(credential, &demand, now) ||
             serve_bundle(service, credential, now, &bundle) < 0)

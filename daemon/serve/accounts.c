@@ -124,6 +124,11 @@ void accounts_charge_turn(struct accounts *accounts, uint64_t work)
                 accounts->serving->used += work;
 }
 
+void accounts_resume_turn(struct accounts *accounts, const struct account_entry *entry)
+{
+        accounts->serving = entry->account;
+}
+
 void account_charge(struct account_entry *entry, uint64_t work)
 {
         entry->account->used += work;

@@ -45,7 +45,7 @@ enum {
 struct accounts {
         LIST_HEAD(, account) buckets[ACCOUNTS_BUCKETS];
         TAILQ_HEAD(, account) due; /* users with turns */
-        struct account *serving; /* who had the last turn; NULL: holds nothing any more */
+        struct account *serving; /* whose turn it is or was last; NULL: holds nothing any more */
         uint64_t served; /* what those have used who had turns */
         unsigned n_connections;
         size_t held_bytes;
@@ -70,8 +70,10 @@ void account_set_due(struct accounts *accounts, struct account_entry *entry);
  * who keep the daemon busy, and nobody waits for ever. NULL: nothing is to be done.
  */
 struct account_entry *accounts_take_due(struct accounts *accounts);
-/* How much work the turn was that was taken last. */
+/* The turn that was taken last is over, or interrupted, and was so much work. */
 void accounts_charge_turn(struct accounts *accounts, uint64_t work);
+/* A turn that was interrupted goes on. */
+void accounts_resume_turn(struct accounts *accounts, const struct account_entry *entry);
 /* Work for an entry beside its turns. */
 void account_charge(struct account_entry *entry, uint64_t work);
 bool accounts_any_due(const struct accounts *accounts);

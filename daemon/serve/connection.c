@@ -85,15 +85,13 @@ static void begin_call(struct connection *connection)
 }
 
 /* What most calls ask for is ready to be sent. False: it is called as any other method is. */
-static bool answer_briefly(struct connection *connection, const char *bytes, size_t n)
+static bool answer_expected(struct connection *connection, const struct brief *brief)
 {
         struct server *server = connection->server;
         const struct secret_buf *answer;
 
-        if (!server->handler.on_brief)
-                return false;
         connection->call.began_usec = server->looked_usec;
-        if (!server->handler.on_brief(&connection->call, bytes, n, server->handler.userdata, &answer))
+        if (!server->handler.on_brief(&connection->call, brief, server->handler.userdata, &answer))
                 return false;
 
         connection->has_called = true;
@@ -101,6 +99,22 @@ static bool answer_briefly(struct connection *connection, const char *bytes, siz
         server->work += answer->n / SERVER_WORK_BRIEF_BYTES;
         connection_send_brief(connection, answer);
         return true;
+}
+
+static bool is_brief(const struct server *server, struct brief *brief)
+{
+        return server->handler.on_message && server->handler.on_message(brief, server->handler.userdata);
+}
+
+static bool answer_briefly(struct connection *connection, const char *bytes, size_t n)
+{
+        const struct server_handler *handler = &connection->server->handler;
+        struct brief brief = { .bytes = bytes, .n = n };
+
+        if (!is_brief(connection->server, &brief))
+                return false;
+        handler->on_expected(&(const struct brief *){ &brief }, 1, handler->userdata);
+        return answer_expected(connection, &brief);
 }
 
 /* Asked once. */
@@ -163,7 +177,8 @@ static bool take_message(struct connection *connection)
         r = conn_next(connection->conn, &bytes, &n);
         if (r == CONN_E_AGAIN)
                 return refuse_part(connection);
-        connection->server->work += SERVER_WORK_BRIEF + (r == 0 ? n : 0) / SERVER_WORK_BYTES;
+        if (!connection->not_brief)
+                connection->server->work += SERVER_WORK_BRIEF + (r == 0 ? n : 0) / SERVER_WORK_BYTES;
         if (r == CONN_E_TOO_LARGE) {
                 if (allow_much(connection))
                         return take_message(connection);
@@ -294,7 +309,8 @@ static void settle(struct connection *connection, bool took, bool more_to_take)
                 connection_schedule(connection);
 }
 
-static void take_messages(struct connection *connection)
+/* spare: whose buffer was lent. */
+static void take_messages(struct connection *connection, struct secret_buf *spare)
 {
         struct server *server = connection->server;
         size_t most = server->work + SERVER_WORK_PER_TURN;
@@ -313,7 +329,7 @@ static void take_messages(struct connection *connection)
         }
         if (n_taken == 0)
                 server->work += SERVER_WORK_PART;
-        r = conn_take_back(connection->conn, &connection->server->spare);
+        r = conn_take_back(connection->conn, spare);
         if (r < 0)
                 connection_drop_by_fault(connection, r);
         if (!connection->dead)
@@ -348,54 +364,76 @@ static int read_messages(struct connection *connection)
         return r;
 }
 
-/* False: what lies in the spare buffer is more or less than one brief call, and goes the way of all messages. */
-static bool answer_alone(struct connection *connection)
+static bool reads_alone(const struct connection *connection, struct lane *lane)
 {
-        struct server *server = connection->server;
-        struct secret_buf *spare = &server->spare;
+        return !has_nobody_left(connection) && is_readable(connection) && may_take(connection) &&
+               conn_is_at_rest(connection->conn) &&
+               (lane->buf.data || secret_buf_reserve(&lane->buf, SERVER_LANE_SIZE) == 0);
+}
 
-        if (conn_is_alone(connection->conn, spare)) {
-                if (answer_briefly(connection, spare->data, spare->n - 1)) {
-                        server->work += SERVER_WORK_BRIEF + spare->n / SERVER_WORK_BYTES;
-                        secret_buf_forget(spare);
-                        return true;
+/* What comes to one that rests is nearly always one brief call, and goes no further than to the lane. */
+void connection_begin_turn(struct lane *lane)
+{
+        struct connection *connection = lane->connection;
+        struct secret_buf *buf = &lane->buf;
+        int r;
+
+        lane->state = LANE_WHOLE;
+        if (!reads_alone(connection, lane))
+                return;
+        r = conn_receive(connection->conn, buf);
+        lane->r = end_reading(connection, r);
+        lane->state = LANE_READ;
+        if (r != 0)
+                return;
+        connection->server->work += buf->n / SERVER_WORK_BYTES;
+        if (conn_is_alone(connection->conn, buf)) {
+                connection->server->work += SERVER_WORK_BRIEF;
+                lane->brief = (struct brief){ .bytes = buf->data, .n = buf->n - 1 };
+                connection->not_brief = !is_brief(connection->server, &lane->brief);
+                if (!connection->not_brief) {
+                        lane->state = LANE_BRIEF;
+                        return;
                 }
-                connection->not_brief = true;
         }
-        server->work += spare->n / SERVER_WORK_BYTES;
-        conn_adopt(connection->conn, spare);
-        return false;
+        conn_adopt(connection->conn, buf);
 }
 
-/* Nothing lies here. Nearly always one brief call comes, and is answered. */
-static int read_alone(struct connection *connection, bool *ret_answered)
+/* Meanwhile it may have been dropped. False: the message goes the way of all messages. */
+static bool end_brief(struct connection *connection, struct lane *lane)
 {
-        int r = conn_receive(connection->conn, &connection->server->spare), end = end_reading(connection, r);
-
-        *ret_answered = r == 0 && answer_alone(connection);
-        return end;
+        if (!connection->dead && !answer_expected(connection, &lane->brief)) {
+                connection->not_brief = true;
+                conn_adopt(connection->conn, &lane->buf);
+                return false;
+        }
+        secret_buf_forget(&lane->buf);
+        if (!connection->dead)
+                settle(connection, true, false);
+        return true;
 }
 
-void connection_turn(struct connection *connection)
+void connection_end_turn(struct lane *lane)
 {
-        bool answered = false;
-        int r = 0;
+        struct connection *connection = lane->connection;
+        struct secret_buf *spare = &lane->buf;
+        int r = lane->r;
 
+        if ((lane->state == LANE_BRIEF && end_brief(connection, lane)) || connection->dead)
+                return;
         if (has_nobody_left(connection)) {
                 connection_drop(connection, NULL);
                 return;
         }
 
-        if (is_readable(connection) && may_take(connection))
-                r = conn_is_at_rest(connection->conn) && connection->server->spare.data
-                            ? read_alone(connection, &answered)
-                            : read_messages(connection);
+        if (lane->state == LANE_WHOLE) {
+                spare = &connection->server->spare;
+                r = is_readable(connection) && may_take(connection) ? read_messages(connection) : 0;
+        }
         if (r < 0)
                 connection_drop_by_fault(connection, r);
-        else if (!answered)
-                take_messages(connection);
-        else if (!connection->dead)
-                settle(connection, true, false);
+        else
+                take_messages(connection, spare);
 }
 
 /* ---- life ---- */

@@ -255,19 +255,58 @@ static bool look(struct server *server, int timeout_msec)
         return loop_is_ready;
 }
 
+/* Up to one that is not brief: it is whoever has waited longest then, behind whom nobody has been read. */
+static size_t begin_turns(struct server *server, size_t most)
+{
+        bool is_brief = true;
+        size_t n = 0;
+
+        while (is_brief && n < SERVER_LANES && server->work < most) {
+                struct account_entry *entry = accounts_take_due(&server->accounts);
+                struct lane *lane = &server->lanes[n];
+                size_t before = server->work;
+
+                if (!entry)
+                        break;
+                lane->connection = connection_of_entry(entry);
+                connection_begin_turn(lane);
+                accounts_charge_turn(&server->accounts, server->work - before);
+                is_brief = lane->state == LANE_BRIEF;
+                n++;
+        }
+        return n;
+}
+
+static void expect(struct server *server, size_t n)
+{
+        const struct brief *briefs[SERVER_LANES];
+
+        n -= n > 0 && server->lanes[n - 1].state != LANE_BRIEF;
+        if (n == 0)
+                return;
+        for (size_t i = 0; i < n; i++)
+                briefs[i] = &server->lanes[i].brief;
+        server->handler.on_expected(briefs, n, server->handler.userdata);
+}
+
 /* False: nothing is left to do. */
 static bool work(struct server *server)
 {
         size_t most = server->is_crowded ? server->work + SERVER_WORK_IN_CROWD : SERVER_WORK_PER_TURN;
 
         while (server->work < most) {
-                struct account_entry *entry = accounts_take_due(&server->accounts);
-                size_t before = server->work;
+                size_t n = begin_turns(server, most);
 
-                if (!entry)
+                if (n == 0)
                         return false;
-                connection_turn(connection_of_entry(entry));
-                accounts_charge_turn(&server->accounts, server->work - before);
+                expect(server, n);
+                for (size_t i = 0; i < n; i++) {
+                        size_t before = server->work;
+
+                        accounts_resume_turn(&server->accounts, &server->lanes[i].connection->entry);
+                        connection_end_turn(&server->lanes[i]);
+                        accounts_charge_turn(&server->accounts, server->work - before);
+                }
         }
         return true;
 }
@@ -350,6 +389,8 @@ int server_new(struct server **ret, void *event, struct clock *clock, struct tim
                 .reserve_fd = -1,
                 .spare = SECRET_BUF_INIT(SIZE_MAX / 2),
         };
+        for (size_t i = 0; i < SERVER_LANES; i++)
+                server->lanes[i].buf = (struct secret_buf)SECRET_BUF_INIT(SIZE_MAX / 2);
         server->event = sd_event_ref(event);
         accounts_init(&server->accounts);
         LIST_INIT(&server->listeners);
@@ -398,6 +439,8 @@ struct server *server_free(struct server *server)
         if (server->reserve_fd >= 0)
                 close(server->reserve_fd);
         secret_buf_done(&server->spare);
+        for (size_t i = 0; i < SERVER_LANES; i++)
+                secret_buf_done(&server->lanes[i].buf);
         free(server);
         return NULL;
 }

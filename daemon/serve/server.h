@@ -50,14 +50,30 @@ struct call {
         unsigned n_told;
 };
 
+/* A message that came whole, which may be no call, and what the method layer has found in it. */
+struct brief {
+        const char *bytes;
+        size_t n;
+
+        const char *name; /* not NUL-ended */
+        size_t n_name;
+        uint64_t hash; /* of the name */
+        bool min_valid_given;
+        int64_t min_valid_sec;
+};
+
 struct server_handler {
         /* A call has come. It is answered now or later. A fault drops the connection. */
         int (*on_call)(struct call *call, void *userdata);
         /*
-         * A message has come, which may be no call. True: here is the answer, without a NUL in it, borrowed until the next call. False: nothing
-         * was done, and on_call follows if it is one. May be NULL.
+         * These three may be NULL, all of them. A message has come. True: it is a call that may be answered at once, and is offered to on_brief, after
+         * others perhaps. False: on_call follows, if it is a call.
          */
-        bool (*on_brief)(struct call *call, const char *bytes, size_t n, void *userdata,
+        bool (*on_message)(struct brief *brief, void *userdata);
+        /* These are offered next, one after the other: what they need from afar in memory is fetched for all at once. */
+        void (*on_expected)(const struct brief *const *briefs, size_t n, void *userdata);
+        /* True: here is the answer, without a NUL in it, borrowed until the next call. False: nothing was done, and on_call follows. */
+        bool (*on_brief)(struct call *call, const struct brief *brief, void *userdata,
                          const struct secret_buf **ret_answer);
         /* It waits, and its user has too many that do: answer it. One that is not answered is dropped. */
         void (*on_crowded)(struct call *call, void *userdata);

@@ -24,6 +24,8 @@ enum {
         SERVER_WORK_END = 4, /* of a connection */
         SERVER_SEND_HIGH =
                 64 * 1024, /* queued bytes above which no further call is read: tokens are among them */
+        SERVER_LANES = 8, /* turns that are begun before the first of them is ended */
+        SERVER_LANE_SIZE = 2000, /* bytes of a message that is read into one */
         SERVER_HELD_SMALL = 8 * 1024, /* bytes that a connection may hold whatever its user holds */
 };
 
@@ -70,6 +72,19 @@ struct connection {
         STAILQ_ENTRY(connection) dead_link;
 };
 
+/* A turn between its two halves. */
+struct lane {
+        struct connection *connection;
+        enum {
+                LANE_WHOLE,
+                LANE_READ,
+                LANE_BRIEF
+        } state; /* nothing is done; what came lies in conn; one message lies in buf */
+        int r; /* of LANE_READ: a fault, or 0 */
+        struct secret_buf buf; /* read into, by one connection after the other */
+        struct brief brief;
+};
+
 enum server_drain_phase {
         DRAIN_NOT,
         DRAIN_FIRST_CALLS, /* those who have just connected may still call */
@@ -92,7 +107,8 @@ struct server {
         bool looping;
         bool stirred; /* something happened that may have given the loop work */
         uint64_t looked_usec; /* boot time when it was last looked who is there */
-        struct secret_buf spare; /* for those to read into */
+        struct lane lanes[SERVER_LANES];
+        struct secret_buf spare; /* for those to read into whose turn is done whole */
         bool paused;
         bool is_crowded; /* at the last look not all could be accepted who had connected */
         struct timer resume;
@@ -129,8 +145,12 @@ enum {
 /* Takes fd in any case. */
 int connection_new(struct connection **ret, struct server *server, int fd);
 struct connection *connection_free(struct connection *connection);
-/* Does what is to be done: what the epoll set has told, and what waits here. */
-void connection_turn(struct connection *connection);
+/*
+ * Does what is to be done: what the epoll set has told, and what waits here. In two halves, the first of which reads what comes to one
+ * that rests. Between them the lane's connection may be dropped.
+ */
+void connection_begin_turn(struct lane *lane);
+void connection_end_turn(struct lane *lane);
 /* Marks it for a turn, or for its end. */
 void connection_schedule(struct connection *connection);
 /* `why` NULL: nothing that anybody need know. */
