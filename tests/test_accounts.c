@@ -236,6 +236,27 @@ static void test_the_turn_of_somebody_who_left_is_charged_to_nobody(void **state
         account_leave(&accounts, &entries[1]);
 }
 
+static void test_a_turn_that_goes_on_after_another_is_charged_to_its_own_user(void **state)
+{
+        (void)state;
+        enter_each_as_another_user(2);
+        assert_ptr_equal(accounts_take_due(&accounts), &entries[0]);
+        accounts_charge_turn(&accounts, 1);
+        assert_ptr_equal(accounts_take_due(&accounts), &entries[1]);
+        accounts_charge_turn(&accounts, 2);
+        accounts_resume_turn(&accounts, &entries[0]);
+        accounts_charge_turn(&accounts, 10);
+        assert_int_equal(accounts_find(&accounts, 0)->used, 11);
+        assert_int_equal(accounts_find(&accounts, 1)->used, 2);
+
+        /* Whoever left meanwhile has no account. */
+        account_leave(&accounts, &entries[0]);
+        accounts_resume_turn(&accounts, &entries[0]);
+        accounts_charge_turn(&accounts, 10);
+        assert_int_equal(accounts_find(&accounts, 1)->used, 2);
+        account_leave(&accounts, &entries[1]);
+}
+
 static void test_the_newest_is_the_last_that_had_no_turn_yet(void **state)
 {
         struct account *account;
@@ -274,6 +295,8 @@ int main(void)
                 cmocka_unit_test_setup(test_a_new_user_is_not_behind_those_who_were_served, setup),
                 cmocka_unit_test_setup(test_nobody_waits_for_ever_be_there_ever_so_many_who_use_less, setup),
                 cmocka_unit_test_setup(test_the_turn_of_somebody_who_left_is_charged_to_nobody, setup),
+                cmocka_unit_test_setup(test_a_turn_that_goes_on_after_another_is_charged_to_its_own_user,
+                                       setup),
                 cmocka_unit_test_setup(test_the_newest_is_the_last_that_had_no_turn_yet, setup),
                 cmocka_unit_test_setup(test_the_idlest_is_the_one_that_rested_longest, setup),
                 cmocka_unit_test_setup(test_the_greediest_has_most_connections_and_one_that_rests, setup),

@@ -16,6 +16,7 @@
 #include <cmocka.h>
 #include <dirent.h>
 #include <fcntl.h>
+#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -78,6 +79,7 @@ static void open_vault(struct place *place, const char *boot_id)
                 .timers = &place->timers,
                 .config = load_configuration(place->directory),
                 .own_uid = getuid(),
+                .random_bytes = randombytes_buf,
         };
         assert_int_equal(store_exists(place->directory, &exists), 0);
         if (seal_key_load(&key, &source, &made, NULL, place->directory, exists, &diag) != 0)

@@ -5,6 +5,7 @@
 
 #include "common/wire_brief.h"
 #include "daemon/serve/audit.h"
+#include "daemon/serve/server_internal.h"
 #include "daemon/loop.h"
 
 #include <setjmp.h>
@@ -38,7 +39,8 @@ static char directory[] = "/tmp/purser-loop-XXXXXX";
 static struct sockaddr_un address;
 static struct secret_buf answer = SECRET_BUF_INIT(1024);
 static sd_event_source *defer;
-static size_t n_expected;
+static size_t n_expected, most_expected;
+static bool is_refused; /* what was taken for brief */
 static unsigned n_brief, n_slow;
 static void (*on_call_do)(void);
 static int client;
@@ -54,11 +56,15 @@ static bool on_message(struct brief *message, void *userdata)
 static void on_expected(const struct brief *const *briefs, size_t n, void *userdata)
 {
         n_expected += n;
+        if (n > most_expected)
+                most_expected = n;
 }
 
 static bool on_brief(struct call *call, const struct brief *message, void *userdata,
                      const struct secret_buf **ret_answer)
 {
+        if (is_refused)
+                return false;
         n_brief++;
         if (on_call_do)
                 on_call_do();
@@ -127,7 +133,8 @@ static int setup(void **state)
         int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
         n_brief = n_slow = 0;
-        n_expected = 0;
+        n_expected = most_expected = 0;
+        is_refused = false;
         on_call_do = NULL;
         timers = (struct timers)TIMERS_INIT;
         timer_init(&timer, end_loop, NULL);
@@ -335,6 +342,109 @@ static void test_a_flood_of_brief_calls_holds_no_timer_up(void **state)
         assert_true(n_brief > 0);
 }
 
+static void hear_answer(int fd)
+{
+        char heard[64];
+
+        assert_int_equal(recv(fd, heard, sizeof(heard), 0), 18);
+        assert_string_equal(heard, "{\"parameters\":{}}");
+}
+
+static void hear_twice(int fd)
+{
+        static const char twice[] = "{\"parameters\":{}}\0{\"parameters\":{}}";
+        char heard[64];
+
+        assert_int_equal(recv(fd, heard, sizeof(heard), 0), sizeof(twice));
+        assert_memory_equal(heard, twice, sizeof(twice));
+}
+
+static void turn(void)
+{
+        do
+                (void)server_round(server, 0);
+        while (server_is_busy(server));
+}
+
+/* What each needs is fetched while the others are read; one that is not brief is the last of those that are read together. */
+static void test_calls_that_have_come_are_expected_together(void **state)
+{
+        int fds[5];
+
+        for (int i = 0; i < 5; i++) {
+                fds[i] = connect_client();
+                say(fds[i], BRIEF);
+        }
+        turn();
+        for (int i = 0; i < 5; i++)
+                hear_answer(fds[i]);
+
+        most_expected = 0;
+        for (int i = 0; i < 5; i++)
+                say(fds[i], i == 3 ? SLOW : BRIEF);
+        turn();
+        for (int i = 0; i < 5; i++)
+                hear_answer(fds[i]);
+        assert_int_equal(most_expected, 3);
+        assert_int_equal(n_expected, 9);
+        assert_int_equal(n_brief, 9);
+        assert_int_equal(n_slow, 1);
+        for (int i = 0; i < 5; i++)
+                close(fds[i]);
+}
+
+/* The second of three; the newest is at the head of the list. */
+static void drop_the_second(void)
+{
+        connection_drop(LIST_NEXT(LIST_FIRST(&server->connections), link), NULL);
+        on_call_do = NULL;
+}
+
+static void test_whoever_is_dropped_after_its_call_was_read_is_left_in_peace(void **state)
+{
+        int fds[3];
+        char heard[64];
+
+        for (int i = 0; i < 3; i++)
+                fds[i] = connect_client();
+        turn();
+        for (int i = 0; i < 3; i++)
+                say(fds[i], BRIEF);
+        on_call_do = drop_the_second;
+        turn();
+        assert_int_equal(n_brief, 2);
+        hear_answer(fds[0]);
+        assert_int_equal(recv(fds[1], heard, sizeof(heard), 0), 0);
+        hear_answer(fds[2]);
+        assert_int_equal(server->accounts.n_connections, 2);
+        /* What was read of theirs is nowhere. */
+        for (size_t i = 0; i < SERVER_LANES; i++)
+                assert_int_equal(server->lanes[i].buf.n, 0);
+        for (int i = 0; i < 3; i++)
+                close(fds[i]);
+}
+
+/* One that is refused at second sight, and one with another behind it, go the way of all calls. */
+static void test_what_is_no_brief_call_at_second_sight_is_called_as_any_other(void **state)
+{
+        int fd = connect_client();
+
+        is_refused = true;
+        say(fd, BRIEF);
+        turn();
+        hear_answer(fd);
+        assert_int_equal(n_slow, 1);
+        assert_int_equal(n_brief, 0);
+        assert_int_equal(n_expected, 1);
+
+        is_refused = false;
+        assert_int_equal(send(fd, BRIEF "\0" BRIEF, 2 * sizeof(BRIEF), MSG_NOSIGNAL), 2 * sizeof(BRIEF));
+        turn();
+        hear_twice(fd);
+        assert_int_equal(n_brief, 2);
+        close(fd);
+}
+
 static void on_drained(void *userdata)
 {
         if (server_is_drained(server))
@@ -370,6 +480,9 @@ int main(void)
                 LOOP_TEST(test_a_source_that_a_call_enables_is_dispatched),
                 LOOP_TEST(test_a_source_that_is_enabled_when_an_answer_was_read_is_dispatched),
                 LOOP_TEST(test_a_flood_of_brief_calls_holds_no_timer_up),
+                LOOP_TEST(test_calls_that_have_come_are_expected_together),
+                LOOP_TEST(test_whoever_is_dropped_after_its_call_was_read_is_left_in_peace),
+                LOOP_TEST(test_what_is_no_brief_call_at_second_sight_is_called_as_any_other),
                 LOOP_TEST(test_the_end_of_the_last_connection_ends_the_loop),
         };
 

@@ -112,15 +112,29 @@ bool brief_read(const struct service *service, struct brief *brief)
         if (wire_read_form(brief->bytes, brief->n, &usual, &name)) {
                 brief->name = name.bytes;
                 brief->n_name = name.n;
-                return true;
+        } else if (!wire_read_brief(brief->bytes, brief->n, &call) ||
+                   !wire_slice_is(&call.method, GET_TOKEN) || !read_parameters(&call, brief)) {
+                return false;
         }
-        return wire_read_brief(brief->bytes, brief->n, &call) && wire_slice_is(&call.method, GET_TOKEN) &&
-               read_parameters(&call, brief);
+        brief->hash = vault_expect(service->parts.context->vault, brief->name, brief->n_name);
+        return true;
 }
 
 void brief_expect(struct service *service, const struct brief *const *briefs, size_t n)
 {
+        const struct vault *vault = service->parts.context->vault;
+        const struct credential *credential;
+
+        /* One look at the clock for all of them. */
         service->expected_usec = context_now(service->parts.context);
+        if (n < 2)
+                return;
+        for (size_t i = 0; i < n; i++)
+                if ((credential = vault_guess(vault, briefs[i]->hash)))
+                        credential_prefetch(credential);
+        for (size_t i = 0; i < n; i++)
+                if ((credential = vault_guess(vault, briefs[i]->hash)))
+                        credential_prefetch_token(credential);
 }
 
 bool brief_get_token(struct service *service, struct call *call, const struct brief *brief,
@@ -132,7 +146,8 @@ bool brief_get_token(struct service *service, struct call *call, const struct br
         struct credential *credential;
         const struct bundle *bundle;
 
-        credential = vault_find_bytes(service->parts.context->vault, brief->name, brief->n_name);
+        credential =
+                vault_find_expected(service->parts.context->vault, brief->hash, brief->name, brief->n_name);
         if (!credential || !call_may_use(service, call, credential) ||
             !credential_satisfies(credential, &demand, now) ||
             serve_bundle(service, credential, now, &bundle) < 0)

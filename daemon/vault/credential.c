@@ -108,6 +108,7 @@ void credential_reset(struct credential *credential)
         contents_done(credential);
         *credential = (struct credential){
                 .name = credential->name,
+                .entry = credential->entry,
                 .is_pending = credential->is_pending,
                 .description = credential->description,
                 .client_name = credential->client_name,

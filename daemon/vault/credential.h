@@ -68,31 +68,40 @@ struct facts_mark {
         uint64_t n_writes; /* that were begun */
 };
 
-struct credential {
-        char *name;
-        bool is_pending; /* this is the `pending` of another one of the same name */
+struct entry;
 
-        /* Facts, written to disk as one record. */
+struct credential {
+        /*
+         * What every answer depends on, side by side: where there are many credentials, each line of the cache that an answer touches is fetched
+         * from afar. CREDENTIAL_LINES of them are these.
+         */
+        char *name;
+        /* From the configuration in force; NULL when it no longer has them. */
+        const struct client *client;
+        const struct credential_config *config;
+        struct grant grant;
+        uint64_t rejected_generation; /* the API rejected this one; 0: none */
+        enum refusal refusal; /* a fact; so are the next but the flags */
+        bool is_pending; /* this is the `pending` of another one of the same name */
+        bool outcome_unknown; /* a refresh left no answer: the provider may have rotated the grant */
+        bool client_refused; /* the last refresh failed because of client_id or client_secret */
+        bool unsaved; /* the newest grant is not on disk */
+        bool foreign_refresher; /* a fact: the notice means that somebody else refreshes this grant */
+        char *account_id; /* NULL until a test has shown it */
+        char *notice; /* the provider's own warning in the last token answer; NULL: none */
+        int64_t exported_wall_usec; /* when its grant left in a backup; 0: never */
+        struct test_result test;
+
+        /* Further facts; all of them are written to disk as one record. */
         char *description; /* never NULL */
         char *client_name; /* never NULL; "" until one is known */
-        char *account_id; /* NULL until a test has shown it */
         char *account_name;
         int64_t authorized_wall_usec;
-        enum refusal refusal;
         char *refusal_reason; /* NULL unless refused */
-        struct test_result test;
-        char *notice; /* the provider's own warning in the last token answer; NULL: none */
-        bool foreign_refresher; /* that warning means that somebody else refreshes this grant */
-        int64_t exported_wall_usec; /* when its grant left in a backup; 0: never */
         bool moved; /* and is not refreshed here any more */
 
-        struct grant grant;
         struct credential *pending; /* a later login's grant that waits for its test; owned */
         bool switch_account; /* of a pending one: it may replace another account's grant */
-
-        /* From the configuration in force; NULL when it no longer has them. */
-        const struct credential_config *config;
-        const struct client *client;
 
         /* Of this run. */
         unsigned failures; /* passing failures of refresh in a row */
@@ -100,10 +109,7 @@ struct credential {
         uint64_t retry_at_usec; /* boot time before which no refresh is tried; 0: at once */
         bool replays_spent; /* the old token was tried often enough: only a person's `refresh` tries again */
         bool retry_is_ordered; /* by Retry-After: `refresh` does not override it */
-        bool outcome_unknown; /* a refresh left no answer: the provider may have rotated the grant */
         unsigned replays; /* how often the old token was tried since */
-        bool client_refused; /* the last refresh failed because of client_id or client_secret */
-        uint64_t rejected_generation; /* the API rejected this one; 0: none */
         uint64_t
                 rejected_at_usec; /* when it last rejected one, and how often in short order: fresh ones that are rejected, too, */
         unsigned rejections; /* must not cost a refresh for each call */
@@ -113,7 +119,7 @@ struct credential {
         bool held; /* no refresh is begun: its grant is being replaced, revoked or forgotten */
 
         /* vault.c's */
-        bool unsaved; /* the newest grant is not on disk */
+        struct entry *entry; /* NULL: of a pending one */
         struct facts_mark facts_mark;
         bool facts_unsaved; /* the newest facts are not on disk */
         bool unreadable; /* its record does not open: kept as it is, never overwritten by a refresh */
@@ -140,6 +146,22 @@ struct credential {
         unsigned told_troubles; /* hooks.c's: bits, 1 << enum hook_event */
         void *serve; /* the serve layer's own; it sees to its release when it is told that the credential goes */
 };
+
+enum { CREDENTIAL_LINES = 3, TOKEN_LINES = 8, CACHE_LINE = 64 };
+
+/* Two steps ahead of an answer: fetches what it depends on, and then where that points to. */
+static inline void credential_prefetch(const struct credential *credential)
+{
+        for (size_t i = 0; i < CREDENTIAL_LINES; i++)
+                __builtin_prefetch((const char *)credential + i * CACHE_LINE);
+}
+
+static inline void credential_prefetch_token(const struct credential *credential)
+{
+        __builtin_prefetch(credential->name);
+        for (size_t i = 0; i < TOKEN_LINES; i++)
+                __builtin_prefetch((const char *)credential->grant.access_token + i * CACHE_LINE);
+}
 
 int credential_new(struct credential **ret, const char *name);
 struct credential *credential_free(

@@ -35,6 +35,8 @@ int vault_new(struct vault **ret, struct context *context, struct store *store, 
         vault->store = store;
         vault->seal = seal;
         snprintf(vault->boot_id, sizeof(vault->boot_id), "%s", boot_id);
+        context->random_bytes(vault->names.key, sizeof(vault->names.key));
+        TAILQ_INIT(&vault->entries);
         timer_init(&vault->retry_timer, vault_on_retry, vault);
         *ret = vault;
         return 0;
@@ -50,19 +52,20 @@ static void client_secret_free(struct client_secret *item)
 struct vault *vault_free(struct vault *vault)
 {
         struct client_secret *item, *next_item;
-        struct entry *entry, *next;
+        struct entry *entry;
 
         if (!vault)
                 return NULL;
 
         timer_stop(vault->context->timers, &vault->retry_timer);
         vault_writes_free(vault);
-        HASH_ITER (hh, vault->entries, entry, next) {
-                HASH_DEL(vault->entries, entry);
+        while ((entry = TAILQ_FIRST(&vault->entries))) {
+                TAILQ_REMOVE(&vault->entries, entry, link);
                 vault_forget_account(vault, entry);
                 credential_free(entry->credential);
                 free(entry);
         }
+        names_done(&vault->names);
         HASH_ITER (hh, vault->client_secrets, item, next_item) {
                 HASH_DEL(vault->client_secrets, item);
                 client_secret_free(item);
@@ -94,10 +97,10 @@ void vault_unlisten(struct vault *vault, struct vault_listener *listener)
 
 struct entry *vault_lookup(struct vault *vault, const char *name, size_t n)
 {
-        struct entry *entry;
+        struct credential *credential =
+                names_find(&vault->names, names_hash(&vault->names, name, n), name, n);
 
-        HASH_FIND(hh, vault->entries, name, n, entry);
-        return entry;
+        return credential ? credential->entry : NULL;
 }
 
 /* *ret = NULL: there is none. */
@@ -112,6 +115,26 @@ static int look(struct vault *vault, const char *name, size_t n, struct credenti
         }
         *ret = entry ? entry->credential : NULL;
         return r;
+}
+
+uint64_t vault_expect(const struct vault *vault, const char *name, size_t n)
+{
+        uint64_t hash = names_hash(&vault->names, name, n);
+
+        names_prefetch(&vault->names, hash);
+        return hash;
+}
+
+const struct credential *vault_guess(const struct vault *vault, uint64_t hash)
+{
+        return names_guess(&vault->names, hash);
+}
+
+struct credential *vault_find_expected(struct vault *vault, uint64_t hash, const char *name, size_t n)
+{
+        struct credential *credential = names_find(&vault->names, hash, name, n);
+
+        return credential || !vault->late.under_way ? credential : vault_find_bytes(vault, name, n);
 }
 
 struct credential *vault_find_bytes(struct vault *vault, const char *name, size_t n)
@@ -129,7 +152,7 @@ struct credential *vault_find(struct vault *vault, const char *name)
 
 size_t vault_count_loaded(const struct vault *vault)
 {
-        return HASH_COUNT(vault->entries);
+        return vault->names.n;
 }
 
 static bool asks_for_itself(const struct config *config, const char *client_name)
@@ -210,16 +233,28 @@ int vault_add(struct vault *vault, const char *name, struct entry **ret)
         if (!entry)
                 return fault(-ENOMEM);
 
-        HASH_ADD_KEYPTR(hh, vault->entries, credential->name, strlen(credential->name), entry);
-        if (!entry->hh.tbl) {
+        r = names_add(&vault->names, credential);
+        if (r < 0) {
                 free(entry);
-                return fault(-ENOMEM);
+                return r;
         }
+        TAILQ_INSERT_TAIL(&vault->entries, entry, link);
+        credential->entry = entry;
         vault_rebind(vault, credential);
         entry->credential = take_ptr(credential);
         vault_order_insert(vault, entry);
         *ret = entry;
         return 0;
+}
+
+void vault_take_out(struct vault *vault, struct entry *entry)
+{
+        names_remove(&vault->names, entry->credential);
+        TAILQ_REMOVE(&vault->entries, entry, link);
+        vault_order_remove(vault, entry);
+        vault_forget_account(vault, entry);
+        credential_free(entry->credential);
+        free(entry);
 }
 
 int vault_require(struct vault *vault, const char *name, struct credential **ret)
@@ -276,20 +311,13 @@ void vault_free_pending(struct vault *vault, struct credential *pending)
 
 void vault_remove(struct vault *vault, struct credential *credential)
 {
-        struct entry *entry;
-
-        HASH_FIND_STR(vault->entries, credential->name, entry);
-        if (!entry)
+        if (!credential->entry)
                 return;
 
         vault_free_pending(vault, take_ptr(credential->pending));
         vault_tell_gone(vault, credential);
         vault_writes_detach(vault, credential);
-        HASH_DEL(vault->entries, entry);
-        vault_order_remove(vault, entry);
-        vault_forget_account(vault, entry);
-        credential_free(credential);
-        free(entry);
+        vault_take_out(vault, credential->entry);
 }
 
 bool vault_is_shell(const struct credential *credential)
@@ -319,7 +347,8 @@ int vault_bind(struct vault *vault)
                         return r;
         }
 
-        HASH_ITER (hh, vault->entries, entry, next) {
+        for (entry = TAILQ_FIRST(&vault->entries); entry; entry = next) {
+                next = TAILQ_NEXT(entry, link);
                 vault_rebind(vault, entry->credential);
                 vault_drop_shell(vault, entry->credential);
         }
@@ -366,7 +395,7 @@ size_t vault_unsaved(struct vault *vault)
         if (!vault->has_unsaved)
                 return 0;
 
-        for (entry = vault->entries; entry; entry = entry->hh.next)
+        for (entry = TAILQ_FIRST(&vault->entries); entry; entry = TAILQ_NEXT(entry, link))
                 n += entry->credential->unsaved +
                      (entry->credential->pending && entry->credential->pending->unsaved);
         vault->has_unsaved = n > 0;

@@ -70,6 +70,13 @@ int vault_bind(struct vault *vault);
 /* NULL: there is none, unless vault_is_unsure(). */
 struct credential *vault_find(struct vault *vault, const char *name);
 struct credential *vault_find_bytes(struct vault *vault, const char *name, size_t n);
+/*
+ * The same for several names at once, whose looks into memory do not wait for each other: each is expected first, the credential that is most
+ * likely meant can be fetched then (NULL: none), and all are found in the end.
+ */
+uint64_t vault_expect(const struct vault *vault, const char *name, size_t n); /* the name's hash */
+const struct credential *vault_guess(const struct vault *vault, uint64_t hash);
+struct credential *vault_find_expected(struct vault *vault, uint64_t hash, const char *name, size_t n);
 size_t vault_count_loaded(const struct vault *vault);
 /* In order of names. Reads what is left first. The callback must not add or remove credentials; non-zero ends and is returned. */
 int vault_each(struct vault *vault, int (*on_credential)(struct credential *credential, void *userdata),

@@ -17,7 +17,8 @@ int vault_each_loaded(struct vault *vault,
 {
         int r = 0;
 
-        for (struct entry *entry = vault->entries; entry && r == 0; entry = entry->hh.next)
+        for (struct entry *entry = TAILQ_FIRST(&vault->entries); entry && r == 0;
+             entry = TAILQ_NEXT(entry, link))
                 r = on_credential(entry->credential, userdata);
 
         return r;

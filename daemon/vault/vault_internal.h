@@ -1,13 +1,12 @@
 /* What vault.c (the table and loading) and vault_write.c (everything that changes the store) share; nobody else includes it. */
 #pragma once
 
+#include "daemon/vault/names.h"
 #include "daemon/vault/vault.h"
 #include "daemon/vault/vault_batch.h"
 
 /* A want of memory is an error as any other: HASH_ADD() leaves hh.tbl NULL. */
 #define HASH_NONFATAL_OOM 1
-/* Whoever asks for a token pays for each credential that is looked at in vain, far away in memory: room is cheaper. */
-#define HASH_BKT_CAPACITY_THRESH 5U
 #include <sys/queue.h>
 #include <uthash.h>
 
@@ -30,7 +29,7 @@ struct entry {
         struct entry *next_fresh;
         struct account *account; /* that it is listed under; NULL: none */
         TAILQ_ENTRY(entry) account_link;
-        UT_hash_handle hh; /* by credential->name */
+        TAILQ_ENTRY(entry) link;
 };
 
 /* An account at some provider, and its credentials of whatever client, in order of their names; there while there are any. */
@@ -52,9 +51,10 @@ struct vault {
         struct seal *seal;
         char boot_id[37];
 
-        struct entry *entries;
+        TAILQ_HEAD(, entry) entries;
+        struct names names; /* the same, by name */
         struct vault_order {
-                struct entry **entries; /* the same, by name */
+                struct entry **entries; /* the same, in order of their names */
                 size_t n, allocated;
         } order;
         struct account *accounts;
@@ -84,6 +84,7 @@ struct vault {
 
 struct entry *vault_lookup(struct vault *vault, const char *name, size_t n);
 int vault_add(struct vault *vault, const char *name, struct entry **ret); /* must not be there */
+void vault_take_out(struct vault *vault, struct entry *entry); /* frees it and its credential */
 /* It has neither grant nor pending grant. */
 bool vault_is_shell(const struct credential *credential);
 

@@ -13,7 +13,6 @@
 #include "daemon/vault/context.h"
 #include "daemon/base/log.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,16 +31,6 @@ static const char newer_words[] =
 
 /* ---- one part ---- */
 
-static void let_go(struct vault *vault, struct entry *entry)
-{
-        assert(vault->entries);
-        HASH_DEL(vault->entries, entry);
-        vault_order_remove(vault, entry);
-        vault_forget_account(vault, entry);
-        credential_free(entry->credential);
-        free(entry);
-}
-
 /* Nobody has seen them. */
 static void drop_fresh(struct vault *vault)
 {
@@ -49,7 +38,7 @@ static void drop_fresh(struct vault *vault)
                 struct entry *entry = vault->late.fresh;
 
                 vault->late.fresh = entry->next_fresh;
-                let_go(vault, entry);
+                vault_take_out(vault, entry);
         }
 }
 
@@ -77,7 +66,7 @@ static void settle_fresh(struct vault *vault)
                         continue;
                 }
                 *at = entry->next_fresh;
-                let_go(vault, entry);
+                vault_take_out(vault, entry);
         }
         for (struct entry *entry = first, *next; entry; entry = next) {
                 next = entry->next_fresh;

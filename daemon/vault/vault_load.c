@@ -277,7 +277,7 @@ int vault_adopt_end(struct vault_adoption *adoption)
         struct vault *vault = adoption->vault;
         int r;
 
-        for (struct entry *entry = vault->entries; entry; entry = entry->hh.next)
+        for (struct entry *entry = TAILQ_FIRST(&vault->entries); entry; entry = TAILQ_NEXT(entry, link))
                 if (entry->credential->unsaved && entry->credential->refusal == REFUSAL_NEVER_AUTHORIZED)
                         entry->credential->refusal = REFUSAL_NONE;
         r = vault_bind(vault);

@@ -35,7 +35,7 @@ static void note_lost(struct vault *vault)
         /* What is open is the old file yet. */
         (void)vault_load_all(vault);
         vault->must_rewrite = true;
-        for (struct entry *entry = vault->entries; entry; entry = entry->hh.next) {
+        for (struct entry *entry = TAILQ_FIRST(&vault->entries); entry; entry = TAILQ_NEXT(entry, link)) {
                 struct credential *credential = entry->credential;
 
                 facts_forget(credential);
@@ -91,7 +91,7 @@ static bool everything_is_saved(const struct vault *vault)
 {
         if (vault->must_rewrite)
                 return false;
-        for (const struct entry *entry = vault->entries; entry; entry = entry->hh.next)
+        for (const struct entry *entry = TAILQ_FIRST(&vault->entries); entry; entry = TAILQ_NEXT(entry, link))
                 if (is_behind(entry->credential) || is_behind(entry->credential->pending))
                         return false;
         return true;
@@ -152,7 +152,8 @@ static int write_all_again(struct vault *vault)
         r = batch_delete_everything(&batch);
         if (r == 0)
                 r = batch_put_key_check(&batch, vault);
-        for (struct entry *entry = vault->entries; entry && r == 0; entry = entry->hh.next) {
+        for (struct entry *entry = TAILQ_FIRST(&vault->entries); entry && r == 0;
+             entry = TAILQ_NEXT(entry, link)) {
                 r = put_again(&batch, vault, entry->credential);
                 if (r == 0 && entry->credential->pending)
                         r = put_again(&batch, vault, entry->credential->pending);
@@ -172,7 +173,8 @@ int vault_put_unsaved(struct vault *vault, struct batch *batch)
 {
         int r = 0;
 
-        for (struct entry *entry = vault->entries; entry && r == 0; entry = entry->hh.next) {
+        for (struct entry *entry = TAILQ_FIRST(&vault->entries); entry && r == 0;
+             entry = TAILQ_NEXT(entry, link)) {
                 const struct credential *credential = entry->credential, *pending = credential->pending;
 
                 if (is_behind(credential)) {
@@ -214,7 +216,8 @@ static int write_unsaved(struct vault *vault)
 {
         int r = 0;
 
-        for (struct entry *entry = vault->entries; entry && r == 0; entry = entry->hh.next) {
+        for (struct entry *entry = TAILQ_FIRST(&vault->entries); entry && r == 0;
+             entry = TAILQ_NEXT(entry, link)) {
                 r = write_again(vault, entry->credential);
                 if (r == 0 && entry->credential->pending)
                         r = write_again(vault, entry->credential->pending);

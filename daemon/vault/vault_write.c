@@ -73,7 +73,7 @@ static void mark_saved(struct credential *credential, const struct save_mark *ma
 void vault_note_rewritten(struct vault *vault)
 {
         vault->must_rewrite = false;
-        for (struct entry *entry = vault->entries; entry; entry = entry->hh.next) {
+        for (struct entry *entry = TAILQ_FIRST(&vault->entries); entry; entry = TAILQ_NEXT(entry, link)) {
                 struct credential *credential = entry->credential;
 
                 mark_saved(credential, &credential->rewriting);
