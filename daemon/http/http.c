@@ -4,12 +4,12 @@
  * curl sends a request again, silently and on a new connection, when a kept connection dies before the first byte of an
  * answer (RFC 9112 section 9.3.1 allows that for idempotent methods only). The refresh token that a POST carries may have
  * been redeemed by then: sent twice, it is an attack in the provider's eyes (RFC 9700 section 4.14.2), and the new tokens
- * are lost. So a body is given to curl through a read callback that never rewinds: once the first byte of it was taken, curl
- * cannot repeat the request and fails instead (CURLE_SEND_FAIL_REWIND), while a request of which only the header may have
- * left is repeated harmlessly. A new connection for every request (CURLOPT_FRESH_CONNECT) would do as well, for one TLS
- * handshake each. Connections idle for long are not used again, so that the case stays rare.
+ * are lost. So curl asks before it begins to send (CURLOPT_PREREQFUNCTION), each time, and a POST is allowed to once. A new
+ * connection for every request (CURLOPT_FRESH_CONNECT) would do as well, for one TLS handshake each; a body that curl reads
+ * through a callback, which can refuse to rewind, would leave in a record and a segment of its own, and they are a tenth of
+ * what a refresh costs. Connections idle for long are not used again, so that the case stays rare.
  *
- * The same callback tells HTTP_NOT_SENT from HTTP_OUTCOME_UNKNOWN: nobody can act on a request whose body has not begun.
+ * The same question tells HTTP_NOT_SENT from HTTP_OUTCOME_UNKNOWN: nobody can act on a request that was not begun.
  *
  * HTTP/1.1 alone is spoken: the library that curl has for HTTP/2 keeps copies of headers, Authorization among them, in
  * memory that nobody wipes, and a few requests an hour gain nothing by it.
@@ -43,25 +43,17 @@ enum {
 
 /* -- what curl takes and gives -------------------------------------------------------------------------------------- */
 
-static size_t give_body(char *to, size_t size, size_t n, void *userdata)
-{
-        struct http_transfer *transfer = userdata;
-        const struct secret *body = transfer->request->body;
-        size_t left = secret_size(body) - transfer->body_taken;
-        size_t take = size * n < left ? size * n : left;
-
-        memcpy(to, secret_expose(body) + transfer->body_taken, take);
-        transfer->body_taken += take;
-        return take;
-}
-
 /* See the head of this file. */
-static int refuse_to_rewind(void *userdata, curl_off_t offset, int origin)
+static int begin_once(void *userdata, char *peer, char *local, int peer_port, int local_port)
 {
         struct http_transfer *transfer = userdata;
 
-        return transfer->body_taken == 0 && offset == 0 && origin == SEEK_SET ? CURL_SEEKFUNC_OK
-                                                                              : CURL_SEEKFUNC_FAIL;
+        if (transfer->is_begun) {
+                transfer->broken = "the connection broke";
+                return CURL_PREREQFUNC_ABORT;
+        }
+        transfer->is_begun = true;
+        return CURL_PREREQFUNC_OK;
 }
 
 static size_t take_answer(char *bytes, size_t size, size_t n, void *userdata)
@@ -298,9 +290,10 @@ static bool set_body(struct http_transfer *transfer)
         return (!request->method || SET(transfer, CURLOPT_CUSTOMREQUEST, request->method)) &&
                SET(transfer, CURLOPT_POST, 1L) &&
                SET(transfer, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)secret_size(request->body)) &&
-               SET(transfer, CURLOPT_READFUNCTION, give_body) && SET(transfer, CURLOPT_READDATA, transfer) &&
-               SET(transfer, CURLOPT_SEEKFUNCTION, refuse_to_rewind) &&
-               SET(transfer, CURLOPT_SEEKDATA, transfer);
+               /* It is not copied: the request stays for as long as curl's handle. */
+               SET(transfer, CURLOPT_POSTFIELDS, secret_expose(request->body)) &&
+               SET(transfer, CURLOPT_PREREQFUNCTION, begin_once) &&
+               SET(transfer, CURLOPT_PREREQDATA, transfer);
 }
 
 static bool set_callbacks(struct http_transfer *transfer)

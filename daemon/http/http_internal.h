@@ -21,7 +21,7 @@ struct http_transfer {
         char *kept_header;
         void (*on_done)(const struct http_response *response, void *userdata);
         void *userdata;
-        size_t body_taken;
+        bool is_begun; /* of a POST: curl was allowed to send it */
         struct secret_buf answer;
         size_t header_bytes, header_lines;
         bool head_is_whole;

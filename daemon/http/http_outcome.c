@@ -7,15 +7,15 @@
 
 #define TRUST_WORDS "SSL certificate problem: "
 
-/* Nobody acts on a POST without its body; a request without one counts as sent with its first byte. */
+/* A request counts as sent with its first byte; of a POST, as soon as curl may have sent that. */
 static bool may_have_arrived(const struct http_transfer *transfer)
 {
         long sent = 0;
 
         if (!transfer->easy)
                 return false;
-        if (transfer->request->post && secret_size(transfer->request->body) > 0)
-                return transfer->body_taken > 0;
+        if (transfer->request->post)
+                return transfer->is_begun;
         return curl_easy_getinfo(transfer->easy, CURLINFO_REQUEST_SIZE, &sent) != CURLE_OK || sent > 0;
 }
 
@@ -40,7 +40,6 @@ static const char *words_for(CURLcode code)
                 return "the answer was cut short";
         case CURLE_RECV_ERROR:
         case CURLE_SEND_ERROR:
-        case CURLE_SEND_FAIL_REWIND:
                 return "the connection broke";
         case CURLE_WEIRD_SERVER_REPLY:
                 return "the answer is not HTTP";
