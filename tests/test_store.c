@@ -234,7 +234,7 @@ static int put_one_more(sd_event_source *source, int fd, uint32_t revents, void 
 }
 
 /* As when many answers of a provider come in, a few at a time. */
-static void test_batches_that_come_with_each_turn_share_a_commit(void **state)
+static void test_batches_that_come_with_each_turn_share_a_few_commits(void **state)
 {
         struct place *place = *state;
         struct stream stream = { .place = place };
@@ -247,7 +247,7 @@ static void test_batches_that_come_with_each_turn_share_a_commit(void **state)
                     0);
         turn_loop(place);
         assert_int_equal(stream.n, BUSY_TURNS);
-        assert_int_equal(count_commits(place), before + 1);
+        assert_in_range(count_commits(place) - before, 1, BUSY_TURNS / 4);
         for (int i = 0; i < BUSY_TURNS; i++) {
                 assert_int_equal(stream.outcomes[i].calls, 1);
                 assert_int_equal(stream.outcomes[i].result, 0);
@@ -439,7 +439,7 @@ int main(void)
                 TEST(test_a_batch_can_replace_everything),
                 TEST(test_bytes_of_every_value_and_a_megabyte_come_back),
                 TEST(test_batches_of_one_turn_share_a_commit),
-                TEST(test_batches_that_come_with_each_turn_share_a_commit),
+                TEST(test_batches_that_come_with_each_turn_share_a_few_commits),
                 TEST(test_batches_are_applied_in_the_order_given),
                 TEST(test_a_batch_whose_handle_is_freed_is_written_and_calls_nobody),
                 TEST(test_a_batch_whose_handle_is_freed_is_written_by_closing),

@@ -34,7 +34,8 @@ static void finish_one(struct http_loop *loop)
 
         if (!message)
                 return;
-        sd_event_source_set_enabled(loop->again, SD_EVENT_ONESHOT);
+        if (left > 0)
+                sd_event_source_set_enabled(loop->again, SD_EVENT_ONESHOT);
         /* The message is gone with the removal. */
         CURL *easy = message->easy_handle;
         CURLcode code = message->data.result;

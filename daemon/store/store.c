@@ -22,7 +22,11 @@
 #include <sys/eventfd.h>
 #include <systemd/sd-event.h>
 
-enum { WAITS_MAX = 64 };
+enum {
+        WAITS_MAX =
+                8, /* turns: more, and disk and loop wait for each other instead of working side by side */
+        TOLD_MAX = 2, /* batches in a turn: more, and callers notice */
+};
 
 struct batch {
         struct batch *next;
@@ -188,7 +192,7 @@ static void stir(struct store *store)
         (void)eventfd_write(store->stirred, 1);
 }
 
-/* Batches wait for as long as more come with each turn of the loop: it is the commit that costs. */
+/* Batches wait for a few turns of the loop, for as long as more come with each: it is the commit that costs. */
 static bool more_may_come(struct store *store)
 {
         if (store->n_queued == store->n_seen || store->n_waits == WAITS_MAX)
@@ -211,8 +215,8 @@ static int on_stirred(sd_event_source *source, int fd, uint32_t revents, void *u
                 note_end(store);
         if (!store_worker_is_busy(store->worker) && !more_may_come(store))
                 begin_commit(store);
-        /* One in a turn, since each callback may begin a request: callers have theirs in between. */
-        if (store->done.oldest)
+        /* A few in a turn, since each callback may begin a request: callers have theirs in between. */
+        for (int i = 0; i < TOLD_MAX && store->done.oldest; i++)
                 finish(store, queue_take(&store->done));
         if (store->done.oldest || (!store_worker_is_busy(store->worker) && store->queued.oldest))
                 return 0;
