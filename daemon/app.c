@@ -7,6 +7,7 @@
 #include "daemon/vault/vault.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sodium.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -24,6 +25,7 @@
 
 enum {
         JOIN_DELAY_USEC = 1000000,
+        DESCRIPTOR_TABLE = 20000, /* more than the connections that there may be, and all else */
 };
 
 int app_fail(int status, const char *format, ...)
@@ -70,16 +72,33 @@ static int check_hooks(const struct config *config, bool check, struct problems 
         return r;
 }
 
+static int load_with_secrets(const struct options *options, bool whole, struct config **ret,
+                             struct problems *problems)
+{
+        _cleanup_(config_freep) struct config *config = NULL;
+        int r;
+
+        r = whole ? config_load(&config, options->config, options->providers, 2, problems)
+                  : config_load_used(&config, options->config, options->providers, 2, problems);
+        if (r == 0)
+                r = config_check_secrets(config, options->credentials_directory, geteuid(), problems);
+        *ret = take_ptr(config);
+        return r;
+}
+
 int app_load_config(const struct options *options, struct config **ret)
 {
         _cleanup_(problems_done) struct problems problems = PROBLEMS_INIT;
         _cleanup_(config_freep) struct config *config = NULL;
         int r;
 
-        r = options->check ? config_load(&config, options->config, options->providers, 2, &problems)
-                           : config_load_used(&config, options->config, options->providers, 2, &problems);
-        if (r == 0)
-                r = config_check_secrets(config, options->credentials_directory, geteuid(), &problems);
+        r = load_with_secrets(options, options->check, &config, &problems);
+        /* Whoever mends one mistake wants to know of all. */
+        if (r >= 0 && problems_count(&problems) > 0 && config && config->is_partial) {
+                config = config_free(config);
+                problems_done(&problems);
+                r = load_with_secrets(options, true, &config, &problems);
+        }
         if (r >= 0 && config)
                 r = check_hooks(config, options->check, &problems);
         if (r < 0)
@@ -121,6 +140,22 @@ static uint64_t raise_descriptors(void)
         if (setrlimit(RLIMIT_NOFILE, &limit) < 0 && getrlimit(RLIMIT_NOFILE, &limit) < 0)
                 return 1024;
         return limit.rlim_cur;
+}
+
+/*
+ * The kernel's table of descriptors grows by doubling, and beside a second thread each time waits for all processors: half a second when
+ * those are busy, in which nobody is served. So it grows to its size before there is one.
+ */
+static void grow_descriptor_table(uint64_t n_descriptors)
+{
+        int most = n_descriptors < DESCRIPTOR_TABLE ? (int)n_descriptors : DESCRIPTOR_TABLE, fd, last;
+
+        fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+        last = fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, most - 1);
+        if (last >= 0)
+                close(last);
+        if (fd >= 0)
+                close(fd);
 }
 
 static int make_core(struct app *app)
@@ -168,7 +203,7 @@ static int make_service(struct app *app)
         struct load_handler load_handler;
         int r;
 
-        app->n_descriptors = n_descriptors;
+        grow_descriptor_table(n_descriptors);
         r = service_new(&app->service, &parts);
         if (r < 0)
                 return app_fault(r);

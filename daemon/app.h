@@ -49,7 +49,6 @@ struct app {
         bool told_secret_memory; /* that some of it is not protected */
         struct timer status_timer;
         struct vault_loader loader;
-        uint64_t n_descriptors; /* that it may have */
         void *settle_source; /* sd_event_source; once, after the first turn */
         bool settled;
         void *turn_source; /* sd_event_source; enabled while there is something to be done between the turns */

@@ -4,34 +4,14 @@
 #include "daemon/base/events.h"
 #include "daemon/base/log.h"
 
-#include <fcntl.h>
 #include <string.h>
 #include <sysexits.h>
 #include <systemd/sd-daemon.h>
 #include <systemd/sd-event.h>
-#include <unistd.h>
 
 #ifndef PURSER_VERSION
 #define PURSER_VERSION "unknown"
 #endif
-
-enum { DESCRIPTOR_TABLE = 20000 /* more than the connections that there may be, and all else */ };
-
-/*
- * The kernel's table of descriptors grows by doubling, and beside a second thread each time waits for all processors: half a second when
- * those are busy, in which nobody is served. So it grows to its size before there is one.
- */
-static void grow_descriptor_table(uint64_t n_descriptors)
-{
-        int most = n_descriptors < DESCRIPTOR_TABLE ? (int)n_descriptors : DESCRIPTOR_TABLE, fd, last;
-
-        fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-        last = fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, most - 1);
-        if (last >= 0)
-                close(last);
-        if (fd >= 0)
-                close(fd);
-}
 
 /* A mistake in a file that nobody uses ends the start all the same: else it would wait for whoever uses it first. */
 static int read_rest(struct app *app)
@@ -74,19 +54,21 @@ void app_settle(void *userdata)
         if (app->settled || app->stopping)
                 return;
         app->settled = true;
-        grow_descriptor_table(app->n_descriptors);
         status = read_rest(app);
-        if (status == 0) {
+        if (status == 0)
                 tell_started(app);
-                return;
-        }
-        app->exit_status = status;
-        app_stop(app);
+        else if (app->exit_status == 0)
+                app->exit_status = status;
 }
 
+/* A call may have settled it, but in its midst there is no end. */
 static int on_settle(sd_event_source *source, void *userdata)
 {
-        app_settle(userdata);
+        struct app *app = userdata;
+
+        app_settle(app);
+        if (app->exit_status != 0 && !app->stopping)
+                app_stop(app);
         return 0;
 }
 

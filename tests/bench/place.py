@@ -15,6 +15,7 @@ import time
 
 BUILD = pathlib.Path(os.environ.get("PURSER_BUILD", "build")).resolve()
 PROGRAMS = BUILD / "tests/bench"
+SHIPPED_PROVIDERS = pathlib.Path(__file__).resolve().parents[2] / "etc/providers"
 PATIENCE = 120
 # As in the unit, whose limits hold for whoever installs it; an unprivileged user measures within the limits that there are.
 MEMLOCK = 64 << 20
