@@ -93,7 +93,7 @@ int app_load_config(const struct options *options, struct config **ret)
         int r;
 
         r = load_with_secrets(options, options->check, &config, &problems);
-        /* Whoever mends one mistake wants to know of all. */
+        /* Secrets are looked for when the files have no mistake: also those where no client looks. */
         if (r >= 0 && problems_count(&problems) > 0 && config && config->is_partial) {
                 config = config_free(config);
                 problems_done(&problems);

@@ -155,14 +155,14 @@ def test_daemon_ends_with_a_mistake_in_a_provider_file_that_no_client_uses(home)
     assert "%s:1:1: " % (home.providers / "broken.yaml") in daemon.log and " serves; credentials: " not in daemon.log
 
 
-def test_with_a_secret_that_is_missing_mistakes_where_no_client_looks_are_told_too(home):
+def test_mistakes_where_no_client_looks_are_told_before_secrets_are_looked_for(home):
     home.providers = shutil.copytree(home.providers, home.directory / "providers")
     (home.providers / "broken.yaml").write_text("token_endpont: https://id.example.com/token\n")
     home.secret_file.unlink()
     daemon = home.start(ready=False)
     daemon.expect_status = {EX_CONFIG}
     assert daemon.wait() == EX_CONFIG
-    assert str(home.secret_file) in daemon.log and "%s:1:1: " % (home.providers / "broken.yaml") in daemon.log
+    assert "%s:1:1: " % (home.providers / "broken.yaml") in daemon.log
 
 
 def test_first_call_of_all_may_ask_for_all_providers(home):
