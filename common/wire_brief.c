@@ -181,3 +181,64 @@ bool wire_read_form(const char *bytes, size_t n, const struct wire_form *form, s
         *ret = (struct wire_slice){ bytes + n_before, (size_t)(end - bytes) - n_before };
         return true;
 }
+
+/* ---- the method alone ---- */
+
+/* Behind the quote that ends it. */
+static bool skip_string(struct cursor *cursor)
+{
+        const char *p = cursor->at + 1;
+
+        while ((p = skip_plain(p, cursor->end)) < cursor->end && *p != '"')
+                p += *p == '\\' && p + 1 < cursor->end ? 2 : 1;
+        if (p >= cursor->end)
+                return false;
+        cursor->at = p + 1;
+        return true;
+}
+
+/* Whatever it is, up to what may follow a member's value. */
+static bool skip_value(struct cursor *cursor)
+{
+        size_t depth = 0;
+
+        while (cursor->at < cursor->end) {
+                char c = *cursor->at;
+
+                if (depth == 0 && (c == ',' || c == '}'))
+                        return true;
+                if (c == '"') {
+                        if (!skip_string(cursor))
+                                return false;
+                        continue;
+                }
+                if (c == '{' || c == '[')
+                        depth++;
+                else if ((c == '}' || c == ']') && depth-- == 0)
+                        return false;
+                cursor->at++;
+        }
+        return false;
+}
+
+bool wire_find_method(const char *bytes, size_t n, struct wire_slice *ret)
+{
+        static const char name[] = "method";
+        struct cursor cursor = { bytes, bytes + n };
+        struct wire_slice key;
+
+        if (!take(&cursor, '{'))
+                return false;
+        do {
+                const char *begin = cursor.at + 1;
+
+                if (cursor.at == cursor.end || *cursor.at != '"' || !skip_string(&cursor))
+                        return false;
+                key = (struct wire_slice){ begin, (size_t)(cursor.at - 1 - begin) };
+                if (!take(&cursor, ':'))
+                        return false;
+                if (wire_slice_is(&key, name))
+                        return read_string(&cursor, ret);
+        } while (skip_value(&cursor) && take(&cursor, ','));
+        return false;
+}

@@ -31,6 +31,12 @@ struct wire_brief {
         size_t n_parameters;
 };
 
+/*
+ * The method that a message calls, be it whole or only begun, in whatever form, without a look at the rest: for what is decided before it is
+ * parsed. False: none was found that is written plainly. Says nothing of whether it is a call.
+ */
+bool wire_find_method(const char *bytes, size_t n, struct wire_slice *ret);
+
 /* False: not in this form, which says nothing of whether it is a call. */
 bool wire_read_brief(const char *bytes, size_t n, struct wire_brief *ret);
 

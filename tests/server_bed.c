@@ -24,6 +24,7 @@ size_t n_clients;
 struct call *waiting[WAITING];
 size_t n_waiting, n_dropped, n_drained, n_crowded;
 bool answer_crowded;
+bool (*which_takes_much)(const struct wire_slice *method, void *userdata);
 bool (*who_may_send_much)(struct call *call, void *userdata);
 uid_t friend_uid;
 unsigned n_asked;
@@ -104,6 +105,7 @@ void start_server(void)
 {
         struct server_handler handler = { .on_call = on_call,
                                           .on_crowded = on_crowded,
+                                          .takes_much = which_takes_much,
                                           .may_send_much = who_may_send_much };
         int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
@@ -129,6 +131,7 @@ int setup(void **state)
         n_clients = n_waiting = n_dropped = n_drained = n_crowded = 0;
         answer_crowded = true;
         who_may_send_much = NULL;
+        which_takes_much = NULL;
         n_asked = 0;
         return 0;
 }

@@ -1,6 +1,7 @@
 /* A server with clients of its own, whose handler answers, waits or counts as the test says. */
 #pragma once
 
+#include "common/wire_brief.h"
 #include "daemon/serve/server.h"
 
 #include "tests/fake_clock.h"
@@ -23,6 +24,7 @@ extern size_t n_clients;
 extern struct call *waiting[WAITING];
 extern size_t n_waiting, n_dropped, n_drained, n_crowded;
 extern bool answer_crowded;
+extern bool (*which_takes_much)(const struct wire_slice *method, void *userdata);
 extern bool (*who_may_send_much)(struct call *call, void *userdata);
 extern uid_t friend_uid;
 extern unsigned n_asked;

@@ -185,6 +185,38 @@ static void test_who_brings_rubbish_is_limited_and_the_genuine_ones_are_not(void
         assert_int_equal(acme->refusal, REFUSAL_NONE);
 }
 
+static void say_long(const char *before, size_t n, const char *behind)
+{
+        size_t n_before = strlen(before), n_behind = strlen(behind);
+        char *message = malloc(n_before + n + n_behind + 1);
+
+        assert_non_null(message);
+        memcpy(message, before, n_before);
+        memset(message + n_before, 'A', n);
+        memcpy(message + n_before + n, behind, n_behind + 1);
+        fd = serve_connect(&bed);
+        serve_say(&bed, fd, message);
+        free(message);
+}
+
+static void test_only_what_brings_a_body_may_be_long(void **state)
+{
+        enum { LONG = 160 * 1024 }; /* what a socket takes at once */
+
+        (void)state;
+        give_hooked_credential();
+        say_long("{\"method\":\"io.purser.Tokens.VerifyWebhook\",\"parameters\":{\"client\":\"hooked\","
+                 "\"body\":\"",
+                 LONG, "\",\"signature\":\"x\"}}");
+        assert_string_equal(serve_hear(&bed, fd), "{\"parameters\":{\"valid\":false}}\n");
+        say_long("{\"method\":\"io.purser.Tokens.GetToken\",\"parameters\":{\"credential\":\"acme\",\"x\":\"",
+                 LONG, "\"}}");
+        assert_has(serve_hear(&bed, fd), "too long for its method");
+        say_long("{\"method\":\"io.purser.Tokens.GetToken\",\"parameters\":{\"credential\":\"acme\",\"x\":\"",
+                 100 * 1024, "\"}}");
+        assert_has(serve_hear(&bed, fd), "access-1");
+}
+
 static void test_a_webhook_that_cannot_be_judged_is_an_error(void **state)
 {
         (void)state;
@@ -216,6 +248,7 @@ int main(void)
                         test_a_webhook_that_comes_before_all_credentials_are_read_is_matched_when_they_are),
                 METHOD_TEST(test_a_webhook_that_waits_does_not_hold_on_to_a_client_that_goes),
                 METHOD_TEST(test_who_brings_rubbish_is_limited_and_the_genuine_ones_are_not),
+                METHOD_TEST(test_only_what_brings_a_body_may_be_long),
                 METHOD_TEST(test_a_webhook_that_cannot_be_judged_is_an_error),
         };
 

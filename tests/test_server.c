@@ -272,6 +272,44 @@ static void test_only_those_who_may_send_long_messages(void **state)
         assert_non_null(strstr(hear(fd), "too long"));
 }
 
+static bool takes_much(const struct wire_slice *method, void *userdata)
+{
+        return wire_slice_is(method, "t.Long");
+}
+
+static void test_a_method_that_needs_no_long_messages_takes_none(void **state)
+{
+        static char message[40000];
+        static const char *const forms[][2] = {
+                { "{\"method\":\"t.Echo\",\"parameters\":{\"a\":\"", "\"}}" },
+                { "{\"parameters\":{\"a\":\"", "\"},\"method\":\"t.Echo\"}" },
+                { "{\"method\":\"t.\\u004cong\",\"parameters\":{\"a\":\"", "\"}}" },
+                { "{\"method\":\"t.Long\",\"parameters\":{\"a\":\"", "\"}}" },
+                { "{\"parameters\":{\"a\":\"", "\"},\"method\":\"t.Long\"}" },
+        };
+        int fd;
+
+        (void)state;
+        limits.max_call = 20000;
+        which_takes_much = takes_much;
+        start_server();
+        for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
+                size_t n_begin = strlen(forms[i][0]), n_end = strlen(forms[i][1]);
+
+                for (size_t n = 19000; n <= 39000; n += 20000) {
+                        memset(message, 'x', n);
+                        memcpy(message, forms[i][0], n_begin);
+                        memcpy(message + n - n_end, forms[i][1], n_end + 1);
+                        fd = connect_client();
+                        send_bytes(fd, message, n + 1);
+                        if (n > limits.max_call && i < 3)
+                                assert_non_null(strstr(hear(fd), "too long for its method"));
+                        else
+                                assert_null(strstr(hear(fd), "too long"));
+                }
+        }
+}
+
 static void test_a_fault_ends_its_connection_alone(void **state)
 {
         int fd, other;
@@ -412,6 +450,7 @@ int main(void)
                 SERVER_TEST(test_a_message_beyond_the_limit_is_told_and_ends_the_connection),
                 SERVER_TEST(test_a_message_is_not_awaited_that_will_be_refused),
                 SERVER_TEST(test_only_those_who_may_send_long_messages),
+                SERVER_TEST(test_a_method_that_needs_no_long_messages_takes_none),
                 SERVER_TEST(test_a_fault_ends_its_connection_alone),
                 SERVER_TEST(test_a_message_that_is_not_ended_in_time_ends_the_connection),
                 SERVER_TEST(test_a_message_that_was_ended_in_time_gives_the_next_one_all_of_it),

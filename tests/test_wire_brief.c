@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { MUTATIONS = 300000 };
@@ -147,6 +148,54 @@ static void test_no_beginning_of_a_call_is_taken(void **state)
         }
 }
 
+static void test_the_method_is_found_in_any_form(void **state)
+{
+        static const char *const found[] = {
+                "{\"method\":\"m\"}",
+                " {\n\t\"method\" : \"m\" , \"more\":true}",
+                "{\"parameters\":{\"method\":\"x\",\"a\":[1,{\"b\":\"]}\\\"}\"},-2e5,null]},\"more\":false,"
+                "\"method\":\"m\"}",
+                "{\"a\":\"\\\\\",\"b\":\"\\u0022\xc3\xa4\",\"method\":\"m\"",
+                "{\"method\":\"m\",\"parameters\":{\"unfinished",
+        };
+        static const char *const other[] = {
+                "",
+                "{",
+                "{}",
+                "[\"method\",\"m\"]",
+                "{\"method\":1}",
+                "{\"method\":\"m",
+                "{\"method\"",
+                "{\"method\":\"\\u006d\"}",
+                "{\"a\":{\"method\":\"m\"}}",
+                "{\"a\":\"b,\\",
+                "{\"a\":]}",
+                "{\"a\":[[[",
+                "{\"a\" \"method\":\"m\"}",
+                "\"method\":\"m\"",
+                "{\"a\":1,}",
+        };
+        struct wire_slice method;
+
+        for (size_t i = 0; i < sizeof(found) / sizeof(found[0]); i++)
+                if (!wire_find_method(found[i], strlen(found[i]), &method) || !wire_slice_is(&method, "m"))
+                        fail_msg("not found: %s", found[i]);
+        for (size_t i = 0; i < sizeof(other) / sizeof(other[0]); i++)
+                if (wire_find_method(other[i], strlen(other[i]), &method))
+                        fail_msg("found: %s", other[i]);
+        /* Nothing behind a beginning is looked at. */
+        for (size_t i = 0; i < sizeof(found) / sizeof(found[0]); i++)
+                for (size_t n = 0; n <= strlen(found[i]); n++) {
+                        char *copy = malloc(n ? n : 1);
+
+                        assert_non_null(copy);
+                        memcpy(copy, found[i], n);
+                        if (wire_find_method(copy, n, &method))
+                                assert_true(wire_slice_is(&method, "m"));
+                        free(copy);
+                }
+}
+
 static const struct wire_form form = WIRE_FORM("{\"method\":\"m\",\"parameters\":{\"a\":\"", "\"}}");
 
 /* What the form takes, the quick reader takes too, and for the same. */
@@ -252,6 +301,7 @@ int main(void)
                 cmocka_unit_test(test_the_form_of_most_calls_is_told_by_comparing),
                 cmocka_unit_test(test_each_byte_is_plain_or_not_wherever_it_stands),
                 cmocka_unit_test(test_whatever_is_unusual_is_left_to_the_parser),
+                cmocka_unit_test(test_the_method_is_found_in_any_form),
                 cmocka_unit_test(test_no_beginning_of_a_call_is_taken),
                 cmocka_unit_test(test_both_readers_agree_on_calls_with_mistakes),
         };

@@ -1,6 +1,7 @@
 /* The table of methods, and what every method needs. */
 #include "daemon/method/method.h"
 
+#include "common/wire_brief.h"
 #include "daemon/method/method_internal.h"
 
 #include <errno.h>
@@ -286,6 +287,13 @@ static bool on_brief(struct call *call, const struct brief *brief, void *userdat
         return brief_get_token(userdata, call, brief, ret_answer);
 }
 
+/* The others carry names, tokens and addresses, which have limits of their own far below. */
+static bool takes_much(const struct wire_slice *method, void *userdata)
+{
+        return wire_slice_is(method, "io.purser.Tokens.VerifyWebhook") ||
+               wire_slice_is(method, "io.purser.Admin.PutRestoreData");
+}
+
 /* Those who may use anything at all, since bodies of webhooks are long. */
 static bool may_send_much(struct call *call, void *userdata)
 {
@@ -326,6 +334,7 @@ struct server_handler service_handler(struct service *service)
                                         .on_expected = on_expected,
                                         .on_brief = on_brief,
                                         .on_crowded = on_crowded,
+                                        .takes_much = takes_much,
                                         .may_send_much = may_send_much,
                                         .userdata = service };
 }

@@ -1,6 +1,7 @@
 /* One peer: its messages in order, one call at a time, and the answers to them. Knows no method. */
 #include "daemon/serve/server.h"
 
+#include "common/wire_brief.h"
 #include "daemon/serve/audit.h"
 #include "daemon/base/log.h"
 #include "daemon/serve/server_internal.h"
@@ -131,6 +132,17 @@ static bool allow_much(struct connection *connection)
         return true;
 }
 
+/* Parsing takes 30 ms a megabyte, in which nobody is served: not for what no method needs. */
+static bool is_too_long(const struct connection *connection, const char *bytes, size_t n)
+{
+        const struct server *server = connection->server;
+        struct wire_slice method;
+
+        return n > server->limits.max_call && server->handler.takes_much &&
+               !(wire_find_method(bytes, n, &method) &&
+                 server->handler.takes_much(&method, server->handler.userdata));
+}
+
 /* What it takes is as different as methods and callers are, and so is measured. */
 static void take_call(struct connection *connection, const char *bytes, size_t n)
 {
@@ -141,8 +153,11 @@ static void take_call(struct connection *connection, const char *bytes, size_t n
 
         server->stirred = true;
         connection->call.began_usec = began_usec;
-        r = wire_parse_call(bytes, n, &connection->call.wire, &diag);
-        if (r == WIRE_E_MALFORMED)
+        r = is_too_long(connection, bytes, n) ? CONNECTION_E_REFUSED
+                                              : wire_parse_call(bytes, n, &connection->call.wire, &diag);
+        if (r == CONNECTION_E_REFUSED)
+                refuse_message(connection, "the message is too long for its method");
+        else if (r == WIRE_E_MALFORMED)
                 refuse_message(connection, diag.text);
         else if (r < 0)
                 connection_drop_by_fault(connection, r);

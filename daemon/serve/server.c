@@ -43,6 +43,7 @@ struct server_limits server_limits_for(uint64_t n_descriptors)
                 .held_per_user = 16 * 1024 * 1024,
                 .held = 64 * 1024 * 1024,
                 .max_message = WIRE_MESSAGE_MAX,
+                .max_call = 128 * 1024,
                 .max_short_message = 8 * 1024,
                 .max_queued = 2 * WIRE_MESSAGE_MAX,
                 .partial_usec = 20 * USEC_PER_SEC,

@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 struct server;
+struct wire_slice;
 struct audit;
 
 /* What was found out about this connection's peer, so that a call costs a comparison. The method layer's own. */
@@ -77,6 +78,8 @@ struct server_handler {
                          const struct secret_buf **ret_answer);
         /* It waits, and its user has too many that do: answer it. One that is not answered is dropped. */
         void (*on_crowded)(struct call *call, void *userdata);
+        /* Whether a call of this method may be longer than max_call; NULL: each may. */
+        bool (*takes_much)(const struct wire_slice *method, void *userdata);
         /* A long message has begun. Whether this peer may send such; NULL: everybody may. */
         bool (*may_send_much)(struct call *call, void *userdata);
         void *userdata;
@@ -89,6 +92,7 @@ struct server_limits {
         size_t held_per_user; /* bytes in buffers */
         size_t held; /* bytes in buffers of all users */
         size_t max_message; /* bytes of one that comes in */
+        size_t max_call; /* the same, of a method that needs no longer ones */
         size_t max_short_message; /* of peers that may not send much */
         size_t max_queued; /* bytes of one connection that wait to be sent */
         uint64_t partial_usec; /* how long a message may take to arrive */

@@ -91,6 +91,20 @@ static void fuzz_brief(const char *bytes, size_t n)
         wire_call_done(&call);
 }
 
+/* Of a call with one method that is written plainly, it is that one. */
+static void fuzz_method(const char *bytes, size_t n)
+{
+        struct wire_call call = { 0 };
+        struct wire_slice method;
+
+        if (!wire_find_method(bytes, n, &method))
+                return;
+        require(method.bytes >= bytes && method.bytes + method.n < bytes + n);
+        if (wire_parse_call(bytes, n, &call, NULL) == 0)
+                require(wire_slice_is(&method, call.method));
+        wire_call_done(&call);
+}
+
 static void fuzz_reply(const char *bytes, size_t n)
 {
         struct wire_reply reply = { 0 }, again = { 0 };
@@ -141,6 +155,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         fuzz_pieces(bytes, size);
         fuzz_call(bytes, size);
         fuzz_brief(bytes, size);
+        fuzz_method(bytes, size);
         fuzz_reply(bytes, size);
         fuzz_string(bytes, size);
         return 0;
