@@ -10,6 +10,8 @@ from purser import EX_CONFIG, EX_OK
 from rawvarlink import VarlinkError
 from waiting import until
 
+THREE = ["acme", "birch", "cedar"]
+
 
 def test_tokens_survive_a_restart_without_a_refresh(home, standin):
     first = home.start()
@@ -151,6 +153,47 @@ def test_sigterm_waits_for_the_refresh_in_flight(home, standin):
     home.start()
     assert home.get_token()["access_token"] == standin.grants()["g1"]["access_token"]
     assert home.get_token()["generation"] == 2
+    assert standin.state()["spent_refresh_tokens_sent"] == 0
+
+
+def refresh_three_through_one_place(home, standin, script):
+    """One is on the wire; the intent of the next one is saved, or is being saved; the third waits."""
+    home.settings["refresh"]["parallel"] = 1
+    home.write()
+    first = home.start()
+    for name in THREE:
+        home.adopt(name, name)
+    standin.next("token", script)
+    connections = [home.varlink() for _ in THREE]
+    for connection, name in zip(connections, THREE):
+        connection.send("io.purser.Admin.Refresh", {"credential": name})
+        standin.wait("held")
+    until(lambda: "purser_refreshes_queued 2\n" in home.call("io.purser.Admin.Metrics")["text"], "two that wait")
+    return first, connections
+
+
+def test_kill_while_others_wait_for_a_place_costs_none_of_them(home, standin):
+    first, _ = refresh_three_through_one_place(home, standin, {"do": "hold", "then": "lost"})
+    first.kill()
+    standin.control(release=True)
+    home.start()
+    for name in THREE:
+        home.purser("refresh", name).expect(EX_OK)
+        assert home.get_token(name)["generation"] >= 2
+    assert all(grant["alive"] for grant in standin.grants().values())
+    assert standin.state()["spent_refresh_tokens_sent"] == 0
+
+
+def test_sigterm_leaves_no_doubt_of_those_that_wait_for_a_place(home, standin):
+    first, connections = refresh_three_through_one_place(home, standin, "hold")
+    first.process.terminate()
+    assert first.notify.wait_for("STOPPING=1")
+    standin.control(release=True)
+    assert connections[0].reply()["generation"] == 2
+    assert first.wait() == 0
+    again = home.start()
+    assert [home.get_token(name)["generation"] for name in THREE] == [2, 1, 1]
+    assert "unknown" not in again.log
     assert standin.state()["spent_refresh_tokens_sent"] == 0
 
 
