@@ -23,9 +23,8 @@
 #include <systemd/sd-event.h>
 
 enum {
-        WAITS_MAX =
-                8, /* turns: more, and disk and loop wait for each other instead of working side by side */
-        TOLD_MAX = 2, /* batches in a turn: more, and callers notice */
+        WAITS_MAX = 8, /* turns; with more, disk and loop take turns instead of working side by side */
+        TOLD_MAX = 2, /* batches in a turn; with more, callers notice */
 };
 
 struct batch {
