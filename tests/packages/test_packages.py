@@ -130,6 +130,13 @@ def test_the_daemon_needs_libcurl_which_it_joins_while_it_runs(debs, tmp_path):
     assert "libcurl.so.4()(64bit)" in (PACKAGING / "purser.spec").read_text()
 
 
+def test_packages_join_libraries_so_that_security_updates_of_those_reach_them(debs, tmp_path):
+    run("dpkg-deb", "--extract", debs["purser"], tmp_path)
+    for program, libraries in (("sbin/purserd", ("libjansson", "libyaml-0", "libsodium", "libsqlite3")), ("bin/purser", ("libjansson",))):
+        needed = run("readelf", "--dynamic", tmp_path / "usr" / program)
+        assert all("Shared library: [%s.so." % library in needed for library in libraries), needed
+
+
 def test_the_example_compiles_with_the_development_package(debs, tmp_path):
     for name in ("libpurser0", "libpurser-dev"):
         run("dpkg-deb", "--extract", debs[name], tmp_path)
