@@ -40,7 +40,8 @@ static struct sockaddr_un address;
 static struct secret_buf answer = SECRET_BUF_INIT(1024);
 static sd_event_source *defer;
 static size_t n_expected, most_expected;
-static bool is_refused; /* what was taken for brief */
+static unsigned n_in_round; /* calls that took long */
+static unsigned n_to_refuse; /* of what was taken for brief */
 static unsigned n_brief, n_slow;
 static void (*on_call_do)(void);
 static int client;
@@ -63,8 +64,10 @@ static void on_expected(const struct brief *const *briefs, size_t n, void *userd
 static bool on_brief(struct call *call, const struct brief *message, void *userdata,
                      const struct secret_buf **ret_answer)
 {
-        if (is_refused)
+        if (n_to_refuse > 0) {
+                n_to_refuse--;
                 return false;
+        }
         n_brief++;
         if (on_call_do)
                 on_call_do();
@@ -134,7 +137,7 @@ static int setup(void **state)
 
         n_brief = n_slow = 0;
         n_expected = most_expected = 0;
-        is_refused = false;
+        n_to_refuse = 0;
         on_call_do = NULL;
         timers = (struct timers)TIMERS_INIT;
         timer_init(&timer, end_loop, NULL);
@@ -429,7 +432,7 @@ static void test_what_is_no_brief_call_at_second_sight_is_called_as_any_other(vo
 {
         int fd = connect_client();
 
-        is_refused = true;
+        n_to_refuse = 1;
         say(fd, BRIEF);
         turn();
         hear_answer(fd);
@@ -437,12 +440,54 @@ static void test_what_is_no_brief_call_at_second_sight_is_called_as_any_other(vo
         assert_int_equal(n_brief, 0);
         assert_int_equal(n_expected, 1);
 
-        is_refused = false;
         assert_int_equal(send(fd, BRIEF "\0" BRIEF, 2 * sizeof(BRIEF), MSG_NOSIGNAL), 2 * sizeof(BRIEF));
         turn();
         hear_twice(fd);
         assert_int_equal(n_brief, 2);
         close(fd);
+}
+
+static void take_long(void)
+{
+        uint64_t until = clock_boot_usec(&clock_system) + 200;
+
+        /* Of those that came with it, the ready answer is out, and no other call has begun. */
+        if (n_slow == 1)
+                assert_int_equal(n_brief, 1);
+        n_in_round++;
+        while (clock_boot_usec(&clock_system) < until)
+                ;
+}
+
+static void on_call_take_long(void)
+{
+        if (n_slow > 0)
+                take_long();
+}
+
+/* In a batch there is room for eight calls, but no more time than for one that takes long. */
+static void test_calls_that_take_long_are_not_taken_together(void **state)
+{
+        int fds[5];
+
+        for (int i = 0; i < 5; i++)
+                fds[i] = connect_client();
+        turn();
+        for (int i = 0; i < 5; i++)
+                say(fds[i], BRIEF);
+        n_to_refuse = 4;
+        on_call_do = on_call_take_long;
+        do {
+                n_in_round = 0;
+                (void)server_round(server, 0);
+                assert_true(n_in_round <= 1);
+        } while (server_is_busy(server));
+        assert_int_equal(n_slow, 4);
+        assert_int_equal(n_brief, 1);
+        for (int i = 0; i < 5; i++) {
+                hear_answer(fds[i]);
+                close(fds[i]);
+        }
 }
 
 static void on_drained(void *userdata)
@@ -483,6 +528,7 @@ int main(void)
                 LOOP_TEST(test_calls_that_have_come_are_expected_together),
                 LOOP_TEST(test_whoever_is_dropped_after_its_call_was_read_is_left_in_peace),
                 LOOP_TEST(test_what_is_no_brief_call_at_second_sight_is_called_as_any_other),
+                LOOP_TEST(test_calls_that_take_long_are_not_taken_together),
                 LOOP_TEST(test_the_end_of_the_last_connection_ends_the_loop),
         };
 

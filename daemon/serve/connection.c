@@ -414,18 +414,22 @@ void connection_begin_turn(struct lane *lane)
         conn_adopt(connection->conn, buf);
 }
 
-/* Meanwhile it may have been dropped. False: the message goes the way of all messages. */
-static bool end_brief(struct connection *connection, struct lane *lane)
+void connection_end_brief(struct lane *lane)
 {
+        struct connection *connection = lane->connection;
+
+        if (lane->state != LANE_BRIEF)
+                return;
         if (!connection->dead && !answer_expected(connection, &lane->brief)) {
                 connection->not_brief = true;
                 conn_adopt(connection->conn, &lane->buf);
-                return false;
+                lane->state = LANE_READ;
+                return;
         }
         secret_buf_forget(&lane->buf);
+        lane->state = LANE_OVER;
         if (!connection->dead)
                 settle(connection, true, false);
-        return true;
 }
 
 void connection_end_turn(struct lane *lane)
@@ -434,7 +438,7 @@ void connection_end_turn(struct lane *lane)
         struct secret_buf *spare = &lane->buf;
         int r = lane->r;
 
-        if ((lane->state == LANE_BRIEF && end_brief(connection, lane)) || connection->dead)
+        if (connection->dead)
                 return;
         if (has_nobody_left(connection)) {
                 connection_drop(connection, NULL);
@@ -449,6 +453,21 @@ void connection_end_turn(struct lane *lane)
                 connection_drop_by_fault(connection, r);
         else
                 take_messages(connection, spare);
+}
+
+void connection_put_back(struct lane *lane)
+{
+        struct connection *connection = lane->connection;
+        int r = lane->state == LANE_READ ? lane->r : 0;
+
+        if (connection->dead)
+                return;
+        if (r == 0)
+                r = conn_take_back(connection->conn, &lane->buf);
+        if (r < 0)
+                connection_drop_by_fault(connection, r);
+        else
+                connection_schedule(connection);
 }
 
 /* ---- life ---- */

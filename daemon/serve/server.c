@@ -290,6 +290,31 @@ static void expect(struct server *server, size_t n)
         server->handler.on_expected(briefs, n, server->handler.userdata);
 }
 
+static void go_on(struct server *server, struct lane *lane, void (*how)(struct lane *lane))
+{
+        size_t before = server->work;
+
+        accounts_resume_turn(&server->accounts, &lane->connection->entry);
+        how(lane);
+        accounts_charge_turn(&server->accounts, server->work - before);
+}
+
+/* No answer that is ready waits for a call that is not brief at second sight; and of those, no more are taken than without batches. */
+static void end_turns(struct server *server, size_t n, size_t most)
+{
+        bool has_called = false;
+
+        for (size_t i = 0; i < n; i++)
+                go_on(server, &server->lanes[i], connection_end_brief);
+        for (size_t i = 0; i < n; i++) {
+                if (server->lanes[i].state == LANE_OVER)
+                        continue;
+                go_on(server, &server->lanes[i],
+                      has_called && server->work >= most ? connection_put_back : connection_end_turn);
+                has_called = true;
+        }
+}
+
 /* False: nothing is left to do. */
 static bool work(struct server *server)
 {
@@ -301,13 +326,7 @@ static bool work(struct server *server)
                 if (n == 0)
                         return false;
                 expect(server, n);
-                for (size_t i = 0; i < n; i++) {
-                        size_t before = server->work;
-
-                        accounts_resume_turn(&server->accounts, &server->lanes[i].connection->entry);
-                        connection_end_turn(&server->lanes[i]);
-                        accounts_charge_turn(&server->accounts, server->work - before);
-                }
+                end_turns(server, n, most);
         }
         return true;
 }

@@ -76,10 +76,11 @@ struct connection {
 struct lane {
         struct connection *connection;
         enum {
-                LANE_WHOLE,
-                LANE_READ,
-                LANE_BRIEF
-        } state; /* nothing is done; what came lies in conn; one message lies in buf */
+                LANE_WHOLE, /* nothing is done */
+                LANE_READ, /* what came lies in conn */
+                LANE_BRIEF, /* one message lies in buf */
+                LANE_OVER,
+        } state;
         int r; /* of LANE_READ: a fault, or 0 */
         struct secret_buf buf; /* read into, by one connection after the other */
         struct brief brief;
@@ -150,7 +151,11 @@ struct connection *connection_free(struct connection *connection);
  * that rests. Between them the lane's connection may be dropped.
  */
 void connection_begin_turn(struct lane *lane);
+/* The second half of a brief call, unless it is none at second sight. */
+void connection_end_brief(struct lane *lane);
+/* That of everything else, or another turn later. */
 void connection_end_turn(struct lane *lane);
+void connection_put_back(struct lane *lane);
 /* Marks it for a turn, or for its end. */
 void connection_schedule(struct connection *connection);
 /* `why` NULL: nothing that anybody need know. */
