@@ -28,7 +28,7 @@ PYTHON ?= /usr/bin/python3
 CLANG ?= clang
 FUZZ_SECONDS ?= 60
 
-DAEMON_PKGS := jansson libsystemd yaml-0.1 libsodium sqlite3
+DAEMON_PKGS := jansson libsystemd yaml-0.1 libsodium sqlite3 libseccomp
 # Joined while the daemon runs (daemon/http/http_curl.c, daemon/base/jws.c): their headers are all that a build needs.
 LATE_PKGS := libcurl libcrypto
 LIB_PKGS := jansson
@@ -169,7 +169,7 @@ CLI_LINK = $(eval CLI_LINK := $$(if $$(FUZZING)$$(SANITIZE),,$$(shell echo 'int 
 # What waits for a cold start waits for each library to be found, mapped and joined, so that purserd carries inside those of which there
 # are archives, as the command does: DAEMON_LINK= (nothing) leaves all of them outside. libsystemd has none, and libc stays what
 # libcurl joins.
-DAEMON_INSIDE := jansson yaml-0.1 libsodium sqlite3
+DAEMON_INSIDE := jansson yaml-0.1 libsodium sqlite3 libseccomp
 ARCHIVES = -Wl,-Bstatic $(shell $(PKG_CONFIG) --libs $(DAEMON_INSIDE)) -Wl,-Bdynamic -lm -Wl,--exclude-libs,ALL
 DAEMON_LINK = $(eval DAEMON_LINK := $$(if $$(FUZZING)$$(SANITIZE),,$$(shell echo 'int main(void) { return 0; }' | \
 	$$(CC) -x c -o /dev/null - $$(ARCHIVES) 2>/dev/null && echo inside)))$(DAEMON_LINK)

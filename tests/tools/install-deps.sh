@@ -7,7 +7,7 @@ set -u
 PATH=$PATH:/usr/sbin:/sbin
 
 libraries='pc:libcurl=libcurl4-openssl-dev pc:jansson=libjansson-dev pc:libsystemd=libsystemd-dev pc:yaml-0.1=libyaml-dev
-pc:libsodium=libsodium-dev pc:sqlite3=libsqlite3-dev pc:libmicrohttpd=libmicrohttpd-dev
+pc:libsodium=libsodium-dev pc:sqlite3=libsqlite3-dev pc:libmicrohttpd=libmicrohttpd-dev pc:libseccomp=libseccomp-dev
 pc:libcrypto=libssl-dev'
 needs="cmd:cc=build-essential cmd:make=build-essential header:stdio.h=build-essential cmd:pkg-config=pkg-config $libraries
 header:uthash.h=uthash-dev pc:cmocka=libcmocka-dev cmd:/usr/bin/python3=python3 py:pytest=python3-pytest py:xdist=python3-pytest-xdist
