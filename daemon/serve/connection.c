@@ -211,24 +211,6 @@ static bool take_message(struct connection *connection)
 
 /* ---- turns ---- */
 
-static bool may_take(const struct connection *connection)
-{
-        return !connection->dead && !connection->calling && !connection->closing &&
-               conn_queued(connection->conn) < SERVER_SEND_HIGH;
-}
-
-/* What was told stays so until all was read; behind the peer's end there is that to be read. */
-static bool is_readable(const struct connection *connection)
-{
-        return !connection->at_end && (connection->events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP));
-}
-
-/* Who would read an answer. */
-static bool has_nobody_left(const struct connection *connection)
-{
-        return (connection->events & EPOLLERR) || ((connection->events & EPOLLHUP) && connection->calling);
-}
-
 static void flush(struct connection *connection)
 {
         size_t before = conn_queued(connection->conn);
@@ -245,83 +227,6 @@ static void flush(struct connection *connection)
                 connection->server->stirred = true;
                 connection->call.on_drained(connection->call.pending);
         }
-}
-
-#define INTEREST_AT_REST ((uint32_t)(EPOLLET | EPOLLIN | EPOLLRDHUP))
-
-/* From its first turn on: many are over with that. */
-static int set_interest(struct connection *connection)
-{
-        struct epoll_event event = { .events = EPOLLET, .data.ptr = &connection->source };
-        int how = connection->watched ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
-
-        if (may_take(connection) && !connection->at_end)
-                event.events = INTEREST_AT_REST;
-        if (conn_queued(connection->conn) > 0)
-                event.events |= EPOLLOUT;
-        if (connection->watched && event.events == connection->interest)
-                return 0;
-        if (epoll_ctl(connection->server->epoll_fd, how, connection->source.fd, &event) < 0)
-                return fault(-errno);
-        connection->watched = true;
-        connection->interest = event.events;
-        return 0;
-}
-
-static bool holds_too_much(struct connection *connection)
-{
-        struct server *server = connection->server;
-        size_t held = conn_held(connection->conn) + conn_queued(connection->conn);
-
-        if (held == connection->entry.held_bytes)
-                return false;
-        account_set_held(&server->accounts, &connection->entry, held);
-        /* Small ones are not what fills memory, and go on while somebody else does; thousands of them do. */
-        if (held <= SERVER_HELD_SMALL)
-                return connection->entry.account->held_bytes > 2 * server->limits.held_per_user;
-        return connection->entry.account->held_bytes > server->limits.held_per_user ||
-               server->accounts.held_bytes > server->limits.held;
-}
-
-/* Nothing is held or queued, and what is waited for is what was. */
-static bool is_settled(const struct connection *connection)
-{
-        return conn_is_at_rest(connection->conn) && connection->interest == INTEREST_AT_REST &&
-               connection->server->drain == DRAIN_NOT && connection->entry.held_bytes == 0 &&
-               !connection->calling && !connection->closing && !connection->at_end &&
-               !timer_is_armed(&connection->deadline);
-}
-
-static void settle(struct connection *connection, bool took, bool more_to_take)
-{
-        int r;
-
-        if (is_settled(connection)) {
-                account_set_idle(&connection->entry, true);
-                if (is_readable(connection))
-                        connection_schedule(connection);
-                return;
-        }
-        if (conn_queued(connection->conn) == 0 &&
-            (connection->closing || (connection->at_end && !connection->calling && !more_to_take))) {
-                connection_drop(connection, NULL);
-                return;
-        }
-        if (holds_too_much(connection)) {
-                connection_drop(connection, "fills too many buffers");
-                return;
-        }
-
-        if (!connection->calling)
-                account_set_idle(&connection->entry, true);
-        drain_connection(connection->server, connection);
-        r = connection_set_deadline(connection, took);
-        if (r == 0)
-                r = set_interest(connection);
-        if (r < 0)
-                connection_drop_by_fault(connection, r);
-        else if (may_take(connection) ? more_to_take || is_readable(connection) : has_nobody_left(connection))
-                connection_schedule(connection);
 }
 
 /* spare: whose buffer was lent. */
@@ -352,7 +257,7 @@ static void take_messages(struct connection *connection, struct secret_buf *spar
         connection->in_turn = false;
 
         if (!connection->dead)
-                settle(connection, n_taken > 0, more_to_take && !connection->calling);
+                connection_settle(connection, n_taken > 0, more_to_take && !connection->calling);
 }
 
 /* 0, or a fault. */
@@ -429,7 +334,7 @@ void connection_end_brief(struct lane *lane)
         secret_buf_forget(&lane->buf);
         lane->state = LANE_OVER;
         if (!connection->dead)
-                settle(connection, true, false);
+                connection_settle(connection, true, false);
 }
 
 void connection_end_turn(struct lane *lane)

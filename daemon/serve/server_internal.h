@@ -5,6 +5,7 @@
 #include "daemon/serve/accounts.h"
 #include "daemon/serve/server.h"
 
+#include <sys/epoll.h>
 #include <sys/queue.h>
 
 enum {
@@ -130,6 +131,8 @@ struct server {
 
 /* Waits for whoever has something, as long as epoll_wait(2) does, and serves a little of it. True: the event loop has something, too. */
 bool server_round(struct server *server, int timeout_msec);
+/* server_work.c: serves those who are due, until it is to be looked again. False: nothing is left to do. */
+bool server_work(struct server *server);
 bool server_is_busy(const struct server *server); /* There is more to do at once. */
 /* True when the user may have one more connection; for that, one that rests may have been dropped. */
 bool server_make_room(struct server *server, uid_t uid);
@@ -173,6 +176,29 @@ void connection_send_brief(struct connection *connection, const struct secret_bu
 /* connection_deadline.c: how long a peer may take. took: a message was whole, so that the next one has all the time again. */
 void connection_init_deadline(struct connection *connection);
 int connection_set_deadline(struct connection *connection, bool took);
+
+/* ---- what a turn depends on ---- */
+
+static inline bool may_take(const struct connection *connection)
+{
+        return !connection->dead && !connection->calling && !connection->closing &&
+               conn_queued(connection->conn) < SERVER_SEND_HIGH;
+}
+
+/* What was told stays so until all was read; behind the peer's end there is that to be read. */
+static inline bool is_readable(const struct connection *connection)
+{
+        return !connection->at_end && (connection->events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP));
+}
+
+/* Who would read an answer. */
+static inline bool has_nobody_left(const struct connection *connection)
+{
+        return (connection->events & EPOLLERR) || ((connection->events & EPOLLHUP) && connection->calling);
+}
+
+/* connection_settle.c: a turn is over. took: it had a message; more_to_take: more than one turn has. */
+void connection_settle(struct connection *connection, bool took, bool more_to_take);
 
 /* An entry's connection. */
 #define connection_of_entry(pointer)                                                                         \
