@@ -94,9 +94,9 @@ LIB_SRCS := $(sort $(wildcard client/libpurser*.c)) $(COMMON_SRCS)
 CLI_SHARED_SRCS := $(sort $(wildcard client/cli*.c client/output.c))
 CLI_SRCS := $(sort $(wildcard client/main.c client/cmd_*.c)) $(CLI_SHARED_SRCS)
 LOGIN_SRCS := $(sort $(wildcard client/login*.c client/loopback*.c client/browser.c client/page.c)) $(CLI_SHARED_SRCS)
-TEST_SRCS := $(sort $(wildcard tests/test_*.c))
+TEST_SRCS := $(sort $(wildcard tests/unit/test_*.c))
 FUZZ_SRCS := $(sort $(wildcard tests/fuzz/fuzz_*.c))
-C_FILES := $(sort $(wildcard common/*.[ch] daemon/*.[ch] daemon/*/*.[ch] client/*.[ch] include/*.h tests/*.[ch] tests/*/*.[ch]))
+C_FILES := $(sort $(wildcard common/*.[ch] daemon/*.[ch] daemon/*/*.[ch] client/*.[ch] include/*.h tests/*/*.[ch]))
 SHELL_FILES := $(sort $(wildcard .ci/run client/completion/*.bash systemd/packaging/*.sh tests/*.sh tests/*/*.sh))
 MAN_PAGES := $(sort $(wildcard */*.[1-8]))
 VARLINK_FILES := $(sort $(wildcard include/*.varlink))
@@ -213,8 +213,8 @@ $(O)/systemd/%: systemd/%.in $(O)/.paths Makefile
 	$(Q)sed -e 's,@BINDIR@,$(BINDIR),g' -e 's,@SBINDIR@,$(SBINDIR),g' -e 's,@SYSCONFDIR@,$(SYSCONFDIR),g' $< > $@
 
 # ---------------------------------------------------------------------------------------------------------------- testing
-# Each test names in its first lines what it links: `// links: tests/core.c daemon/vault/`, `// libs: libsodium`, `// ldflags: ...`. A folder
-# stands for itself and all that are below it: what needs a higher one fails here, by name. What a test plays itself (`tests/fake_http.c`)
+# Each test names in its first lines what it links: `// links: tests/beds/core.c daemon/vault/`, `// libs: libsodium`, `// ldflags: ...`. A folder
+# stands for itself and all that are below it: what needs a higher one fails here, by name. What a test plays itself (`tests/beds/fake_http.c`)
 # comes first, so that its counterpart stays in the archive.
 ifneq ($(filter-out clean help format deps,$(or $(MAKECMDGOALS),all)),)
 -include $(O)/tests.mk
@@ -232,7 +232,7 @@ $(foreach folder,common $(patsubst %/,%,$(wildcard daemon/*/)),$(eval $(call lay
 test_link = $(link) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group
 
 test_pkgs = $(shell $(PKG_CONFIG) --libs $(TEST_PKGS) $(EXTRA_PKGS))
-$(TESTS): $(O)/tests/%: $(O)/tests/%.o
+$(TESTS): $(O)/%: $(O)/%.o
 	$(call say,LINK,$@)
 	$(Q)$(test_link) $(EXTRA_LDFLAGS) $(test_pkgs)
 
@@ -296,8 +296,8 @@ $(O)/tests/load/asker: $(call obj,tests/load/asker.c) $(O)/libpurser.a
 
 .PHONY: load
 load: all $(O)/tests/load/asker ## 16 callers through 20 restarts, 50 reloads and 20 kills under a real systemd (needs root)
-	@$(TALLY) command load -- sh -c 'exec tests/units/boot.sh --bind-ro "$$1:/t" --bind-ro "$$2:/tree" --timeout 170 -- \
-		/tree/tests/units/load.sh 20 20 50' load $(abspath $(O)) $(CURDIR)
+	@$(TALLY) command load -- sh -c 'exec tests/systemd/boot.sh --bind-ro "$$1:/t" --bind-ro "$$2:/tree" --timeout 170 -- \
+		/tree/tests/systemd/load.sh 20 20 50' load $(abspath $(O)) $(CURDIR)
 
 MINUTES ?= 30
 .PHONY: soak
@@ -338,7 +338,7 @@ $(call bench_of,persist,tests/bench/latency.c)
 $(call bench_of,rearm,daemon/base/timers.c daemon/base/heap.c common/fault.c)
 $(call bench_of,populate,$(filter-out daemon/main.c,$(DAEMON_SRCS)) $(COMMON_SRCS))
 PLAYED_SRCS := daemon/main.c $(wildcard daemon/app*.c daemon/http/http.c daemon/http/http_[clo]*.c daemon/store/store*.c)
-$(call bench_of,spread,tests/bench/spread_store.c tests/fake_clock.c tests/fake_http.c $(filter-out $(PLAYED_SRCS),$(DAEMON_SRCS)) \
+$(call bench_of,spread,tests/bench/spread_store.c tests/beds/fake_clock.c tests/beds/fake_http.c $(filter-out $(PLAYED_SRCS),$(DAEMON_SRCS)) \
 	$(COMMON_SRCS))
 $(BENCH_PROGRAMS):
 	$(call say,LINK,$@)

@@ -12,8 +12,8 @@
 #include "daemon/base/seal.h"
 #include "daemon/store/store.h"
 #include "daemon/vault/vault.h"
-#include "tests/fake_clock.h"
-#include "tests/fake_http.h"
+#include "tests/beds/fake_clock.h"
+#include "tests/beds/fake_http.h"
 
 #include <sodium.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
 /*
  * daemon/store/store.h for simulations: a hash table for a disk, which outlives its stores, and writes that are durable at the next store_flush().
- * tests/fake_store.c does more for a test, and needs a walk through all records for each write.
+ * tests/beds/fake_store.c does more for a test, and needs a walk through all records for each write.
  */
 #include "daemon/store/store.h"
 

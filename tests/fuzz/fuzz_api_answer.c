@@ -1,10 +1,10 @@
-// links: tests/provider_samples.c daemon/protocol/
+// links: tests/beds/provider_samples.c daemon/protocol/
 // libs: libsodium jansson
 /* A hostile API. Input: which provider, the status (two bytes), what kind of content, then the body. */
 #include "daemon/protocol/api.h"
 
 #include "tests/fuzz/fuzz.h"
-#include "tests/provider_samples.h"
+#include "tests/beds/provider_samples.h"
 
 static void check_answer(const struct api_answer *answer)
 {

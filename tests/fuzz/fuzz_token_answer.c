@@ -1,4 +1,4 @@
-// links: tests/provider_samples.c daemon/protocol/
+// links: tests/beds/provider_samples.c daemon/protocol/
 // libs: libsodium jansson
 /*
  * A hostile token endpoint. Input: which provider, the status (two bytes), what kind of content, then the body. Checked besides memory: what
@@ -8,7 +8,7 @@
 
 #include "common/clock.h"
 #include "tests/fuzz/fuzz.h"
-#include "tests/provider_samples.h"
+#include "tests/beds/provider_samples.h"
 
 /* Not for tokens that the cleaning of words, or the mark for what was hidden, could make out of something else. */
 static void check_hidden(const char *text, const struct secret *token)

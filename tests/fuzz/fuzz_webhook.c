@@ -1,10 +1,10 @@
-// links: tests/provider_samples.c daemon/protocol/
+// links: tests/beds/provider_samples.c daemon/protocol/
 // libs: libsodium jansson
 /* Webhooks from anybody. Input: which provider, a signature up to the first NUL, then the body. None can be valid: nobody has the key. */
 #include "daemon/protocol/webhook.h"
 
 #include "tests/fuzz/fuzz.h"
-#include "tests/provider_samples.h"
+#include "tests/beds/provider_samples.h"
 
 static void check(const struct provider *provider, const char *signature, const char *body, size_t n)
 {

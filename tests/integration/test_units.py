@@ -8,7 +8,7 @@ import pytest
 
 from purser import BUILD, TREE
 
-BOOT = TREE / "tests/units/boot.sh"
+BOOT = TREE / "tests/systemd/boot.sh"
 
 
 def boot(*arguments):
@@ -22,14 +22,14 @@ def cannot_boot():
 
 
 def run(script):
-    """The lines that a script of tests/units prints inside the container."""
+    """The lines that a script of tests/systemd prints inside the container."""
     if os.geteuid() != 0:
         pytest.skip("booting systemd needs root")
     why_not = cannot_boot()
     if why_not is not None:
         pytest.skip("systemd cannot be booted in a container here: " + why_not)
     done = boot("--bind-ro", "%s:/t" % BUILD.resolve(), "--bind-ro", "%s:/tree" % TREE, "--timeout", "240",
-                "--", "/tree/tests/units/" + script)
+                "--", "/tree/tests/systemd/" + script)
     assert done.stdout.endswith("done\n"), done.stdout + done.stderr
     return done.stdout
 

@@ -3,8 +3,8 @@
 # systemd. /debs/old has the same packages under a lower version.
 # shellcheck disable=SC2154
 set -u
-# shellcheck source=tests/units/lib.sh
-. /tree/tests/units/lib.sh
+# shellcheck source=tests/systemd/lib.sh
+. /tree/tests/systemd/lib.sh
 
 state=/var/lib/purser
 

@@ -11,7 +11,7 @@ import pytest
 
 TREE = pathlib.Path(__file__).resolve().parents[2]
 PACKAGING = TREE / "systemd/packaging"
-BOOT = TREE / "tests/units/boot.sh"
+BOOT = TREE / "tests/systemd/boot.sh"
 # What a root file system needs beside what the packages say themselves: systemd, and what the stand-in runs with.
 FURNITURE = ["systemd", "python3", "curl"]
 

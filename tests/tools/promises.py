@@ -24,7 +24,7 @@ def find_file(word):
     """A pytest file or a unit test by the name that the table has for it."""
     if word.endswith(".py"):
         return next(TESTS.glob("*/" + word), None)
-    path = TESTS / (word + ".c")
+    path = TESTS / "unit" / (word + ".c")
     return path if path.exists() else None
 
 

@@ -1,0 +1,76 @@
+#include "tests/beds/signing_keys.h"
+
+const char key_rsa[] = "-----BEGIN PRIVATE KEY-----\n"
+                       "MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQCh+BYK4uPJtGXO\n"
+                       "jS1lYmM2K5J9vinh8CR3/BYlzJChNuOL2TSXxbbqY913EeZ8dCn5VrD7io8ImtxL\n"
+                       "aYk8wTM/U+3QGbh3hCUv7JFP5IV3aVlL6kKA0ywPVb9ilE8TA5a8bpvfbr3SvaNn\n"
+                       "juygxmj3AbONv/s4yDQs4v5tJ/reSlpIdJed1LnPmt7Ex1sFhSwsD174pcF1A5L5\n"
+                       "ROjtZMEQxrZHYJqkeDrrnGya11UxMFBji4NmXG9veoKjlnAqH2QbgtPr8jkiGUkf\n"
+                       "toaHLFcW9Qr4NY2ai50Xw0Byj3+H2JoY2PyrZ62EWQwuz3WTOTY8BwNNb2BvniHg\n"
+                       "VFbK5emhAgMBAAECggEAEq5xpGnNCivDflJsRQBXHx1hdR1k6Ulwe2JZD50LpXyW\n"
+                       "PEAeP88vLNO97IjlA7/GQ5sLKMgvfTeXZx9SE+7YwVol2NXOoAJe46sui395IW/G\n"
+                       "O+pWJ1O0BkTGoVEn2bKVRUCgu+GjBVaYLU6f3l9kJfFNS3E0QbVdxzubSu3Mkqzj\n"
+                       "kn439X0M/V51gfpRLI9JYanrC4D4qAdGcopV/0ZHHzQlBjudU2QvXt4ehNYTCBr6\n"
+                       "XCLQUShb1juUO1ZdiYoFaFQT5Tw8bGUl/x/jTj3ccPDVZFD9pIuhLhBOneufuBiB\n"
+                       "4cS98l2SR/RQyGWSeWjnczT0QU91p1DhOVRuOopznQKBgQDgHMQQ60imZV1URk0K\n"
+                       "pLttoLhyt3SmqdEf/kgHePDdtzEafpAu+cS191R2JiuoF2yzWXnwFDcqGigp5BNr\n"
+                       "0AHQfD8/Lk8l1Mk09jxxCfui5nYooNyac8YFjm3vItzVCVDnEd3BbVWG8qf6deqE\n"
+                       "lMGAg+C2V0L4oNXnP7LZcPAZRwKBgQC5A8R+CZW2MvRTLLHzwZkUXV866cff7tx6\n"
+                       "kqa0finGG0KgeqlaZPxgCZnFp7AeAcCMtiynVlJ7vMVgePsLq6XtON4tB5kP9jAP\n"
+                       "rq3rbAOal78eUH5OcED6eNuCV8ixEu1eWcPNCS/l1OW1EnXUEoEHKl54Xrrz2uNw\n"
+                       "kgMTP1FZ1wKBgAcCn1dwJKufzBWQxWQp1vsM5fggqPN1qGb5y0MAk3g7/Ls5bkUp\n"
+                       "5u9SN0Ai3Ya6hNnvWJMb7sXQX6U/zyO2M/hTip7tUeh7CXgwo59dkpN75gJLVds2\n"
+                       "9+DAncu3KXU4f2Fa+7bLNrur53k8KwPOq2bbuTG69QtV7Jr5MR0AHWKNAoGBAIf/\n"
+                       "evpitUf+4JYbLpvNXWcY052Mpz22aR84mY3nh3F2LF2mjMJDpTg7FmuyPcVw6EcG\n"
+                       "yoAe9fa65iNqCq+jdw6PVNGo2hxfjSiZ8IIzHdsPXI89//pMjZcQK9r+CCoRjaZj\n"
+                       "OYiIDktVWZzmevJuv6WywUqd57LE3Zar3dLSIkx1AoGAIYd7DHOhrWvxkwPQsRM2\n"
+                       "tOgrjbcrfvtQJipd+DlcxyVuuM9sQLdgjVk2oy26F0EmpScGLq2MowX7fhd/QJQ3\n"
+                       "ydy5cY7YIBi87w93IKLEdfnbJtoOPLUW0ITrJReOgo1cq9SbsxYawBgfp/gh6A56\n"
+                       "03k2+ZQwVK0JKSHuLFkuQ3U=\n"
+                       "-----END PRIVATE KEY-----\n";
+
+const char key_p256[] = "-----BEGIN PRIVATE KEY-----\n"
+                        "MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgjpsQnnGQmL+YBIff\n"
+                        "H1136cspYG6+0iY7X1fCE9+E9LKhRANCAAR/zc4ncPbEXUGDy+5v20t7WAczNXvp\n"
+                        "7xO6z248e9FURcfxRM0bvZt+hyzf7bnuufSzaV1uqQskrYpGIyiFiOWt\n"
+                        "-----END PRIVATE KEY-----\n";
+
+const char key_ed25519[] = "-----BEGIN PRIVATE KEY-----\n"
+                           "MC4CAQAwBQYDK2VwBCIEIJ1hsZ3v/VpguoRK9JLsLMREScVpezJpGXA7rAMcrn9g\n"
+                           "-----END PRIVATE KEY-----\n";
+
+const char key_encrypted[] = "-----BEGIN ENCRYPTED PRIVATE KEY-----\n"
+                             "MIHsMFcGCSqGSIb3DQEFDTBKMCkGCSqGSIb3DQEFDDAcBAjeqegFdMRg3AICCAAw\n"
+                             "DAYIKoZIhvcNAgkFADAdBglghkgBZQMEASoEEAwCoFpynjOqUwd+rcyDZjMEgZCY\n"
+                             "0C6YWGCj2R2dMqZ6AglJZ/C/1r3WGjZzVePJu7XI3AC3L23bUR1a5mNbhxT7e7KM\n"
+                             "Q0YrZFa5g1yWCkXo8TwWY05P9ja02BuFuz1MK+ZjzHDj4ktOZFXiQc6QYMMzKy1C\n"
+                             "bMP097JRp7NiaevS5w4hB2ObRHajhQMtFXJo6Eb3oVpkSHGEQua/S9ivPLBTows=\n"
+                             "-----END ENCRYPTED PRIVATE KEY-----\n";
+
+const char key_rsa_1024[] = "-----BEGIN PRIVATE KEY-----\n"
+                            "MIICdwIBADANBgkqhkiG9w0BAQEFAASCAmEwggJdAgEAAoGBAOnFYLUf5wiYhKH2\n"
+                            "dLmcGFey7BsIrhB2XUEmV6hvKdQWdQFNHv98O070ZsG75+gzW3cfEqu90pK30Mfp\n"
+                            "+AiM1lzjVoCEaqifUoLZObZave13ISgYaD7+5eO4oAHD+OwSqq97kblMySez41GD\n"
+                            "4njyQeDnSTPmdyA8GOI5FQHovvn3AgMBAAECgYBKdwETMRJa/pphLSyJY1uts+TZ\n"
+                            "x64KuGmEMz6A/MgKMw0aWQKix2PtBpUk6UI6CQH9s/wykMjey4bJ55GGx7YQTNA2\n"
+                            "QA2CeG027M/sUsKTexJkL1btEV8PatEJLNe1E2tqlQ3TFTR5vn8HvLV+f8iB5Rhs\n"
+                            "kahWhcwbBDxd2xGkwQJBAPUAwyCsYm+av1oXPq6rOIwxU+TSEM2km6QckJney7Go\n"
+                            "/VUMPjKBHCNj1C4w8OjpbEvQU3hm9CBwqg+h7Xzi8LkCQQD0Q42cNFv9l0yrPwBl\n"
+                            "G+aiwlF1On+EJonu7zVY/AjLvJtV8wLjpLdnlFuwRs4RAn8iPMSkJ+k5f0zoEkaC\n"
+                            "hwgvAkEA1zznL8Ih7FgvuU7og3zqfccsI78kgfUVwvRRWMxxeM+0V04dKjNg6/pc\n"
+                            "woO+cW/38xa+7ezMld9El90zDV82CQJAUrg10rpglMaSLkQNrDAAsQnBcEO5P1WV\n"
+                            "zJaxqErh560dpcPALLtxaOBzFIVF77i6uSt/JGBnuRMFRmo5+qYj/QJBAKzBhA8f\n"
+                            "Bi+/yU3Rayp32c9ym/FWieQtfNOH9877rW9J9hKHqhpLP8NaJsddCIPFHmo839Bl\n"
+                            "zClBsw7D1S+r10A=\n"
+                            "-----END PRIVATE KEY-----\n";
+
+const char key_p384[] = "-----BEGIN PRIVATE KEY-----\n"
+                        "MIG2AgEAMBAGByqGSM49AgEGBSuBBAAiBIGeMIGbAgEBBDApOlNGg10yrrjJN/qE\n"
+                        "tLFfphhQCsTreru8r/qMqQNZ7esk+Qz+KqUAZaH/uOvAxvehZANiAAQDOrnD7FnA\n"
+                        "nBhDtMyavnRbf0E8XA/K5vB/MuaY33gdrG+fU3OOvhexlKzlC/mIGLxGQJBnkbaW\n"
+                        "NnerlCEvzyMdd5LXROzoFQBxDQ0mALqKFFxi8tET6GkwIVTKx+sXAp8=\n"
+                        "-----END PRIVATE KEY-----\n";
+
+const char key_public[] = "-----BEGIN PUBLIC KEY-----\n"
+                          "MCowBQYDK2VwAyEA11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwaaPJHURo=\n"
+                          "-----END PUBLIC KEY-----\n";
