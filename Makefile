@@ -95,6 +95,7 @@ CLI_SHARED_SRCS := $(sort $(wildcard client/cli*.c client/output.c))
 CLI_SRCS := $(sort $(wildcard client/main.c client/cmd_*.c)) $(CLI_SHARED_SRCS)
 LOGIN_SRCS := $(sort $(wildcard client/login*.c client/loopback*.c client/browser.c client/page.c)) $(CLI_SHARED_SRCS)
 TEST_SRCS := $(sort $(wildcard tests/unit/test_*.c))
+BED_FILES := $(sort $(wildcard tests/beds/*.[ch]))
 FUZZ_SRCS := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 C_FILES := $(sort $(wildcard common/*.[ch] daemon/*.[ch] daemon/*/*.[ch] client/*.[ch] include/*.h tests/*/*.[ch]))
 SHELL_FILES := $(sort $(wildcard .ci/run client/completion/*.bash systemd/packaging/*.sh tests/*.sh tests/*/*.sh))
@@ -213,16 +214,17 @@ $(O)/systemd/%: systemd/%.in $(O)/.paths Makefile
 	$(Q)sed -e 's,@BINDIR@,$(BINDIR),g' -e 's,@SBINDIR@,$(SBINDIR),g' -e 's,@SYSCONFDIR@,$(SYSCONFDIR),g' $< > $@
 
 # ---------------------------------------------------------------------------------------------------------------- testing
-# Each test names in its first lines what it links: `// links: tests/beds/core.c daemon/vault/`, `// libs: libsodium`, `// ldflags: ...`. A folder
-# stands for itself and all that are below it: what needs a higher one fails here, by name. What a test plays itself (`tests/beds/fake_http.c`)
-# comes first, so that its counterpart stays in the archive.
+# A test links the beds that it includes, and names in its first lines what else: `// links: daemon/vault/`. A folder stands for itself and all
+# that are below it: what needs a higher one fails here, by name. What a bed plays itself (tests/beds/fake_http.c) comes first, so that its
+# counterpart stays in the archive.
 ifneq ($(filter-out clean help format deps,$(or $(MAKECMDGOALS),all)),)
 -include $(O)/tests.mk
 endif
 
-$(O)/tests.mk: $(TEST_SRCS) $(FUZZ_SRCS) tests/tools/test-links.awk tests/tools/layers.txt Makefile
+$(O)/tests.mk: $(TEST_SRCS) $(FUZZ_SRCS) $(BED_FILES) tests/tools/test-links.awk tests/tools/layers.txt Makefile
 	@mkdir -p $(@D)
-	@awk -v O='$(O)' -f tests/tools/test-links.awk tests/tools/layers.txt $(TEST_SRCS) $(FUZZ_SRCS) > $@
+	@awk -v O='$(O)' -f tests/tools/test-links.awk tests/tools/layers.txt \
+		$(BED_FILES) $(TEST_SRCS) $(FUZZ_SRCS) > $@
 
 define layer_archive
 $(O)/$(1).a: $(call obj,$(sort $(wildcard $(1)/*.c)))

@@ -88,3 +88,39 @@ void peer_closes(void)
         closep(&peer);
         peer = -1;
 }
+
+void peer_writes(const void *bytes, size_t n)
+{
+        assert_int_equal(write(peer, bytes, n), n);
+}
+
+int next(void)
+{
+        const char *bytes = "untouched";
+        size_t n = 17;
+        int r = conn_next(conn, &bytes, &n);
+
+        assert_true(r == 0 || (n == 17 && strcmp(bytes, "untouched") == 0));
+        return r;
+}
+
+void peer_writes_until_full(const char *bytes, size_t n)
+{
+        size_t done = 0;
+        int r;
+
+        while (done < n) {
+                ssize_t written =
+                        __real_send(peer, bytes + done, n - done < 30000 ? n - done : 30000, MSG_DONTWAIT);
+
+                if (written > 0)
+                        done += (size_t)written;
+                else
+                        assert_int_equal(errno, EAGAIN);
+                r = conn_read(conn);
+                assert_true(r == 0 || r == CONN_E_AGAIN);
+        }
+        while ((r = conn_read(conn)) == 0)
+                ;
+        assert_int_equal(r, CONN_E_AGAIN);
+}

@@ -24,5 +24,10 @@ int disconnect_pair(void **state);
 size_t in_use(void);
 void assert_next(const char *expected);
 void peer_closes(void);
+void peer_writes(const void *bytes, size_t n);
+/* Reads meanwhile, as often as it takes. */
+void peer_writes_until_full(const char *bytes, size_t n);
+/* What conn_next() says, which leaves its outputs alone where it gives nothing. */
+int next(void);
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, connect_pair, disconnect_pair)

@@ -1,4 +1,4 @@
-// links: tests/beds/provider_samples.c daemon/protocol/
+// links: daemon/protocol/
 // libs: libsodium jansson
 /* A hostile API. Input: which provider, the status (two bytes), what kind of content, then the body. */
 #include "daemon/protocol/api.h"

@@ -1,4 +1,4 @@
-// links: tests/beds/provider_samples.c daemon/protocol/
+// links: daemon/protocol/
 // libs: libsodium jansson
 /*
  * Hostile answers to what a login asks before a person does anything: a device's code (RFC 8628 section 3.2), and a pushed request (RFC 9126

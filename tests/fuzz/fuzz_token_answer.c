@@ -1,4 +1,4 @@
-// links: tests/beds/provider_samples.c daemon/protocol/
+// links: daemon/protocol/
 // libs: libsodium jansson
 /*
  * A hostile token endpoint. Input: which provider, the status (two bytes), what kind of content, then the body. Checked besides memory: what

@@ -1,4 +1,4 @@
-// links: tests/beds/provider_samples.c daemon/protocol/
+// links: daemon/protocol/
 // libs: libsodium jansson
 /* Webhooks from anybody. Input: which provider, a signature up to the first NUL, then the body. None can be valid: nobody has the key. */
 #include "daemon/protocol/webhook.h"

@@ -1,4 +1,4 @@
-// links: tests/beds/api_answers.c tests/beds/provider_samples.c daemon/protocol/
+// links: daemon/protocol/
 // libs: libsodium jansson
 #include "tests/beds/api_answers.h"
 

@@ -1,4 +1,4 @@
-// links: tests/beds/api_answers.c tests/beds/provider_samples.c daemon/protocol/
+// links: daemon/protocol/
 // libs: libsodium jansson
 /* What an answer tells of the pinned version, and whether a revocation went through. */
 #include "tests/beds/api_answers.h"

@@ -1,4 +1,4 @@
-// links: tests/beds/fake_clock.c daemon/serve/
+// links: daemon/serve/
 // libs: libsodium yaml-0.1 libsystemd
 #include "daemon/serve/audit.h"
 

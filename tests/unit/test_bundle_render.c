@@ -1,4 +1,4 @@
-// links: tests/beds/credential_bed.c daemon/serve/
+// links: daemon/serve/
 // libs: jansson libsodium
 /* Replies to the byte, whatever is in them, and what is left of them in memory. */
 #include "daemon/serve/bundle.h"

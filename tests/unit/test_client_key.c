@@ -1,4 +1,3 @@
-// links: tests/beds/core.c tests/beds/fake_clock.c tests/beds/fake_http.c tests/beds/fake_store.c tests/beds/fake_records.c tests/beds/signing_keys.c
 // links: daemon/login/
 // libs: libsodium jansson yaml-0.1 libsystemd
 /* Clients that say who they are with a key. */

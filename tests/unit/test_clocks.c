@@ -1,4 +1,4 @@
-// links: tests/beds/core.c tests/beds/fake_clock.c tests/beds/fake_http.c tests/beds/fake_store.c tests/beds/fake_records.c daemon/login/
+// links: daemon/login/
 // libs: libsodium jansson yaml-0.1 libsystemd
 /* What becomes of tokens while the machine sleeps and while its wall clock is wrong. */
 #include "tests/beds/core.h"

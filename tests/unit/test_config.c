@@ -1,4 +1,4 @@
-// links: tests/beds/config_place.c daemon/config/
+// links: daemon/config/
 // libs: yaml-0.1 libsodium
 #include "tests/beds/config_place.h"
 

@@ -1,4 +1,4 @@
-// links: tests/beds/out_of_memory.c daemon/config/
+// links: daemon/config/
 // libs: yaml-0.1 libsodium
 // ldflags: -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=reallocarray,--wrap=strdup,--wrap=strndup,--wrap=realpath,--wrap=asprintf
 /*

@@ -1,4 +1,4 @@
-// links: tests/beds/config_place.c daemon/config/
+// links: daemon/config/
 // libs: yaml-0.1 libsodium
 /* Mistakes in a configuration: all of them are told, each with its line. */
 #include "tests/beds/config_place.h"

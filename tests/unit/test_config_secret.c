@@ -1,4 +1,4 @@
-// links: tests/beds/config_place.c tests/beds/signing_keys.c daemon/config/
+// links: daemon/config/
 // libs: yaml-0.1 libsodium
 /* Client secrets: where they are read from, and who else may reach them there. */
 #include "tests/beds/config_place.h"

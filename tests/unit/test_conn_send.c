@@ -1,4 +1,4 @@
-// links: tests/beds/conn_pair.c common/
+// links: common/
 // ldflags: -Wl,--wrap=recv -Wl,--wrap=send -Wl,--wrap=secret_buf_consume
 /* What is sent over a connection: queued, at once, or to nobody. */
 #include "tests/beds/conn_pair.h"

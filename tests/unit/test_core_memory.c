@@ -1,4 +1,4 @@
-// links: tests/beds/out_of_memory.c tests/beds/fake_idp.c tests/beds/core.c tests/beds/fake_clock.c tests/beds/fake_http.c tests/beds/fake_store.c tests/beds/fake_records.c daemon/login/
+// links: daemon/login/
 // libs: libsodium jansson yaml-0.1 libsystemd
 // ldflags: -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=reallocarray,--wrap=strdup,--wrap=strndup,--wrap=realpath,--wrap=asprintf
 // ldflags: -Wl,--wrap=secret_new,--wrap=secret_copy,--wrap=secret_new_string,--wrap=secret_buf_reserve,--wrap=secret_buf_append

@@ -1,4 +1,4 @@
-// links: tests/beds/credential_bed.c daemon/vault/
+// links: daemon/vault/
 // libs: libsodium
 #include "tests/beds/credential_bed.h"
 

@@ -1,4 +1,4 @@
-// links: tests/beds/credential_bed.c daemon/vault/
+// links: daemon/vault/
 // libs: libsodium
 /* When a token ends, what callers may demand of it, and when it is refreshed. */
 #include "tests/beds/credential_bed.h"

@@ -1,4 +1,4 @@
-// links: tests/beds/fake_clock.c daemon/vault/
+// links: daemon/vault/
 // libs: libsodium yaml-0.1 libsystemd sqlite3
 /*
  * A whole store that an earlier version wrote, with its key: tests/golden/store-1, which is never written again. Whoever changes

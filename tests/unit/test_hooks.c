@@ -1,4 +1,4 @@
-// links: tests/beds/core.c tests/beds/fake_clock.c tests/beds/fake_http.c tests/beds/fake_store.c tests/beds/fake_records.c daemon/report/
+// links: daemon/report/
 // libs: libsodium jansson yaml-0.1 libsystemd
 /* What is told to commands, and when; in place of daemon/report/hooks_run.c, which runs them, what was told is kept. */
 #include "tests/beds/core.h"

@@ -1,4 +1,4 @@
-// links: tests/beds/http_bed.c tests/beds/http_server.c tests/beds/http_client.c tests/beds/fake_clock.c daemon/http/
+// links: daemon/http/
 // libs: libsystemd libsodium
 // ldflags: -pthread
 /* Many requests at once, and requests that their callers end. */

@@ -1,4 +1,4 @@
-// links: tests/beds/http_server.c tests/beds/http_client.c tests/beds/fake_clock.c daemon/http/
+// links: daemon/http/
 // libs: libsystemd libsodium
 // ldflags: -pthread -Wl,--wrap=dlopen,--wrap=dlsym
 /* libcurl that is not there, is too old, or comes later than the first request. */

@@ -1,4 +1,4 @@
-// links: tests/beds/http_server.c tests/beds/fake_clock.c tests/beds/out_of_memory.c daemon/http/
+// links: daemon/http/
 // libs: libsystemd libsodium
 // ldflags: -pthread -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=reallocarray,--wrap=strdup,--wrap=strndup,--wrap=realpath
 /*

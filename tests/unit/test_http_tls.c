@@ -1,4 +1,4 @@
-// links: tests/beds/http_client.c tests/beds/shell.c tests/beds/fake_clock.c daemon/http/
+// links: daemon/http/
 // libs: libsystemd libsodium
 /* Whom TLS trusts, against openssl's own server with certificates made for the occasion. */
 #include "tests/beds/http_client.h"

@@ -1,4 +1,4 @@
-// links: tests/beds/http_server.c tests/beds/http_client.c tests/beds/fake_clock.c daemon/http/
+// links: daemon/http/
 // libs: libsystemd libsodium
 // ldflags: -pthread
 /* What goes wrong, and above all whether the provider may have acted. */

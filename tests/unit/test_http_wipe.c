@@ -1,4 +1,4 @@
-// links: tests/beds/http_client.c tests/beds/shell.c tests/beds/fake_clock.c tests/beds/memory_scan.c daemon/http/
+// links: daemon/http/
 // libs: libsystemd libsodium
 /* What a request carried is nowhere in memory once it is over: not with curl, not with OpenSSL, not with us. */
 #include "tests/beds/http_client.h"

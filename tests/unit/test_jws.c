@@ -1,4 +1,4 @@
-// links: tests/beds/signing_keys.c tests/beds/memory_scan.c daemon/base/
+// links: daemon/base/
 // libs: libsodium libcrypto
 /* Which keys sign, and that what they sign is what others take for signed. */
 #include "daemon/base/jws.h"

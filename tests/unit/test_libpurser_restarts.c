@@ -1,6 +1,6 @@
 // links: client/libpurser.c client/libpurser_bundle.c client/libpurser_link.c client/libpurser_list.c
 // links: client/libpurser_record.c client/libpurser_slice.c client/libpurser_stream.c
-// links: client/libpurser_watch.c tests/beds/scripted_daemon.c common/
+// links: client/libpurser_watch.c common/
 // ldflags: -Wl,--wrap=connect
 /* The library while its daemon is absent, restarts or hangs. */
 #include "tests/beds/scripted_daemon.h"

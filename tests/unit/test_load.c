@@ -1,4 +1,4 @@
-// links: tests/beds/serve.c tests/beds/core.c tests/beds/fake_clock.c tests/beds/fake_http.c tests/beds/fake_store.c tests/beds/fake_records.c daemon/method/
+// links: daemon/method/
 // libs: libsodium jansson yaml-0.1 libsystemd
 /* Credentials that a service manager loads, over the whole core. */
 #include "tests/beds/serve.h"

@@ -1,4 +1,4 @@
-// links: tests/beds/core.c tests/beds/fake_clock.c tests/beds/fake_http.c tests/beds/fake_store.c tests/beds/fake_records.c daemon/login/
+// links: daemon/login/
 // libs: libsodium jansson yaml-0.1 libsystemd
 #include "tests/beds/core.h"
 

@@ -1,4 +1,4 @@
-// links: tests/beds/login_bed.c tests/beds/core_bed.c tests/beds/core.c tests/beds/fake_clock.c tests/beds/fake_http.c tests/beds/fake_store.c tests/beds/fake_records.c daemon/login/
+// links: daemon/login/
 // libs: libsodium jansson yaml-0.1 libsystemd
 /* Logins whose request is pushed to the provider (RFC 9126) before anybody is told where to go. */
 #include "tests/beds/login_bed.h"

@@ -1,4 +1,4 @@
-// links: tests/beds/loopback_uri.c client/loopback*.c client/page.c client/output.c common/
+// links: client/loopback*.c client/page.c client/output.c common/
 // libs: libmicrohttpd
 #include "tests/beds/loopback_uri.h"
 

@@ -1,4 +1,4 @@
-// links: tests/beds/serve.c tests/beds/core.c tests/beds/fake_clock.c tests/beds/fake_http.c tests/beds/fake_store.c tests/beds/fake_records.c daemon/method/
+// links: daemon/method/
 // libs: libsodium jansson yaml-0.1 libsystemd
 /* Callers who ask while the store is still being read. */
 #include "daemon/vault/vault_internal.h"

@@ -1,5 +1,4 @@
-// links: tests/beds/method_bed.c tests/beds/serve.c tests/beds/core.c tests/beds/fake_clock.c tests/beds/fake_http.c
-// links: tests/beds/fake_store.c tests/beds/fake_records.c daemon/method/
+// links: daemon/method/
 // libs: libsodium jansson yaml-0.1 libsystemd
 /* Lists of more credentials than one answer holds. */
 #include "daemon/vault/vault_internal.h"

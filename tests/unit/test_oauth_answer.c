@@ -1,4 +1,4 @@
-// links: tests/beds/oauth_answers.c tests/beds/provider_samples.c daemon/protocol/
+// links: daemon/protocol/
 // libs: libsodium jansson
 #include "tests/beds/oauth_answers.h"
 

@@ -1,4 +1,4 @@
-// links: tests/beds/signing_keys.c tests/beds/out_of_memory.c daemon/protocol/
+// links: daemon/protocol/
 // libs: libsodium jansson
 // ldflags: -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=reallocarray,--wrap=strdup,--wrap=strndup,--wrap=realpath
 /* What a client says of itself with its key. */

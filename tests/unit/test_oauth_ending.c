@@ -1,4 +1,4 @@
-// links: tests/beds/provider_samples.c daemon/protocol/
+// links: daemon/protocol/
 // libs: libsodium jansson yaml-0.1
 /* Revocations of a provider's own kind, each as a file would describe it. */
 #include "daemon/protocol/oauth.h"

@@ -1,4 +1,4 @@
-// links: tests/beds/provider_samples.c tests/beds/out_of_memory.c daemon/protocol/
+// links: daemon/protocol/
 // libs: libsodium jansson
 // ldflags: -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=reallocarray,--wrap=strdup,--wrap=strndup,--wrap=realpath
 /* Authorization requests that are pushed to the provider (RFC 9126), and what is believed of its answer. */

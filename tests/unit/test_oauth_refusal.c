@@ -1,4 +1,4 @@
-// links: tests/beds/oauth_answers.c tests/beds/provider_samples.c daemon/protocol/
+// links: daemon/protocol/
 // libs: libsodium jansson
 /* Answers that bring no token: useless ones, refusals, warnings, and the reasons that are told for them. */
 #include "tests/beds/oauth_answers.h"

@@ -1,4 +1,4 @@
-// links: tests/beds/oauth_answers.c tests/beds/provider_samples.c daemon/protocol/
+// links: daemon/protocol/
 // libs: libsodium jansson
 /* What the answer to a revocation says of the grant. */
 #include "tests/beds/oauth_answers.h"

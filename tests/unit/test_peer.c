@@ -1,4 +1,4 @@
-// links: tests/beds/peer_child.c daemon/base/
+// links: daemon/base/
 // libs: libsystemd
 // ldflags: -Wl,--wrap=open
 #include "tests/beds/peer_child.h"

@@ -1,4 +1,4 @@
-// links: tests/beds/peer_child.c daemon/base/
+// links: daemon/base/
 // libs: libsystemd
 // ldflags: -Wl,--wrap=sd_pid_get_unit -Wl,--wrap=sd_pid_get_user_unit -Wl,--wrap=getsockopt -Wl,--wrap=open
 /* Which unit a peer belongs to, when it may be believed, and how often the system is asked. */

@@ -1,4 +1,4 @@
-// links: tests/beds/out_of_memory.c daemon/http/
+// links: daemon/http/
 // libs: libsodium libsystemd
 // ldflags: -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=reallocarray,--wrap=strdup,--wrap=strndup,--wrap=realpath
 /* Want of memory in records, sealing, heap, peers and HTTP values: a fault each time, and (under AddressSanitizer) no leak. */

@@ -1,4 +1,3 @@
-// links: tests/beds/refresh_bed.c tests/beds/core_bed.c tests/beds/core.c tests/beds/fake_clock.c tests/beds/fake_http.c tests/beds/fake_store.c tests/beds/fake_records.c
 // links: daemon/login/
 // libs: libsodium jansson yaml-0.1 libsystemd
 #include "tests/beds/refresh_bed.h"

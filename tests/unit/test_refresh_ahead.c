@@ -1,49 +1,20 @@
-// links: tests/beds/core.c tests/beds/fake_clock.c tests/beds/fake_http.c tests/beds/fake_store.c tests/beds/fake_records.c daemon/login/
+// links: daemon/login/
 // libs: libsodium jansson yaml-0.1 libsystemd
 /* How far ahead of its request a refresh is prepared, while those before it are on the wire. */
-#include "tests/beds/core.h"
+#include "tests/beds/due_bed.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
 #include <errno.h>
 #include <stdio.h>
 
-enum { CREDENTIALS = 10, PLACES = 2 };
+enum { PLACES = 2 };
 
 #define PARALLEL_2 "refresh: {test: off, parallel: 2}\n"
 #define ANSWER "{\"access_token\":\"access-new\",\"refresh_token\":\"refresh-new\",\"expires_in\":3600}"
 
-static struct core core;
-
-/* All are due at once; as many as there are places are on the wire, and the intents of those that come next are being saved. */
-static int set_up_due(const char *refresh)
-{
-        char name[16], token[16];
-
-        core_setup(&core, refresh);
-        for (unsigned i = 0; i < CREDENTIALS; i++) {
-                snprintf(name, sizeof(name), "c%u", i);
-                snprintf(token, sizeof(token), "refresh-%u", i);
-                core_give_grant(&core, name, token, "access", 3600);
-        }
-        core_advance(&core, 4000);
-        core_save(&core);
-        return 0;
-}
-
 static int set_up(void **state)
 {
         (void)state;
-        return set_up_due(PARALLEL_2);
-}
-
-static int tear_down(void **state)
-{
-        (void)state;
-        core_teardown(&core);
+        set_up_due(PARALLEL_2);
         return 0;
 }
 
@@ -290,7 +261,7 @@ static void test_where_a_rate_bounds_them_nothing_is_prepared_ahead(void **state
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, teardown)
         const struct CMUnitTest tests[] = {
                 TEST(test_as_many_intents_as_places_are_saved_ahead_and_no_more),
                 TEST(test_a_place_that_is_given_back_is_taken_without_waiting_for_the_disk),

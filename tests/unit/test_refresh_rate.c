@@ -1,33 +1,9 @@
-// links: tests/beds/core.c tests/beds/fake_clock.c tests/beds/fake_http.c tests/beds/fake_store.c tests/beds/fake_records.c daemon/login/
+// links: daemon/login/
 // libs: libsodium jansson yaml-0.1 libsystemd
 /* How many refreshes are begun in a second, of one provider. */
-#include "tests/beds/core.h"
+#include "tests/beds/due_bed.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
 #include <stdio.h>
-
-enum { CREDENTIALS = 10 };
-
-static struct core core;
-
-/* All are due at once, as after an outage. */
-static void set_up_due(const char *refresh)
-{
-        char name[16], token[16];
-
-        core_setup(&core, refresh);
-        for (unsigned i = 0; i < CREDENTIALS; i++) {
-                snprintf(name, sizeof(name), "c%u", i);
-                snprintf(token, sizeof(token), "refresh-%u", i);
-                core_give_grant(&core, name, token, "access", 3600);
-        }
-        core_advance(&core, 4000);
-        core_save(&core);
-}
 
 static size_t n_started(void)
 {

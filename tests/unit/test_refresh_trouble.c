@@ -1,4 +1,3 @@
-// links: tests/beds/trouble_bed.c tests/beds/core_bed.c tests/beds/core.c tests/beds/fake_clock.c tests/beds/fake_http.c tests/beds/fake_store.c tests/beds/fake_records.c
 // links: daemon/login/
 // libs: libsodium jansson yaml-0.1 libsystemd
 /* Refreshes that something gets in the way of: lost answers, a disk that refuses, callers who do as they please. */

@@ -1,4 +1,4 @@
-// links: tests/beds/secret_children.c common/
+// links: common/
 // ldflags: -Wl,--wrap=syscall -Wl,--wrap=mmap -Wl,--wrap=mlock -Wl,--wrap=open
 /*
  * What may go wrong with secret memory: no memory, writes beyond it, wrong frees, forks and threads. Each test runs in a child, whose arena

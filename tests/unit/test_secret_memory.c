@@ -1,4 +1,4 @@
-// links: tests/beds/secret_children.c common/
+// links: common/
 // ldflags: -Wl,--wrap=syscall -Wl,--wrap=mmap -Wl,--wrap=mlock -Wl,--wrap=open
 /* What secret memory is made of. Each test runs in a child, whose arena is new. */
 #include "tests/beds/secret_children.h"

@@ -1,4 +1,4 @@
-// links: tests/beds/server_bed.c tests/beds/fake_clock.c daemon/serve/
+// links: daemon/serve/
 // libs: libsodium jansson libsystemd yaml-0.1
 /* How a server ends: what was sent before is answered, and who waits is not forgotten. */
 #include "tests/beds/server_bed.h"

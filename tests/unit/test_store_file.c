@@ -1,4 +1,4 @@
-// links: tests/beds/store_place.c daemon/store/
+// links: daemon/store/
 // libs: libsystemd sqlite3
 /* The store's file and directory: who may have them, what is refused, and that a refusal changes nothing. */
 #include "tests/beds/store_place.h"

@@ -1,4 +1,4 @@
-// links: tests/beds/store_place.c daemon/store/
+// links: daemon/store/
 // libs: libsystemd sqlite3
 /* Files that are deleted, replaced or written by others under a running daemon, and disks that refuse. */
 #include "tests/beds/store_place.h"

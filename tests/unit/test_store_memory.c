@@ -1,4 +1,4 @@
-// links: tests/beds/store_place.c tests/beds/out_of_memory.c daemon/store/
+// links: daemon/store/
 // libs: libsystemd sqlite3
 // ldflags: -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=reallocarray,--wrap=strdup,--wrap=strndup,--wrap=realpath
 /*

@@ -1,4 +1,4 @@
-// links: tests/beds/store_place.c daemon/store/
+// links: daemon/store/
 // libs: libsystemd sqlite3
 /* A store that is read in parts holds what it holds when it is read at once, whatever is written in between. */
 #include "tests/beds/store_place.h"

@@ -1,4 +1,4 @@
-// links: tests/beds/store_place.c daemon/store/
+// links: daemon/store/
 // libs: libsystemd sqlite3
 // ldflags: -Wl,--wrap=pthread_create
 /*

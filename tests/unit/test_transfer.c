@@ -1,4 +1,3 @@
-// links: tests/beds/transfer_bed.c tests/beds/core.c tests/beds/fake_clock.c tests/beds/fake_http.c tests/beds/fake_store.c tests/beds/fake_records.c
 // links: daemon/transfer/
 // libs: libsodium jansson yaml-0.1 libsystemd
 /* Grants out of one daemon and into another, over disks that refuse and crashes in between. */

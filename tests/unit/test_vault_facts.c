@@ -1,4 +1,3 @@
-// links: tests/beds/vault_save_bed.c tests/beds/core_bed.c tests/beds/core.c tests/beds/fake_clock.c tests/beds/fake_http.c tests/beds/fake_store.c tests/beds/fake_records.c
 // links: daemon/login/
 // libs: libsodium jansson yaml-0.1 libsystemd
 /* Facts that are on disk as they are go with no grant; where that is not certain, they do. */

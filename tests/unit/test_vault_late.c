@@ -1,5 +1,4 @@
-// links: tests/beds/vault_bed.c tests/beds/core_bed.c tests/beds/out_of_memory.c tests/beds/core.c tests/beds/fake_clock.c tests/beds/fake_http.c
-// links: tests/beds/fake_store.c tests/beds/fake_records.c daemon/login/
+// links: daemon/login/
 // libs: libsodium jansson yaml-0.1 libsystemd
 // ldflags: -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=reallocarray,--wrap=strdup,--wrap=strndup,--wrap=realpath
 /* A store that is read in parts: nobody can tell, but by the time that it takes. */

@@ -1,4 +1,3 @@
-// links: tests/beds/vault_save_bed.c tests/beds/core_bed.c tests/beds/core.c tests/beds/fake_clock.c tests/beds/fake_http.c tests/beds/fake_store.c tests/beds/fake_records.c
 // links: daemon/login/
 // libs: libsodium jansson yaml-0.1 libsystemd
 /* Writes in every order, disks that refuse, stores that are lost: what is newest in memory is what is on disk in the end. */
