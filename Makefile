@@ -328,9 +328,8 @@ crash-sample: all $(O)/tests/crash/killat ## the same at a few of them
 BENCH_PROGRAMS := $(addprefix $(O)/tests/bench/,echo joined load spawn coldstart refreshload persist populate spread rearm)
 bench_of = $(O)/tests/bench/$(1): $(call obj,tests/bench/$(1).c $(2))
 $(call bench_of,echo)
-# The same program, for which the libraries that purserd does not carry inside are found and joined without being used.
 $(O)/tests/bench/joined: DAEMON_LIBS = -Wl,--push-state,--no-as-needed $(DAEMON_LINKED) -Wl,--pop-state
-$(O)/tests/bench/joined: $(call obj,tests/bench/echo.c)
+$(call bench_of,joined,tests/bench/echo.c)
 $(call bench_of,load,tests/bench/latency.c)
 $(call bench_of,spawn,tests/bench/latency.c)
 $(call bench_of,coldstart,tests/bench/latency.c)
