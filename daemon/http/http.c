@@ -309,7 +309,8 @@ static bool set_callbacks(struct http_transfer *transfer)
 /* Its words come from the loop, as those of every request. */
 static int end_unsent(struct http_transfer *transfer, const struct diag *diag)
 {
-        snprintf(transfer->curl_words, sizeof(transfer->curl_words), "%s", diag->text);
+        (void)snprintf(transfer->curl_words, sizeof(transfer->curl_words), "%.*s",
+                       (int)sizeof(transfer->curl_words) - 1, diag->text);
         transfer->broken = transfer->curl_words;
         return set_deadline(transfer, 0);
 }

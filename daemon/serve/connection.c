@@ -143,26 +143,31 @@ static bool is_too_long(const struct connection *connection, const char *bytes, 
                  server->handler.takes_much(&method, server->handler.userdata));
 }
 
-/* What it takes is as different as methods and callers are, and so is measured. */
-static void take_call(struct connection *connection, const char *bytes, size_t n)
+static void parse_call(struct connection *connection, const char *bytes, size_t n)
 {
-        struct server *server = connection->server;
-        uint64_t began_usec = clock_boot_usec(server->clock);
         struct diag diag = DIAG_INIT;
-        int r;
+        int r = wire_parse_call(bytes, n, &connection->call.wire, &diag);
 
-        server->stirred = true;
-        connection->call.began_usec = began_usec;
-        r = is_too_long(connection, bytes, n) ? CONNECTION_E_REFUSED
-                                              : wire_parse_call(bytes, n, &connection->call.wire, &diag);
-        if (r == CONNECTION_E_REFUSED)
-                refuse_message(connection, "the message is too long for its method");
-        else if (r == WIRE_E_MALFORMED)
+        if (r == WIRE_E_MALFORMED)
                 refuse_message(connection, diag.text);
         else if (r < 0)
                 connection_drop_by_fault(connection, r);
         else
                 begin_call(connection);
+}
+
+/* What it takes is as different as methods and callers are, and so is measured. */
+static void take_call(struct connection *connection, const char *bytes, size_t n)
+{
+        struct server *server = connection->server;
+        uint64_t began_usec = clock_boot_usec(server->clock);
+
+        server->stirred = true;
+        connection->call.began_usec = began_usec;
+        if (is_too_long(connection, bytes, n))
+                refuse_message(connection, "the message is too long for its method");
+        else
+                parse_call(connection, bytes, n);
         server->work += SERVER_WORK_CALL + (clock_boot_usec(server->clock) - began_usec);
 }
 

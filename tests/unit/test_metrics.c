@@ -70,8 +70,9 @@ static void format(void)
                 size_t n_part;
 
                 assert_int_equal(metrics_format_part(&input, i, &part, &n_part, &more), 0);
-                text = realloc(text, n + n_part + 1);
-                assert_non_null(text);
+                char *longer = realloc(text, n + n_part + 1);
+                assert_non_null(longer);
+                text = longer;
                 memcpy(text + n, part, n_part + 1);
                 n += n_part;
         }

@@ -179,6 +179,7 @@ static void test_a_message_that_is_no_call_is_told_and_ends_the_connection(void 
                                  0);
                 assert_non_null(strstr(heard, "\nEOF"));
                 assert_null(strstr(heard, "\"n\":1"));
+                assert_null(strstr(heard, "too long"));
         }
         server_get_stats(server, &stats);
         assert_int_equal(stats.malformed, sizeof(messages) / sizeof(messages[0]));
