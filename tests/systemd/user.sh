@@ -77,7 +77,8 @@ as_user systemctl --user daemon-reload
 ok 'both sockets of the user start' as_user systemctl --user start purser.socket
 ok 'which are for the user alone' test "$(stat -c '%U %a' $runtime/purser/purser.sock $runtime/purser/credentials.sock | sort -u)" = 'tester 600'
 ok 'the first caller starts the daemon' as_user /t/purser list
-ok 'it is ready' as_user systemctl --user is-active purser.service
+# Answers come before the rest of the start: this waits for the job that the socket began.
+ok 'it is ready' as_user systemctl --user start purser.service
 ok 'its state is closed to others' test "$(stat -c '%U %a' $home/.config/purser/state)" = 'tester 700'
 for account in acme birch; do
         token=$(control "{\"grant\": {\"account\": \"$account\"}}" | member 'd["grant"]["current"]')
