@@ -58,7 +58,7 @@ upgraded() {
         wait "$asker"
         [ "$socket" = "$(stat -c %i /run/purser/purser.sock)" ] || { echo 'another socket'; return 1; }
         [ ! -s /tmp/failures ] || { cat /tmp/failures; return 1; }
-        systemctl is-active purser.service
+        systemctl is-active purser.service | grep -E "^(active|activating)$"
 }
 
 removed() {

@@ -86,7 +86,7 @@ echo "$refresh_token" >/tmp/refresh-token
 ok 'a grant is taken over' sh -c '/t/purser import acme --client jobber-app </tmp/refresh-token'
 access_token=$(/t/purser token acme)
 systemctl stop purser.service
-ok 'a service that loads a credential starts the daemon' sh -c 'systemctl start allowed.service && systemctl is-active purser.service'
+ok 'a service that loads a credential starts the daemon' sh -c 'systemctl start allowed.service && systemctl is-active purser.service | grep -E "^(active|activating)$"'
 ok 'it has the token, and nothing after it' test "$(wc -c </tmp/given/allowed/acme)" = "${#access_token}"
 ok 'which is the current one' given allowed/acme "$access_token"
 ok 'the form token is the same' cmp /tmp/given/allowed/acme /tmp/given/allowed/acme.token
