@@ -255,10 +255,8 @@ static int answer_unknown(struct call *call)
         return reply_error(call, OUTCOME_INTERFACE_NOT_FOUND, &(struct error_facts){ .name = interface });
 }
 
-static int on_call(struct call *call, void *userdata)
+int call_run(struct service *service, struct call *call)
 {
-        struct service *service = userdata;
-
         if (call->wire.upgrade)
                 return reply_invalid(call, "upgrade", "No method here changes the protocol.");
         for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++) {
@@ -269,6 +267,11 @@ static int on_call(struct call *call, void *userdata)
                 return methods[i].run(service, call);
         }
         return answer_unknown(call);
+}
+
+static int on_call(struct call *call, void *userdata)
+{
+        return call_run(userdata, call);
 }
 
 static bool on_message(struct brief *brief, void *userdata)

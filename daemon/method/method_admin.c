@@ -188,7 +188,7 @@ int method_revoke(struct service *service, struct call *call)
                 r = find_for_admin(service, call, args.credential, &credential);
         /* Others of its account may end with it. */
         if (r == 0)
-                r = await_all(service, call, method_revoke);
+                r = await_all(service, call);
         if (r != 0)
                 return r < 0 ? r : 0;
         /* The credential goes while this waits for it to be gone. */

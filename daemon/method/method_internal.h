@@ -95,7 +95,6 @@ struct pending {
         work_fn *step; /* what is done next, while this is among the works */
         struct works *works_in; /* NULL: in none */
         TAILQ_ENTRY(pending) work_link;
-        method_fn *method; /* that is run when all credentials are there */
         struct paging *paging; /* of a list that is being made */
         struct counting *counting; /* of Metrics */
         struct webhook_notice notice; /* of VerifyWebhook: genuine, and yet to be matched */
@@ -119,14 +118,17 @@ int pending_begin(struct service *service, struct call *call, enum pending_kind 
 int pending_started(struct pending *pending, int result);
 void pending_end(struct pending *pending);
 
+/* method.c: runs the method that is called, for whoever may call it now. */
+int call_run(struct service *service, struct call *call);
+
 /* method_work.c */
 /* Begins at once unless others are at work. The same as pending_started() follows: the result is for whoever began the pending. */
 int work_start(struct pending *pending, work_fn *step);
 void work_queue(struct pending *pending, work_fn *step);
 void work_begin_late(struct pending *pending, work_fn *step); /* once all credentials are there */
 void work_forget(struct pending *pending);
-/* 0: all credentials are there. METHOD_E_WAITS: not all credentials are there yet; when they are, the method is run anew, and nothing may be done until then. */
-int await_all(struct service *service, struct call *call, method_fn *method);
+/* 0: all credentials are there. METHOD_E_WAITS: not all of them are yet; when they are, the call is run anew, and nothing may be done until then. */
+int await_all(struct service *service, struct call *call);
 
 /* method_tokens.c */
 method_fn method_get_token, method_list_credentials;

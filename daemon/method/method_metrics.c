@@ -147,7 +147,7 @@ int method_metrics(struct service *service, struct call *call)
                 return r < 0 ? r : 0;
         if (args.credentials.value < 0 || args.credentials.value > METRICS_MOST_CREDENTIALS)
                 return reply_invalid(call, "credentials", "It must be 0 to 2000.");
-        r = await_all(service, call, method_metrics);
+        r = await_all(service, call);
         if (r == 0)
                 r = counting_new(&counting, service, (size_t)args.credentials.value);
         if (r == 0)

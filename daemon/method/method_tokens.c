@@ -183,7 +183,7 @@ int method_list_credentials(struct service *service, struct call *call)
 
         r = READ_ARGUMENTS(call, arguments, &args);
         if (r == 0)
-                r = await_all(service, call, method_list_credentials);
+                r = await_all(service, call);
         if (r == 0)
                 r = paging_new(&paging, service, call, &args.page, NULL, status_credential);
         if (r == 0)

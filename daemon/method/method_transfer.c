@@ -122,7 +122,7 @@ int method_export(struct service *service, struct call *call)
                 return reply_invalid(call, "more", "A backup comes in pieces: call it with `more`.");
         if (strlen(args.passphrase) < PASSPHRASE_LEAST)
                 return reply_invalid(call, "passphrase", "It must have 12 characters at least.");
-        r = await_all(service, call, method_export);
+        r = await_all(service, call);
         if (r == 0)
                 r = secret_new_string(&passphrase, args.passphrase);
         if (r == 0)
@@ -175,7 +175,7 @@ int method_keep_grants(struct service *service, struct call *call)
                 r = find_for_admin(service, call, args.credential, &credential);
                 if (r == 0)
                         r = keep_one(credential, &keeping);
-        } else if (r == 0 && (r = await_all(service, call, method_keep_grants)) == 0) {
+        } else if (r == 0 && (r = await_all(service, call)) == 0) {
                 r = vault_each(service->parts.context->vault, keep_one, &keeping);
         }
         if (r != 0)
@@ -407,7 +407,7 @@ int method_complete_restore(struct service *service, struct call *call)
         if (r == 0)
                 r = find_upload(service, call, args.restore);
         if (r == 0)
-                r = await_all(service, call, method_complete_restore);
+                r = await_all(service, call);
         if (r != 0)
                 return r < 0 ? r : 0;
         if (service->restorer)

@@ -317,7 +317,7 @@ int method_status(struct service *service, struct call *call)
                 return reply_invalid(call, args.page.after ? "after" : "most",
                                      "What is watched has no pages.");
         if (r == 0 && !args.credential)
-                r = await_all(service, call, method_status);
+                r = await_all(service, call);
         if (r == 0)
                 r = args.credential ? describe_one(service, credential, &parameters)
                                     : list_all(service, call, &args.page, &paging);

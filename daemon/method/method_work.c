@@ -82,23 +82,23 @@ bool service_turn(struct service *service)
 
 /* ---- until all are there ---- */
 
+/* Who may call what may have changed meanwhile. */
 static int run_again(struct pending *pending)
 {
         struct service *service = pending->service;
         struct call *call = pending->call;
-        method_fn *method = pending->method;
         int r;
 
         call->pending = NULL;
         call->on_dropped = NULL;
         pending_end(pending);
-        r = method(service, call);
+        r = call_run(service, call);
         if (r < 0)
                 call_fail(call, r);
         return 0;
 }
 
-int await_all(struct service *service, struct call *call, method_fn *method)
+int await_all(struct service *service, struct call *call)
 {
         struct pending *pending;
         int r;
@@ -108,7 +108,6 @@ int await_all(struct service *service, struct call *call, method_fn *method)
         r = pending_begin(service, call, PENDING_OTHER, NULL, NULL, &pending);
         if (r < 0)
                 return r;
-        pending->method = method;
         work_begin_late(pending, run_again);
         (void)pending_started(pending, 0);
         return METHOD_E_WAITS;

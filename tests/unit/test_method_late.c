@@ -127,6 +127,17 @@ static void test_what_is_wrong_with_a_call_is_said_without_waiting(void **state)
         assert_true(vault_is_loading(bed.core.context.vault) && service_is_idle(bed.service));
 }
 
+static void test_who_may_not_call_any_more_when_all_are_read_is_denied(void **state)
+{
+        service_set_loading(bed.service, true);
+        serve_say(&bed, fd, "{\"method\":\"io.purser.Admin.Status\"}");
+        assert_string_equal(serve_hear(&bed, fd), "");
+        serve_reload(&bed, "admins: [{user: 65533}]\n");
+        read_the_rest();
+        assert_non_null(strstr(serve_hear(&bed, fd), "org.varlink.service.PermissionDenied"));
+        assert_true(service_is_idle(bed.service));
+}
+
 static void test_who_leaves_does_not_wait_any_more(void **state)
 {
         int other = serve_connect(&bed);
@@ -205,6 +216,7 @@ int main(void)
                                                 teardown),
                 LATE(test_who_speaks_of_all_waits_and_nobody_else_does),
                 LATE(test_what_is_wrong_with_a_call_is_said_without_waiting),
+                LATE(test_who_may_not_call_any_more_when_all_are_read_is_denied),
                 LATE(test_who_leaves_does_not_wait_any_more),
                 cmocka_unit_test_setup_teardown(test_only_so_many_of_a_user_wait, setup_crowd, teardown),
                 LATE(test_who_waits_when_the_reading_is_given_up_is_answered_all_the_same),
