@@ -42,6 +42,7 @@ struct service {
         bool is_loading; /* not all credentials are there, and who needs them all waits */
         TAILQ_HEAD(works, pending) works; /* what has its turn for a step */
         struct works late_works; /* what begins when all are there */
+        uint64_t works_round; /* of what had its turn last */
 
         LIST_HEAD(, pending) status_watches;
         struct timer status_timer;
@@ -94,6 +95,7 @@ struct pending {
 
         work_fn *step; /* what is done next, while this is among the works */
         struct works *works_in; /* NULL: in none */
+        uint64_t round; /* among the works: each of a user's is in a later one */
         TAILQ_ENTRY(pending) work_link;
         struct paging *paging; /* of a list that is being made */
         struct counting *counting; /* of Metrics */

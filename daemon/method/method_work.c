@@ -10,23 +10,48 @@ static void want_turn(const struct service *service)
                 service->parts.want_turn(service->parts.want_turn_userdata);
 }
 
-/* One after the other, so that no more than one of them holds what it has made so far. */
-static void enqueue(struct pending *pending, work_fn *step, bool is_first)
+/* The one behind those that its user has there already: of these, the last is in the latest. */
+static uint64_t next_round(const struct works *works, const struct pending *pending)
 {
-        struct works *works = &pending->service->works;
+        const struct pending *other = TAILQ_LAST(works, works);
+
+        while (other && other->call->peer->uid != pending->call->peer->uid)
+                other = TAILQ_PREV(other, works, work_link);
+        return (other ? other->round : pending->service->works_round) + 1;
+}
+
+/*
+ * Users in turn, so that nobody waits behind all that another one wants; nor is anybody first for ever who asks again at once, since what
+ * comes is behind the round that is under way.
+ */
+static void put_in(struct works *works, struct pending *pending, work_fn *step)
+{
+        struct pending *before = TAILQ_LAST(works, works);
 
         pending->step = step;
         pending->works_in = works;
-        if (is_first)
-                TAILQ_INSERT_HEAD(works, pending, work_link);
+        pending->round = next_round(works, pending);
+        while (before && before->round > pending->round)
+                before = TAILQ_PREV(before, works, work_link);
+        if (before)
+                TAILQ_INSERT_AFTER(works, before, pending, work_link);
         else
-                TAILQ_INSERT_TAIL(works, pending, work_link);
-        want_turn(pending->service);
+                TAILQ_INSERT_HEAD(works, pending, work_link);
 }
 
 void work_queue(struct pending *pending, work_fn *step)
 {
-        enqueue(pending, step, false);
+        put_in(&pending->service->works, pending, step);
+        want_turn(pending->service);
+}
+
+/* Each is made to its end, so that no more than one of them holds what it has made so far. */
+static void go_on_later(struct pending *pending)
+{
+        struct works *works = &pending->service->works;
+
+        pending->works_in = works;
+        TAILQ_INSERT_HEAD(works, pending, work_link);
 }
 
 int work_start(struct pending *pending, work_fn *step)
@@ -36,7 +61,7 @@ int work_start(struct pending *pending, work_fn *step)
         if (TAILQ_EMPTY(&pending->service->works))
                 r = step(pending);
         if (r == METHOD_E_MORE) {
-                enqueue(pending, step, false);
+                work_queue(pending, step);
                 r = 0;
         }
         return pending_started(pending, r);
@@ -46,13 +71,10 @@ void work_begin_late(struct pending *pending, work_fn *step)
 {
         struct service *service = pending->service;
 
-        if (!service->is_loading) {
-                enqueue(pending, step, false);
-                return;
-        }
-        pending->step = step;
-        TAILQ_INSERT_TAIL(&service->late_works, pending, work_link);
-        pending->works_in = &service->late_works;
+        if (service->is_loading)
+                put_in(&service->late_works, pending, step);
+        else
+                work_queue(pending, step);
 }
 
 void work_forget(struct pending *pending)
@@ -69,9 +91,10 @@ bool service_turn(struct service *service)
 
         if (pending) {
                 work_forget(pending);
+                service->works_round = pending->round;
                 r = pending->step(pending);
                 if (r == METHOD_E_MORE) {
-                        enqueue(pending, pending->step, true);
+                        go_on_later(pending);
                 } else if (r < 0) {
                         call_fail(pending->call, r);
                         pending_end(pending);
