@@ -259,6 +259,15 @@ static int send_request(struct refresh_job *job, const struct oauth_client *clie
                           &job->transfer);
 }
 
+/*
+ * What came of its refresh token is being saved, and not in force yet: sent twice, that would be an attack in the provider's eyes. An intent
+ * is durable only after that; one that cannot be begun for want of memory does not wait.
+ */
+static bool is_answered_already(const struct credential *credential)
+{
+        return credential->saves_in_flight && !credential_is_of_client(credential);
+}
+
 void refresh_job_send(struct refresh_job *job)
 {
         _cleanup_(identity_done) struct identity identity = { 0 };
@@ -272,6 +281,13 @@ void refresh_job_send(struct refresh_job *job)
                 refresh_take_intent_back(job);
                 refresh_end_in_failure(
                         job, "The configuration lost its client while a refresh was being prepared.", 0);
+                return;
+        }
+
+        if (is_answered_already(credential)) {
+                refresh_take_intent_back(job);
+                refresh_end_in_failure(
+                        job, "The tokens that came last are still being saved, and memory is short.", 0);
                 return;
         }
 
