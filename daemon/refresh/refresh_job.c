@@ -259,15 +259,6 @@ static int send_request(struct refresh_job *job, const struct oauth_client *clie
                           &job->transfer);
 }
 
-/*
- * What came of its refresh token is being saved, and not in force yet: sent twice, that would be an attack in the provider's eyes. An intent
- * is durable only after that; one that cannot be begun for want of memory does not wait.
- */
-static bool is_answered_already(const struct credential *credential)
-{
-        return credential->saves_in_flight && !credential_is_of_client(credential);
-}
-
 void refresh_job_send(struct refresh_job *job)
 {
         _cleanup_(identity_done) struct identity identity = { 0 };
@@ -281,13 +272,6 @@ void refresh_job_send(struct refresh_job *job)
                 refresh_take_intent_back(job);
                 refresh_end_in_failure(
                         job, "The configuration lost its client while a refresh was being prepared.", 0);
-                return;
-        }
-
-        if (is_answered_already(credential)) {
-                refresh_take_intent_back(job);
-                refresh_end_in_failure(
-                        job, "The tokens that came last are still being saved, and memory is short.", 0);
                 return;
         }
 
@@ -363,6 +347,15 @@ static void on_endpoints(const struct oauth_endpoints *endpoints, const char *re
                 refresh_end_in_failure(job, reason, 0);
 }
 
+/*
+ * What came of its refresh token is being saved, and not in force yet. Sent twice, that would be an attack in the provider's eyes; and an
+ * intent would speak of the grant before, so that nobody would heed it after a crash.
+ */
+static bool is_being_saved(const struct credential *credential)
+{
+        return credential->saves_in_flight && !credential_is_of_client(credential);
+}
+
 void refresh_job_begin(struct refresh_job *job)
 {
         struct credential *credential = job->credential;
@@ -370,6 +363,10 @@ void refresh_job_begin(struct refresh_job *job)
         int r = -ENOENT;
 
         job->begun_usec = context_now(job->refresher->context);
+        if (is_being_saved(credential)) {
+                refresh_end_in_failure(job, "The tokens that came last are still being saved.", 0);
+                return;
+        }
         if (credential->client)
                 r = discovery_find(job->refresher->discovery, credential->client->provider, on_endpoints, job,
                                    &endpoints, &job->endpoints_request);

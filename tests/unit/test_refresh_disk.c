@@ -134,24 +134,40 @@ static void test_a_request_that_never_left_leaves_no_unknown_outcome(void **stat
         assert_false(vault_find(core.context.vault, "acme")->outcome_unknown);
 }
 
-/* Its refresh is given up while the answer is being saved, as a restore does that then fails, and there is no memory for the next intent. */
-static void test_an_old_token_is_not_sent_while_what_came_of_it_is_being_saved(void **state)
+/* As a restore does that cannot be begun. */
+static void give_up_while_the_answer_is_saved(void)
 {
-        (void)state;
         core_advance(&core, 3700);
         core_save(&core);
         fake_http_answer(core.context.http, 0, 200, NULL, ANSWER_2);
         refresher_hold(core.refresher, acme);
         refresher_plan(core.refresher, acme);
+}
+
+static void test_an_old_token_is_not_sent_while_what_came_of_it_is_being_saved(void **state)
+{
+        (void)state;
+        give_up_while_the_answer_is_saved();
         fake_store_fail_next_start(core.store, -ENOMEM);
         core_run(&core);
         assert_int_equal(in_flight(), 0);
         core_save(&core);
         assert_string_equal(core_refresh_token(acme), "refresh-2");
-        core_advance(&core, 10);
+}
+
+static void test_the_intent_of_the_next_refresh_speaks_of_the_grant_that_was_being_saved(void **state)
+{
+        (void)state;
+        give_up_while_the_answer_is_saved();
+        core_run(&core);
+        core_save(&core);
+        core_advance(&core, 3700);
         core_save(&core);
         assert_int_equal(in_flight(), 1);
         assert_true(fake_http_body_has(fake_http_request(core.context.http, 0), "refresh_token=refresh-2"));
+        core_crash(&core);
+        core_start(&core);
+        assert_true(vault_find(core.context.vault, "acme")->outcome_unknown);
 }
 
 int main(void)
@@ -168,6 +184,7 @@ int main(void)
                 TEST(test_a_crash_after_the_answer_was_saved_leaves_the_new_grant),
                 TEST(test_a_request_that_never_left_leaves_no_unknown_outcome),
                 TEST(test_an_old_token_is_not_sent_while_what_came_of_it_is_being_saved),
+                TEST(test_the_intent_of_the_next_refresh_speaks_of_the_grant_that_was_being_saved),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
