@@ -191,11 +191,11 @@ static int make_service(struct app *app)
                 .reload = app_reload,
                 .reload_userdata = app,
                 .change_key = app_change_key,
+                .change_key_userdata = app,
                 .want_turn = app_want_turn,
                 .want_turn_userdata = app,
                 .settle = app_settle,
                 .settle_userdata = app,
-                .change_key_userdata = app,
         };
         uint64_t n_descriptors = raise_descriptors();
         struct server_limits limits = server_limits_for(n_descriptors);

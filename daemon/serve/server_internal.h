@@ -55,7 +55,7 @@ struct connection {
         bool has_called;
         bool asked_for_much; /* whether it may send long messages */
         bool refuses_more; /* as conn_refuse_more() says */
-        bool in_turn; /* connection_turn() is on the stack, and will see to what changed */
+        bool in_turn; /* take_messages() is on the stack, and will see to what changed */
         bool at_end; /* the peer will send nothing more */
         bool closing; /* closed when all is sent; nothing more is read */
         bool dead; /* to be freed, from where nobody holds it */

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void leave(struct vault *vault, struct entry *entry)
+void vault_forget_account(struct vault *vault, struct entry *entry)
 {
         struct account *account = take_ptr(entry->account);
 
@@ -65,7 +65,7 @@ void vault_note_account(struct vault *vault, const struct credential *credential
         if (!entry || entry->credential != credential ||
             (entry->account ? id && strcmp(entry->account->id, id) == 0 : !id))
                 return;
-        leave(vault, entry);
+        vault_forget_account(vault, entry);
         if (!id)
                 return;
         account = require(vault, id);
@@ -73,11 +73,6 @@ void vault_note_account(struct vault *vault, const struct credential *credential
                 join(account, entry);
         else
                 vault->accounts_incomplete = true;
-}
-
-void vault_forget_account(struct vault *vault, struct entry *entry)
-{
-        leave(vault, entry);
 }
 
 static bool is_of(const struct credential *credential, const char *account_id)
